@@ -1,0 +1,234 @@
+"""Superpixels from Python: ``superpixels`` for labels, ``iter_superpixels`` for progress."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_superpixels.core.connectivity import connected_superpixels
+from napari_superpixels.core.device import (
+    REMEDIES,
+    check_memory,
+    describe_device,
+    estimate_memory,
+    is_out_of_memory,
+    release_memory,
+    resolve_device,
+)
+from napari_superpixels.core.inputs import PreparedImage, prepare_image
+from napari_superpixels.core.optimize import Optimized, optimize
+from napari_superpixels.core.refine import refine_boundaries
+from napari_superpixels.errors import SuperpixelMemoryError
+from napari_superpixels.events import Command, FinishReason, Step
+from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
+from napari_superpixels.result import SuperpixelResult
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+
+def superpixels(
+    image: ArrayLike,
+    n_segments: int = 100,
+    *,
+    preset: str = DEFAULT_PRESET,
+    channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    **overrides: Any,
+) -> NDArray[np.int32]:
+    """Segment an image into superpixels with a CNN that is optimised on this image alone.
+
+    Parameters
+    ----------
+    image : array_like
+        2D, or 3D with `channel_axis`; any real dtype. Lazy arrays are computed.
+    n_segments : int, default 100
+        Upper bound N on the number of superpixels, 1 to 65535.
+    preset : {"balanced", "fast", "paper", "paper-no-recon"}
+        Where the other parameters come from; see `list_presets`.
+    channel_axis : int, optional
+        The axis that holds channels; None for a single-channel image. ``-1`` for RGB.
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to segment.
+    nodata : float, optional
+        Pixels with this value in every channel are left out, and so are NaNs and infinities.
+    device : str, default "auto"
+        ``auto`` (CUDA, then MPS, then CPU), ``cuda``, ``cuda:1``, ``mps`` or ``cpu``.
+    seed : int, default 0
+        Seed of the initial weights.
+    **overrides
+        Fields of `SuperpixelParams` that replace those of the preset.
+
+    Returns
+    -------
+    ndarray of int32, shape (H, W)
+        Superpixels 1...K with K <= N, each 4-connected; 0 outside the mask.
+
+    Raises
+    ------
+    ValueError
+        If the image, the mask or a parameter is unusable; the message says what to do.
+    SuperpixelMemoryError
+        If memory does not suffice.
+
+    Examples
+    --------
+    >>> from skimage.data import astronaut
+    >>> from napari_superpixels import superpixels
+    >>> labels = superpixels(astronaut(), n_segments=200, channel_axis=-1)
+    """
+    params = get_preset(preset).replace(n_segments=n_segments, seed=seed, **overrides)
+    steps = iter_superpixels(
+        image, params, channel_axis=channel_axis, mask=mask, nodata=nodata, device=device
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: SuperpixelResult = end.value
+            return result.labels
+
+
+def iter_superpixels(
+    image: ArrayLike,
+    params: SuperpixelParams | None = None,
+    *,
+    channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
+    device: str = "auto",
+    preview_interval_s: float | None = None,
+    memory_limit_gb: float | None = None,
+) -> Generator[Step, Command | None, SuperpixelResult]:
+    """Segment an image step by step: a generator of `Step` that returns a `SuperpixelResult`.
+
+    Stop iterating (or ``close()``) to cancel: its tensors are freed. ``send(Command.FINISH)`` to
+    end early with a valid result from the state so far. Read the result with
+    ``result = yield from iter_superpixels(...)`` or from ``StopIteration.value``.
+
+    Parameters
+    ----------
+    image : array_like
+        2D, or 3D with `channel_axis`; any real dtype.
+    params : SuperpixelParams, optional
+        Parameters of the run; the ``balanced`` preset if None.
+    channel_axis : int, optional
+        The axis that holds channels.
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to segment.
+    nodata : float, optional
+        Pixels with this value in every channel are left out, and so are NaNs and infinities.
+    device : str, default "auto"
+        Where to run; see `superpixels`.
+    preview_interval_s : float, optional
+        Attach preview labels to a Step at most so often, in seconds; None for never.
+    memory_limit_gb : float, optional
+        Refuse a run whose estimate is above this, in GB (10^9 bytes).
+
+    Yields
+    ------
+    Step
+        Iteration, losses, superpixels so far, at times a preview.
+
+    Returns
+    -------
+    SuperpixelResult
+        Labels, counts, losses, seconds, device, parameters.
+
+    Raises
+    ------
+    ValueError
+        If the image, the mask, the device or a parameter is unusable.
+    SuperpixelMemoryError
+        If memory does not, or did not, suffice. The next run is not affected.
+    """
+    params = params if params is not None else SuperpixelParams()
+    start = time.perf_counter()
+    where = resolve_device(device)
+    prepared = prepare_image(
+        image,
+        channel_axis=channel_axis,
+        mask=mask,
+        nodata=nodata,
+        color_space=params.color_space,
+    )
+    _check_regions(prepared, params)
+    needed = estimate_memory(prepared.mask.size, len(prepared.features), params)
+    check_memory(needed, where, memory_limit_gb)
+    if params.n_segments == 1 or prepared.mask.sum() == 1:
+        labels, optimized = prepared.mask.astype(np.int32), None
+    else:
+        optimized = yield from _guarded(prepared, params, where, preview_interval_s, needed)
+        labels = _finish(optimized.labels, prepared, params)
+    info = describe_device(where)
+    return SuperpixelResult(
+        labels=prepared.embed(labels),
+        params=params,
+        n_obtained=int(labels.max()),
+        losses=optimized.losses if optimized else (),
+        iterations=optimized.iterations if optimized else 0,
+        seconds=time.perf_counter() - start,
+        device=f"{info.device} ({info.name})",
+        reason=optimized.reason if optimized else FinishReason.COMPLETED,
+    )
+
+
+def _check_regions(prepared: PreparedImage, params: SuperpixelParams) -> None:
+    if prepared.n_regions > params.n_segments:
+        raise ValueError(
+            f"the mask has {prepared.n_regions} separate regions, which need at least as many "
+            f"superpixels, but only {params.n_segments} are asked for: ask for more, or remove "
+            "small regions from the mask"
+        )
+
+
+def _guarded(
+    prepared: PreparedImage,
+    params: SuperpixelParams,
+    device: torch.device,
+    preview_interval_s: float | None,
+    needed: int,
+) -> Generator[Step, Command | None, Optimized]:
+    """Run the loop; turn any backend's out-of-memory error into ours."""
+    try:
+        return (
+            yield from optimize(prepared, params, device, preview_interval_s=preview_interval_s)
+        )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # The traceback's frames hold tensors: they must go before memory is given back.
+        error.__traceback__ = None
+    release_memory(device)
+    raise SuperpixelMemoryError(
+        f"{describe_device(device)}: out of memory. The estimate for this run was "
+        f"{needed / 1e9:.1f} GB. {REMEDIES}."
+    )
+
+
+def _finish(
+    labels: NDArray[np.int64], prepared: PreparedImage, params: SuperpixelParams
+) -> NDArray[np.int32]:
+    """Make superpixels connected, then refine their borders."""
+    area = int(prepared.mask.sum())
+    connected = connected_superpixels(
+        labels,
+        prepared.features,
+        n_segments=params.n_segments,
+        min_size_px=params.min_size_px or max(1, round(area / params.n_segments / 10)),
+    )
+    return refine_boundaries(
+        connected,
+        prepared.features,
+        iterations=params.refine_iterations,
+        compactness=params.refine_compactness,
+        smoothness=params.refine_smoothness,
+    )

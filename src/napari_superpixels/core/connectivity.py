@@ -1,0 +1,127 @@
+"""Connected superpixels from an argmax map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+from skimage.measure import label
+
+from napari_superpixels.graph import adjacency, merge_to_count, superpixel_sums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def connected_pieces(labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Number the 4-connected pieces of a label map.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (H, W)
+        Label map; 0 is outside.
+
+    Returns
+    -------
+    ndarray of int64, shape (H, W)
+        Pieces 1...K in raster order of their first pixel; 0 outside.
+    """
+    return np.asarray(label(labels, background=0, connectivity=1), dtype=np.int64)
+
+
+def join_small_pieces(
+    pieces: NDArray[np.int64], features: NDArray[np.floating], min_size_px: int
+) -> NDArray[np.int64]:
+    """Join each piece below `min_size_px` to the neighbour that it resembles most.
+
+    The neighbour with the nearest mean feature, then with the longest common border, then with
+    the lowest id. Pieces without a neighbour (islands of a mask) stay.
+
+    Parameters
+    ----------
+    pieces : ndarray of int64, shape (H, W)
+        Connected pieces 1...K, 0 outside.
+    features : ndarray of float, shape (C, H, W)
+        Colour per pixel.
+    min_size_px : int
+        Pixels.
+
+    Returns
+    -------
+    ndarray of int64, shape (H, W)
+        Connected pieces, numbered anew.
+    """
+    while True:
+        n = int(pieces.max(initial=0)) + 1
+        area, sums = superpixel_sums(pieces, features, n)
+        pairs, border = adjacency(pieces)
+        # Both directions: a small piece looks at each of its neighbours.
+        source = np.concatenate([pairs[:, 0], pairs[:, 1]])
+        target = np.concatenate([pairs[:, 1], pairs[:, 0]])
+        length = np.concatenate([border, border])
+        small = area[source] < min_size_px
+        if not small.any():
+            return pieces
+        source, target, length = source[small], target[small], length[small]
+        mean = sums / np.maximum(area, 1)[:, None]
+        distance = ((mean[source] - mean[target]) ** 2).sum(1)
+        order = np.lexsort((target, -length, distance, source))
+        _, first = np.unique(source[order], return_index=True)
+        best = order[first]
+        # Each small piece chooses one neighbour, so no two large ones ever merge.
+        chosen = sparse.coo_matrix(
+            (np.ones(len(best), bool), (source[best], target[best])), shape=(n, n)
+        )
+        _, group = sparse.csgraph.connected_components(chosen, directed=False)
+        pieces = connected_pieces(group[pieces] * (pieces != 0) + (pieces != 0))
+
+
+def connected_superpixels(
+    labels: NDArray[np.integer],
+    features: NDArray[np.floating],
+    *,
+    n_segments: int,
+    min_size_px: int,
+) -> NDArray[np.int32]:
+    """Turn an argmax map into at most `n_segments` connected superpixels.
+
+    Each 4-connected piece becomes a superpixel of its own; pieces below `min_size_px` join the
+    neighbour that they resemble most; if more than `n_segments` are left, the most alike
+    neighbours merge.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (H, W)
+        Winning channel + 1; 0 is outside.
+    features : ndarray of float, shape (C, H, W)
+        Colour per pixel, finite.
+    n_segments : int
+        Upper bound N.
+    min_size_px : int
+        Pixels.
+
+    Returns
+    -------
+    ndarray of int32, shape (H, W)
+        Superpixels 1...K with K <= N, numbered in raster order; 0 outside.
+
+    Raises
+    ------
+    ValueError
+        If the mask has more separate regions than `n_segments`.
+    """
+    pieces = join_small_pieces(connected_pieces(labels), features, min_size_px)
+    n = int(pieces.max(initial=0))
+    if n > n_segments:
+        area, sums = superpixel_sums(pieces, features, n + 1)
+        area[0] = 0
+        parent = merge_to_count(area, sums, *adjacency(pieces), n_segments)
+        pieces = connected_pieces(parent[pieces])
+        if pieces.max() > n_segments:
+            raise ValueError(
+                f"the mask has {pieces.max()} separate regions, more than the {n_segments} "
+                "superpixels asked for: ask for more superpixels, or remove small regions from "
+                "the mask"
+            )
+    return pieces.astype(np.int32)

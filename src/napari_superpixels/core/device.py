@@ -1,0 +1,280 @@
+"""Which device, what it can hold, and what to say when it cannot."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+import torch
+import torch.utils.deterministic as torch_deterministic
+
+from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_superpixels.params import SuperpixelParams
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+_GB = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A device as a user knows it.
+
+    Attributes
+    ----------
+    device : str
+        PyTorch's name of it, e.g. ``cuda``, ``cuda:1``, ``mps`` or ``cpu``.
+    name : str
+        The hardware's name, as far as it tells.
+    free_bytes, total_bytes : int
+        Memory.
+    """
+
+    device: str
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.device}: {self.name}, {self.free_bytes / _GB:.1f} of "
+            f"{self.total_bytes / _GB:.1f} GB free"
+        )
+
+
+def resolve_device(device: str = "auto") -> torch.device:
+    """Choose the device to run on.
+
+    Parameters
+    ----------
+    device : str, default "auto"
+        ``auto`` picks CUDA, then MPS (Apple), then CPU; otherwise a PyTorch device name.
+
+    Returns
+    -------
+    torch.device
+        A device that exists.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        If the device does not exist here or this PyTorch cannot use it (a ValueError).
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind = device.split(":")[0]
+    if kind not in DEVICES:
+        raise DeviceUnavailableError(
+            f"unknown device {device!r}: use one of {', '.join(DEVICES)} (or cuda:1 and so on)"
+        )
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise DeviceUnavailableError(f"unknown device {device!r}: {error}") from None
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            raise DeviceUnavailableError(f"no CUDA device: {why_not_cuda()}. Use device='auto'")
+        if (chosen.index or 0) >= torch.cuda.device_count():
+            raise DeviceUnavailableError(
+                f"there is no {device}: the machine has {torch.cuda.device_count()} CUDA device(s)"
+            )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceUnavailableError(
+            "no MPS device: it needs an Apple GPU, macOS 12.3 or later and a PyTorch built for it. "
+            "Use device='auto'"
+        )
+    return chosen
+
+
+def why_not_cuda() -> str:
+    """Say why CUDA cannot be used, with the cure; empty if it can."""
+    if torch.cuda.is_available():
+        return ""
+    if shutil.which("nvidia-smi") is None:
+        return "no NVIDIA driver was found on this machine"
+    if torch.version.cuda is None:
+        return (
+            "an NVIDIA driver is installed, but this PyTorch is built without CUDA; install a CUDA "
+            "build with the command that pytorch.org/get-started gives"
+        )
+    return (
+        f"an NVIDIA driver is installed, but this PyTorch (CUDA {torch.version.cuda}) cannot use "
+        "it; update the driver, or install a PyTorch for the driver's CUDA version"
+    )
+
+
+def describe_device(device: torch.device) -> DeviceInfo:
+    """Name and memory of a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        A device that exists.
+
+    Returns
+    -------
+    DeviceInfo
+        Name, free and total memory at this moment.
+    """
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        # Memory that PyTorch has cached is free to us.
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return DeviceInfo(str(device), torch.cuda.get_device_name(device), free + cached, total)
+    memory = psutil.virtual_memory()
+    if device.type == "mps":
+        limit = torch.mps.recommended_max_memory()
+        free = min(memory.available, limit - torch.mps.driver_allocated_memory())
+        return DeviceInfo("mps", "Apple GPU", int(free), int(limit))
+    name = f"{torch.get_num_threads()} CPU threads"
+    return DeviceInfo("cpu", name, memory.available, memory.total)
+
+
+def available_devices() -> list[DeviceInfo]:
+    """All devices that PyTorch can use here, the one that ``auto`` picks first."""
+    devices = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append(torch.device("mps"))
+    devices.append(torch.device("cpu"))
+    return [describe_device(device) for device in devices]
+
+
+def estimate_memory(n_pixels: int, n_channels: int, params: SuperpixelParams) -> int:
+    """Estimate the peak memory of one iteration.
+
+    Counts the tensors that the backward pass keeps, in float32, at the working resolution, plus
+    the full-resolution arrays of the refinement. Measured peaks lie within about 25 % of it (see
+    ``benchmarks/memory.py``).
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels of the image (of the mask's bounding box).
+    n_channels : int
+        Image channels.
+    params : SuperpixelParams
+        Parameters of the run.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    working = n_pixels / params.downscale**2
+    hidden = sum(params.hidden_channels)
+    widest = max(params.hidden_channels)
+    # Per hidden map: the padded input of the next layer, the convolution's output, and the
+    # normalised and rectified output; the convolution's workspace is nine times the widest layer.
+    network = 4 * hidden + 9 * widest
+    # Per probability map: logits, their normalised form, log p, the p of each loss term, the
+    # differences and their signs, and about as much again in gradients.
+    maps = 14 * (params.n_segments + n_channels)
+    refinement = 12 * (n_channels + 2) * n_pixels * 4
+    return int(working * (network + maps) * 4 + refinement)
+
+
+def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> None:
+    """Refuse a run that cannot fit, before it starts.
+
+    Parameters
+    ----------
+    needed : int
+        Bytes, from `estimate_memory`.
+    device : torch.device
+        Where it would run.
+    limit_gb : float or None
+        The user's own limit in GB (10^9 bytes).
+
+    Raises
+    ------
+    SuperpixelMemoryError
+        If the estimate is above the free memory or the limit.
+    """
+    info = describe_device(device)
+    if limit_gb is not None and needed > limit_gb * _GB:
+        raise SuperpixelMemoryError(
+            f"this run needs about {needed / _GB:.1f} GB, more than the memory limit of "
+            f"{limit_gb:g} GB. {REMEDIES}, or raise the limit."
+        )
+    if needed > info.free_bytes:
+        raise SuperpixelMemoryError(
+            f"this run needs about {needed / _GB:.1f} GB, but {info.device} ({info.name}) has "
+            f"{info.free_bytes / _GB:.1f} GB free. {REMEDIES}."
+        )
+
+
+REMEDIES = (
+    "Ask for fewer superpixels, segment a smaller region or tiles of the image, choose the "
+    "balanced or fast preset (or a larger 'downscale'), or run on another device such as the CPU"
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell an out-of-memory error of any backend from other errors.
+
+    Parameters
+    ----------
+    error : BaseException
+        As raised by PyTorch or NumPy.
+
+    Returns
+    -------
+    bool
+        True for CUDA, MPS and host allocation failures.
+    """
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    )
+
+
+def release_memory(device: torch.device) -> None:
+    """Give freed tensors back to the device.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the run was.
+    """
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        gc.collect()
+        torch.mps.empty_cache()
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Use PyTorch's deterministic algorithms inside the block, where it has them.
+
+    The setting is global to the process: keep the block free of ``yield``.
+    """
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = torch_deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    # cuBLAS reads this when it first starts; without it, it warns and is not reproducible.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # A guard against reading uninitialised memory, which we do not; it costs a fifth of the time.
+    torch_deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have a deterministic")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        torch_deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]

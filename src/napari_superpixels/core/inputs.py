@@ -1,0 +1,317 @@
+"""From an array of any kind to what the optimiser needs: checked, cropped, scaled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from skimage.color import rgb2lab
+from skimage.measure import label
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
+
+    from napari_superpixels.params import SuperpixelParams
+
+MIN_PIXELS_PER_SEGMENT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """An image that is ready to be segmented.
+
+    Attributes
+    ----------
+    features : ndarray of float32, shape (C, h, w)
+        Colours inside the window, mean 0 and variance 1 (see `prepare_image`); 0 outside the mask.
+    mask : ndarray of bool, shape (h, w)
+        True for pixels that count.
+    shape : (int, int)
+        Height and width of the whole image.
+    window : (slice, slice)
+        Bounding box of the mask in the whole image.
+    color_space : {"lab", "channels"}
+        What `features` hold.
+    """
+
+    features: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    shape: tuple[int, int]
+    window: tuple[slice, slice]
+    color_space: str
+
+    def embed(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Put labels of the window back into the whole image.
+
+        Parameters
+        ----------
+        labels : ndarray of int, shape (h, w)
+            Labels of the window.
+
+        Returns
+        -------
+        ndarray of int32, shape (H, W)
+            The same labels, 0 outside.
+        """
+        whole = np.zeros(self.shape, np.int32)
+        whole[self.window] = labels
+        return whole
+
+    @property
+    def n_regions(self) -> int:
+        """Number of 4-connected regions of the mask."""
+        return int(label(self.mask, connectivity=1).max())
+
+
+def as_channels(image: ArrayLike, channel_axis: int | None) -> NDArray[np.generic]:
+    """Check an image's kind and shape and put its channels first.
+
+    Parameters
+    ----------
+    image : array_like
+        Real numbers of any dtype from bool to float64; 2D, or 3D with a channel axis.
+    channel_axis : int or None
+        Axis that holds channels; None for a single-channel image.
+
+    Returns
+    -------
+    ndarray, shape (C, H, W)
+        Original values.
+
+    Raises
+    ------
+    ValueError
+        If the dtype is not a real one, the array is empty, or the shape does not fit.
+    """
+    array = np.asarray(image)
+    if array.dtype.kind == "c":
+        raise ValueError(
+            "the image holds complex numbers: pass its magnitude (numpy.abs) or its real and "
+            "imaginary parts as two channels"
+        )
+    if array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"the image has dtype {array.dtype}, which is not numeric: convert it first, for "
+            "example with image.astype(float)"
+        )
+    if array.size == 0:
+        raise ValueError(f"the image is empty (shape {array.shape})")
+    if channel_axis is None:
+        if array.ndim == 3:
+            raise ValueError(
+                f"the image has 3 axes {array.shape}: say which holds the channels, for example "
+                "channel_axis=-1 for RGB, or pass one 2D plane of a stack"
+            )
+        if array.ndim != 2:
+            raise ValueError(f"the image must have 2 axes, got {array.ndim} {array.shape}")
+        return array[None]
+    if array.ndim != 3:
+        raise ValueError(
+            f"with channel_axis the image must have 3 axes, got {array.ndim} {array.shape}"
+        )
+    if not -3 <= channel_axis < 3:
+        raise ValueError(f"channel_axis must be -3 to 2, got {channel_axis}")
+    return np.moveaxis(array, channel_axis, 0)
+
+
+def _valid_pixels(
+    channels: NDArray[np.generic], mask: ArrayLike | None, nodata: float | None
+) -> NDArray[np.bool_]:
+    valid: NDArray[np.bool_] = np.isfinite(channels).all(axis=0)
+    if mask is None and nodata is None and not valid.all():
+        rows, cols = np.nonzero(~valid)
+        raise ValueError(
+            f"{len(rows)} of {valid.size} pixels are NaN or infinite (the first at row {rows[0]}, "
+            f"column {cols[0]}; all within rows {rows.min()}-{rows.max()}, columns "
+            f"{cols.min()}-{cols.max()}): pass a mask that leaves them out, or nodata=nan"
+        )
+    if nodata is not None and np.isfinite(nodata):
+        valid &= ~(channels == nodata).all(axis=0)
+    if mask is not None:
+        wanted = np.asarray(mask)
+        if wanted.shape != valid.shape:
+            raise ValueError(f"the mask {wanted.shape} and the image {valid.shape} differ in shape")
+        valid &= wanted.astype(bool)
+    if not valid.any():
+        raise ValueError("no pixel is left to segment: mask and valid pixels do not overlap")
+    return valid
+
+
+def _is_rgb(channels: NDArray[np.generic], channel_axis: int | None) -> bool:
+    return len(channels) == 3 and channel_axis in (-1, 2)
+
+
+def prepare_image(
+    image: ArrayLike,
+    *,
+    channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
+    color_space: str = "auto",
+) -> PreparedImage:
+    """Check, crop to the mask, convert colours and scale.
+
+    With ``color_space="lab"`` the three channels become CIELAB with mean 0 and a common scale, so
+    that distances stay perceptual. With ``"channels"`` each channel gets mean 0 and variance 1; a
+    constant one becomes 0. ``"auto"`` takes ``lab`` for three channels on the last axis.
+
+    Parameters
+    ----------
+    image : array_like
+        2D, or 3D with `channel_axis`.
+    channel_axis : int, optional
+        Axis that holds channels.
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to segment. Non-finite pixels are left out as well.
+    nodata : float, optional
+        Pixels with this value in every channel, and non-finite ones, are left out; where only
+        some channels have it, those take their mean.
+    color_space : {"auto", "lab", "channels"}
+        See above.
+
+    Returns
+    -------
+    PreparedImage
+        Ready for `optimize`.
+
+    Raises
+    ------
+    ValueError
+        With the cause and a remedy: wrong kind or shape, NaNs without a mask, an empty mask.
+    """
+    channels = as_channels(image, channel_axis)
+    valid = _valid_pixels(channels, mask, nodata)
+    rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
+    window = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
+    inside = valid[window]
+    values = channels[:, *window].astype(np.float64)
+    counted = np.broadcast_to(inside, values.shape).copy()
+    if nodata is not None:
+        counted &= values != nodata
+    if color_space == "auto":
+        color_space = "lab" if _is_rgb(channels, channel_axis) else "channels"
+    if color_space == "lab":
+        if len(channels) != 3:
+            raise ValueError(
+                f"color_space='lab' needs 3 channels (RGB), the image has {len(channels)}: use "
+                "color_space='channels'"
+            )
+        values = _to_lab(np.where(counted, values, 0), channels.dtype, inside)
+        counted[:] = inside
+    features = _normalise(values, counted, common_scale=color_space == "lab")
+    return PreparedImage(features, inside, valid.shape, window, color_space)
+
+
+def _to_lab(
+    rgb: NDArray[np.float64], dtype: np.dtype[np.generic], inside: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    # 8-bit values have a fixed meaning; the range of others is whatever the camera used.
+    low, high = (
+        (0.0, 255.0)
+        if dtype == np.uint8
+        else (
+            min(0.0, float(rgb[:, inside].min())),
+            float(rgb[:, inside].max()),
+        )
+    )
+    unit = ((rgb - low) / (high - low if high > low else 1.0)).clip(0, 1)
+    return np.asarray(rgb2lab(unit, channel_axis=0), dtype=np.float64)
+
+
+def _normalise(
+    values: NDArray[np.float64], counted: NDArray[np.bool_], *, common_scale: bool
+) -> NDArray[np.float32]:
+    """Give each channel mean 0 and variance 1 (or all a mean variance of 1) over `counted`."""
+    n = np.maximum(counted.sum((1, 2), keepdims=True), 1)
+    # Divided by the largest magnitude first: squares of extreme floats would overflow.
+    peak = np.abs(np.where(counted, values, 0)).max((1, 2), keepdims=True)
+    if common_scale:
+        peak = peak.max()
+    values = values / np.where(peak > 0, peak, 1)
+    mean = np.where(counted, values, 0).sum((1, 2), keepdims=True) / n
+    centred = np.where(counted, values - mean, 0)
+    variance = (centred**2).sum((1, 2), keepdims=True) / n
+    if common_scale:
+        variance = variance.mean()
+    # Rounding leaves a constant channel with a variance of about 1e-32, which is no signal.
+    std = np.sqrt(np.where(variance > 1e-24, variance, 1))
+    return np.asarray(centred / std, dtype=np.float32)
+
+
+def working_downscale(shape: tuple[int, ...], params: SuperpixelParams) -> int:
+    """Return the factor by which the network sees the image reduced.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width.
+    params : SuperpixelParams
+        ``downscale`` is the largest factor; it shrinks until each of the ``n_segments`` has
+        `MIN_PIXELS_PER_SEGMENT` pixels to be optimised on.
+
+    Returns
+    -------
+    int
+        >= 1.
+    """
+    factor = params.downscale
+    wanted = MIN_PIXELS_PER_SEGMENT * params.n_segments
+    while factor > 1 and math.ceil(shape[0] / factor) * math.ceil(shape[1] / factor) < wanted:
+        factor -= 1
+    return factor
+
+
+def to_tensors(
+    prepared: PreparedImage, downscale: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Build the network's input at the working resolution.
+
+    Parameters
+    ----------
+    prepared : PreparedImage
+        The image.
+    downscale : int
+        Side of the blocks of pixels that are averaged, >= 1.
+    device : torch.device
+        Where to put the tensors.
+
+    Returns
+    -------
+    network_input : Tensor of float32, shape (1, C + 2, h, w)
+        Image and coordinates (row, column), each channel with mean 0 and variance 1.
+    image : Tensor of float32, shape (C, h, w)
+        The image part.
+    weight : Tensor of float32, shape (h, w), or None
+        1 where a block holds a pixel of the mask; None if all do.
+    """
+    planes = torch.from_numpy(prepared.features)
+    mask = torch.from_numpy(prepared.mask).to(torch.float32)
+    if downscale > 1:
+        share = F.avg_pool2d(mask[None], downscale, ceil_mode=True)[0]
+        planes = F.avg_pool2d(planes[None], downscale, ceil_mode=True)[0] / share.clamp_min(1e-9)
+        mask = (share > 0).to(torch.float32)
+    counted = np.broadcast_to(mask.numpy() > 0, planes.shape)
+    image = torch.from_numpy(
+        _normalise(
+            planes.numpy().astype(np.float64), counted, common_scale=prepared.color_space == "lab"
+        )
+    )
+    height, width = mask.shape
+    coordinates = torch.stack(
+        torch.meshgrid(_standardised(height), _standardised(width), indexing="ij")
+    )
+    network_input = torch.cat([image, coordinates])[None].to(device)
+    weight = None if bool(mask.all()) else mask.to(device)
+    return network_input, network_input[0, :-2], weight
+
+
+def _standardised(n: int) -> Tensor:
+    """Positions 0...n-1 with mean 0 and variance 1; a single position is 0."""
+    position = torch.arange(n, dtype=torch.float32) - (n - 1) / 2
+    std = math.sqrt((n * n - 1) / 12)
+    return position / (std or 1.0)

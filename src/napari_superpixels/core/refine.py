@@ -1,0 +1,147 @@
+"""Boundary refinement at full resolution: pixels on borders move to the superpixel they fit best.
+
+A local, deterministic relative of topology-preserving refinement (J. Yao et al., "Real-Time
+Coarse-to-fine Topologically Preserving Segmentation", CVPR 2015), written from the idea of block
+coordinate descent on colour, position and border length.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from skimage.measure import label
+
+from napari_superpixels.graph import superpixel_sums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Offsets of the eight neighbours; bit k of a pattern is neighbour k.
+_RING = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+_SIDES = (1, 3, 4, 6)  # the four of them that share an edge
+
+
+@cache
+def _removable() -> NDArray[np.bool_]:
+    """Tell for each of the 256 patterns of like neighbours whether the centre may leave.
+
+    It may if the like 4-neighbours stay 4-connected to each other inside the 3x3 patch: then the
+    superpixel stays connected. A pixel without a like 4-neighbour is a whole superpixel.
+    """
+    table = np.zeros(256, bool)
+    for pattern in range(256):
+        patch = np.zeros((3, 3), np.uint8)
+        for bit, (dy, dx) in enumerate(_RING):
+            patch[1 + dy, 1 + dx] = pattern >> bit & 1
+        parts = label(patch, connectivity=1)
+        touching = {int(parts[1 + dy, 1 + dx]) for dy, dx in (_RING[k] for k in _SIDES)} - {0}
+        table[pattern] = len(touching) == 1
+    return table
+
+
+def refine_boundaries(
+    labels: NDArray[np.int32],
+    features: NDArray[np.floating],
+    *,
+    iterations: int,
+    compactness: float,
+    smoothness: float,
+) -> NDArray[np.int32]:
+    """Move border pixels to the neighbouring superpixel that they fit best.
+
+    A pixel p of colour f and position x joins, of its own superpixel and those of its four
+    neighbours, the one that minimises
+    ``|f - mean_colour|^2 + compactness * |x - centroid|^2 / S^2 + smoothness * n``, where n counts
+    the eight neighbours that belong elsewhere and S^2 is the mean area of a superpixel. It moves
+    only if its superpixel stays 4-connected; pixels are visited in four interleaved grids, so that
+    no two neighbours move at once and this holds by construction.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (H, W)
+        Connected superpixels 1...K; 0 outside stays 0.
+    features : ndarray of float, shape (C, H, W)
+        Colour per pixel, scaled to unit variance.
+    iterations : int
+        Largest number of rounds; ends early when no pixel moves.
+    compactness : float
+        Weight of the distance to the centroid; >= 0.
+    smoothness : float
+        Weight of the border length; >= 0.
+
+    Returns
+    -------
+    ndarray of int32, shape (H, W)
+        Refined superpixels: the same ids, none lost, each connected.
+    """
+    height, width = labels.shape
+    n = int(labels.max(initial=0)) + 1
+    if n <= 2 or iterations == 0:
+        return labels.copy()
+    # One ring of 0 around the image saves every border case.
+    padded = np.pad(labels, 1)
+    stride = width + 2
+    flat = padded.ravel()
+    ys, xs = np.mgrid[-1 : height + 1, -1 : width + 1].astype(np.float32)
+    area = np.bincount(labels.ravel(), minlength=n)
+    scale = np.sqrt(compactness / max(area[1:][area[1:] > 0].mean(), 1.0))
+    color = np.pad(features, ((0, 0), (1, 1), (1, 1)))
+    values = np.concatenate([color, ys[None] * scale, xs[None] * scale]).astype(np.float32)
+    points = np.ascontiguousarray(values.reshape(len(values), -1).T)
+    ring = np.array([dy * stride + dx for dy, dx in _RING])
+    bits = 1 << np.arange(8)
+    area, sums = superpixel_sums(padded, values, n)
+    for _ in range(iterations):
+        moved = 0
+        for oy in (0, 1):
+            for ox in (0, 1):
+                center = padded[1 + oy : -1 : 2, 1 + ox : -1 : 2]
+                border = np.zeros(center.shape, bool)
+                for dy, dx in (_RING[k] for k in _SIDES):
+                    other = padded[1 + oy + dy :: 2, 1 + ox + dx :: 2][
+                        : center.shape[0], : center.shape[1]
+                    ]
+                    border |= (center != other) & (other != 0)
+                y, x = np.nonzero(border & (center != 0))
+                at = (1 + oy + 2 * y) * stride + 1 + ox + 2 * x
+                own = flat[at]
+                around = flat[at[:, None] + ring]
+                free = _removable()[((around == own[:, None]) * bits).sum(1)]
+                at, own, around = at[free], own[free], around[free]
+                if not at.size:
+                    continue
+                mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32)
+                point = points[at]
+
+                def cost(
+                    candidate: NDArray[np.int32],
+                    point: NDArray[np.float32] = point,
+                    mean: NDArray[np.float32] = mean,
+                    around: NDArray[np.int32] = around,
+                ) -> NDArray[np.float32]:
+                    data = ((point - mean[candidate]) ** 2).sum(1)
+                    elsewhere = (around != candidate[:, None]).sum(1)
+                    return np.asarray(data + smoothness * elsewhere, np.float32)
+
+                best, best_cost = own.copy(), cost(own)
+                for k in _SIDES:
+                    candidate = around[:, k]
+                    candidate_cost = cost(candidate)
+                    better = (candidate != 0) & (candidate_cost < best_cost)
+                    best[better] = candidate[better]
+                    best_cost[better] = candidate_cost[better]
+                change = best != own
+                if not change.any():
+                    continue
+                at, own, best = at[change], own[change], best[change]
+                flat[at] = best
+                moved += len(at)
+                np.subtract.at(area, own, 1)
+                np.add.at(area, best, 1)
+                np.subtract.at(sums, own, points[at])
+                np.add.at(sums, best, points[at])
+        if moved == 0:
+            break
+    return padded[1:-1, 1:-1].copy()

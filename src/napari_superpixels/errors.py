@@ -1,0 +1,17 @@
+"""Errors that name a cause and a remedy.
+
+None of them subclasses RuntimeError: a generator worker of superqt swallows
+RuntimeErrors, so one raised in a worker would never reach the user.
+"""
+
+
+class SuperpixelError(Exception):
+    """Segmentation could not go on; the message says why and what to do."""
+
+
+class SuperpixelMemoryError(SuperpixelError, MemoryError):
+    """The run needs, or needed, more memory than there is."""
+
+
+class DeviceUnavailableError(SuperpixelError, ValueError):
+    """The device asked for does not exist here, or this PyTorch cannot use it."""
