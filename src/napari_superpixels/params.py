@@ -162,7 +162,7 @@ class SuperpixelParams:
     )
     downscale: int = _parameter(
         4,
-        "Working resolution (1/x)",
+        "Working resolution 1/",
         "The network sees the image reduced by this factor, 1 to 64; borders are then refined at "
         "full resolution. 1 is full resolution, as in the paper: slow and memory-hungry.",
         ge=1,

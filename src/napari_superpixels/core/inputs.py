@@ -35,15 +35,12 @@ class PreparedImage:
         Height and width of the whole image.
     window : (slice, slice)
         Bounding box of the mask in the whole image.
-    color_space : {"lab", "channels"}
-        What `features` hold.
     """
 
     features: NDArray[np.float32]
     mask: NDArray[np.bool_]
     shape: tuple[int, int]
     window: tuple[slice, slice]
-    color_space: str
 
     def embed(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
         """Put labels of the window back into the whole image.
@@ -156,9 +153,9 @@ def prepare_image(
 ) -> PreparedImage:
     """Check, crop to the mask, convert colours and scale.
 
-    With ``color_space="lab"`` the three channels become CIELAB with mean 0 and a common scale, so
-    that distances stay perceptual. With ``"channels"`` each channel gets mean 0 and variance 1; a
-    constant one becomes 0. ``"auto"`` takes ``lab`` for three channels on the last axis.
+    With ``color_space="lab"`` the three channels become CIELAB; with ``"channels"`` they stay as
+    they are; ``"auto"`` takes ``lab`` for three channels on the last axis. Then each channel gets
+    mean 0 and variance 1; a constant one becomes 0.
 
     Parameters
     ----------
@@ -203,8 +200,7 @@ def prepare_image(
             )
         values = _to_lab(np.where(counted, values, 0), channels.dtype, inside)
         counted[:] = inside
-    features = _normalise(values, counted, common_scale=color_space == "lab")
-    return PreparedImage(features, inside, valid.shape, window, color_space)
+    return PreparedImage(_normalise(values, counted), inside, valid.shape, window)
 
 
 def _to_lab(
@@ -223,21 +219,15 @@ def _to_lab(
     return np.asarray(rgb2lab(unit, channel_axis=0), dtype=np.float64)
 
 
-def _normalise(
-    values: NDArray[np.float64], counted: NDArray[np.bool_], *, common_scale: bool
-) -> NDArray[np.float32]:
-    """Give each channel mean 0 and variance 1 (or all a mean variance of 1) over `counted`."""
+def _normalise(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give each channel mean 0 and variance 1 over `counted`; 0 elsewhere."""
     n = np.maximum(counted.sum((1, 2), keepdims=True), 1)
     # Divided by the largest magnitude first: squares of extreme floats would overflow.
     peak = np.abs(np.where(counted, values, 0)).max((1, 2), keepdims=True)
-    if common_scale:
-        peak = peak.max()
     values = values / np.where(peak > 0, peak, 1)
     mean = np.where(counted, values, 0).sum((1, 2), keepdims=True) / n
     centred = np.where(counted, values - mean, 0)
     variance = (centred**2).sum((1, 2), keepdims=True) / n
-    if common_scale:
-        variance = variance.mean()
     # Rounding leaves a constant channel with a variance of about 1e-32, which is no signal.
     std = np.sqrt(np.where(variance > 1e-24, variance, 1))
     return np.asarray(centred / std, dtype=np.float32)
@@ -296,11 +286,7 @@ def to_tensors(
         planes = F.avg_pool2d(planes[None], downscale, ceil_mode=True)[0] / share.clamp_min(1e-9)
         mask = (share > 0).to(torch.float32)
     counted = np.broadcast_to(mask.numpy() > 0, planes.shape)
-    image = torch.from_numpy(
-        _normalise(
-            planes.numpy().astype(np.float64), counted, common_scale=prepared.color_space == "lab"
-        )
-    )
+    image = torch.from_numpy(_normalise(planes.numpy().astype(np.float64), counted))
     height, width = mask.shape
     coordinates = torch.stack(
         torch.meshgrid(_standardised(height), _standardised(width), indexing="ij")

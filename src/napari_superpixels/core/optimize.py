@@ -89,46 +89,54 @@ def optimize(
         Labels and losses.
     """
     try:
-        factor = working_downscale(prepared.mask.shape, params)
-        network_input, image, weight = to_tensors(prepared, factor, device)
-        net = SuperpixelNet(
-            n_channels=len(image),
-            n_segments=min(params.n_segments, image[0].numel()),
-            hidden_channels=params.hidden_channels,
-            generator=torch.Generator().manual_seed(params.seed),
-        ).to(device)
-        optimizer = torch.optim.Adam(net.parameters(), lr=params.learning_rate)
-        stride = 1 if device.type == "cpu" else _GPU_ITERATIONS_PER_STEP
-        history: list[Losses] = []
-        reason = FinishReason.COMPLETED
-        shown = time.monotonic()
-        done = n_winners = 0
-        while done < params.iterations:
-            with deterministic():
-                for _ in range(min(stride, params.iterations - done)):
-                    terms, log_p = _iterate(net, optimizer, network_input, image, weight, params)
-                    done += 1
-            history.append(Losses(*torch.stack(terms).tolist()))
-            preview = None
-            show = preview_interval_s is not None and time.monotonic() - shown >= preview_interval_s
-            if show or not n_winners or done % _ITERATIONS_PER_COUNT == 0:
-                winners = _winners(log_p, weight)
-                n_winners = len(np.unique(winners[winners > 0]))
-                if show:
-                    preview = prepared.embed(_enlarge(winners, prepared.mask, factor))
-                    shown = time.monotonic()
-            command = yield Step(done, params.iterations, history[-1], n_winners, preview)
-            if command == Command.FINISH:
-                reason = FinishReason.STOPPED
-                break
-        with deterministic(), torch.no_grad():
-            log_p, _ = net(network_input)
-            labels = _full_resolution_labels(log_p, prepared, factor)
-        return Optimized(labels, tuple(history), done, reason)
+        return (yield from _loop(prepared, params, device, preview_interval_s))
     finally:
-        # A dropped generator keeps its frame, and so its tensors, alive: let go of them here.
-        net = optimizer = network_input = image = weight = terms = log_p = None
+        # The loop's frame, and so its tensors, are gone by now.
         release_memory(device)
+
+
+def _loop(
+    prepared: PreparedImage,
+    params: SuperpixelParams,
+    device: torch.device,
+    preview_interval_s: float | None,
+) -> Generator[Step, Command | None, Optimized]:
+    factor = working_downscale(prepared.mask.shape, params)
+    network_input, image, weight = to_tensors(prepared, factor, device)
+    net = SuperpixelNet(
+        n_channels=len(image),
+        n_segments=min(params.n_segments, image[0].numel()),
+        hidden_channels=params.hidden_channels,
+        generator=torch.Generator().manual_seed(params.seed),
+    ).to(device)
+    optimizer = torch.optim.Adam(net.parameters(), lr=params.learning_rate)
+    stride = 1 if device.type == "cpu" else _GPU_ITERATIONS_PER_STEP
+    history: list[Losses] = []
+    reason = FinishReason.COMPLETED
+    shown = time.monotonic()
+    done = n_winners = 0
+    while done < params.iterations:
+        with deterministic():
+            for _ in range(min(stride, params.iterations - done)):
+                terms, log_p = _iterate(net, optimizer, network_input, image, weight, params)
+                done += 1
+        history.append(Losses(*torch.stack(terms).tolist()))
+        preview = None
+        show = preview_interval_s is not None and time.monotonic() - shown >= preview_interval_s
+        if show or not n_winners or done % _ITERATIONS_PER_COUNT == 0:
+            winners = _winners(log_p, weight)
+            n_winners = len(np.unique(winners[winners > 0]))
+            if show:
+                preview = prepared.embed(_enlarge(winners, prepared.mask, factor))
+                shown = time.monotonic()
+        command = yield Step(done, params.iterations, history[-1], n_winners, preview)
+        if command == Command.FINISH:
+            reason = FinishReason.STOPPED
+            break
+    with deterministic(), torch.no_grad():
+        log_p, _ = net(network_input)
+        labels = _full_resolution_labels(log_p, prepared, factor)
+    return Optimized(labels, tuple(history), done, reason)
 
 
 def _iterate(
@@ -148,7 +156,7 @@ def _iterate(
         reconstruction_loss(reconstruction, image, weight),
     )
     total = total_loss(*terms, params.alpha, params.beta)
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
     optimizer.step()
     return (total.detach(), *(term.detach() for term in terms)), log_p.detach()
 

@@ -1,0 +1,202 @@
+"""The parameter form: controls generated from SuperpixelParams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets.bases import ValueWidget
+from psygnal import Signal
+
+from napari_superpixels.params import PRESETS, SuperpixelParams, get_preset, list_presets
+
+MAIN_FIELDS = ("n_segments", "lam")
+ADVANCED_FIELDS = tuple(
+    name for name in SuperpixelParams.__dataclass_fields__ if name not in MAIN_FIELDS
+)
+CUSTOM = "custom"
+# A preset says how, not how many nor where to start.
+_KEPT_BY_PRESETS = ("n_segments", "seed")
+
+
+def make_control(name: str, default: SuperpixelParams) -> ValueWidget[Any]:
+    """Make the control of one parameter.
+
+    Parameters
+    ----------
+    name : str
+        Field of `SuperpixelParams`.
+    default : SuperpixelParams
+        Gives the first value.
+
+    Returns
+    -------
+    magicgui.widgets.bases.ValueWidget
+        Spin box, slider, combo box or text field with label and tooltip.
+    """
+    info = SuperpixelParams.info(name)
+    value = getattr(default, name)
+    common: dict[str, Any] = {"name": name, "label": info.label, "tooltip": info.tooltip}
+    if info.choices:
+        return ComboBox(choices=info.choices, value=value, **common)
+    if isinstance(value, tuple):
+        return LineEdit(value=_tuple_text(value), **common)
+    assert info.minimum is not None
+    assert info.maximum is not None
+    bounds: dict[str, Any] = {"min": info.minimum, "max": info.maximum, "step": info.step}
+    if isinstance(value, int):
+        bounds = {key: int(bound) for key, bound in bounds.items()}
+        return SpinBox(value=value, **bounds, **common)
+    return FloatSpinBox(value=value, **bounds, **common)
+
+
+def _tuple_text(value: tuple[int, ...]) -> str:
+    return ", ".join(str(item) for item in value)
+
+
+def _from_text(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(item) for item in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"Network widths must be whole numbers with commas between them, got “{text}”"
+        ) from None
+
+
+class ParameterForm:
+    """Preset and parameters as controls, and back as a `SuperpixelParams`.
+
+    Attributes
+    ----------
+    preset : magicgui.widgets.ComboBox
+        A preset's name, or ``custom`` when a value differs from it.
+    main, advanced : list of magicgui.widgets.bases.ValueWidget
+        The controls, in order.
+    changed : psygnal.Signal
+        Emitted when any value changed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, seed: int = 0) -> None:
+        start = get_preset(list_presets()[0]).replace(seed=seed)
+        self._start = start
+        self.preset = ComboBox(
+            name="preset",
+            label="Preset",
+            choices=[*list_presets(), CUSTOM],
+            value=list_presets()[0],
+            tooltip="balanced: quality within seconds. fast: for a first look. paper: every value "
+            "as published, full resolution and 1,000 iterations; minutes on a GPU, over an hour on "
+            "a CPU. paper-no-recon: the same without reconstruction (β = 0).",
+        )
+        self._controls = {
+            name: make_control(name, start) for name in (*MAIN_FIELDS, *ADVANCED_FIELDS)
+        }
+        self.main = [self.preset, *(self._controls[name] for name in MAIN_FIELDS)]
+        self.advanced = [self._controls[name] for name in ADVANCED_FIELDS]
+        self._updating = False
+        self._exact: dict[str, tuple[Any, Any]] = {}
+        self.preset.changed.connect(self._on_preset)
+        for control in self._controls.values():
+            control.changed.connect(self._on_control)
+
+    def control(self, name: str) -> ValueWidget[Any]:
+        """The control of one parameter.
+
+        Parameters
+        ----------
+        name : str
+            Field of `SuperpixelParams`.
+
+        Returns
+        -------
+        magicgui.widgets.bases.ValueWidget
+            The control.
+        """
+        return self._controls[name]
+
+    def params(self) -> SuperpixelParams:
+        """Read the parameters.
+
+        Returns
+        -------
+        SuperpixelParams
+            What the controls say.
+
+        Raises
+        ------
+        ValueError
+            If a text field does not parse or a value is out of range.
+        """
+        values = {}
+        for name, control in self._controls.items():
+            shown, exact = self._exact.get(name, (None, None))
+            values[name] = exact if control.value == shown else control.value
+        values["hidden_channels"] = _from_text(values["hidden_channels"])
+        return SuperpixelParams(**values)
+
+    def set_params(self, params: SuperpixelParams) -> None:
+        """Show parameters, and the preset that they belong to.
+
+        Parameters
+        ----------
+        params : SuperpixelParams
+            What to show.
+        """
+        self._updating = True
+        try:
+            for name, control in self._controls.items():
+                value = getattr(params, name)
+                control.value = _tuple_text(value) if isinstance(value, tuple) else value
+                # A spin box rounds to its decimals: what it rounded stays exact until touched.
+                if isinstance(value, float):
+                    self._exact[name] = (control.value, value)
+        finally:
+            self._updating = False
+        self._show_preset()
+        self.changed.emit()
+
+    def reset(self) -> None:
+        """Go back to the defaults: the ``balanced`` preset and the preferred seed."""
+        self.set_params(self._start)
+
+    def _on_preset(self, name: str) -> None:
+        if self._updating or name == CUSTOM:
+            return
+        kept = {key: self._controls[key].value for key in _KEPT_BY_PRESETS}
+        self.set_params(get_preset(name).replace(**kept))
+
+    def _on_control(self) -> None:
+        if not self._updating:
+            self._show_preset()
+            self.changed.emit()
+
+    def _show_preset(self) -> None:
+        try:
+            name = preset_of(self.params())
+        except ValueError:
+            name = CUSTOM
+        self._updating = True
+        self.preset.value = name
+        self._updating = False
+
+
+def preset_of(params: SuperpixelParams) -> str:
+    """Find the preset that parameters belong to.
+
+    Parameters
+    ----------
+    params : SuperpixelParams
+        Any parameters.
+
+    Returns
+    -------
+    str
+        A preset's name, or ``custom``; the number of superpixels and the seed do not matter.
+    """
+    kept = {key: getattr(params, key) for key in _KEPT_BY_PRESETS}
+    for name, preset in PRESETS.items():
+        if preset.replace(**kept) == params:
+            return name
+    return CUSTOM

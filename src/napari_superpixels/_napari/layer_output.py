@@ -1,0 +1,141 @@
+"""The Labels layer of a result: data, place, colours, features, provenance."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Labels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_superpixels._napari.source import Source
+    from napari_superpixels._napari.worker import Delivery
+
+METADATA_KEY = "napari-superpixels"
+_OPACITY = 0.5
+
+
+def new_layer(source: Source, labels: NDArray[np.int32], name: str) -> Labels:
+    """Make a locked layer for a run: its preview, which `finish_layer` turns into the result.
+
+    Parameters
+    ----------
+    source : Source
+        What is being segmented.
+    labels : ndarray of int32, shape (H, W)
+        Labels of at most 65535.
+    name : str
+        Name of the layer.
+
+    Returns
+    -------
+    napari.layers.Labels
+        Not editable, in the place of its source.
+    """
+    layer = Labels(
+        as_layer_data(source, labels), name=name, opacity=_OPACITY, **source.placement.spatial
+    )
+    layer.editable = False
+    return layer
+
+
+def as_layer_data(source: Source, labels: NDArray[np.int32]) -> NDArray[np.uint16]:
+    """Give labels the axes of their source and the dtype that draws fast.
+
+    Parameters
+    ----------
+    source : Source
+        What was segmented.
+    labels : ndarray of int32, shape (H, W)
+        Labels of at most 65535.
+
+    Returns
+    -------
+    ndarray of uint16
+        Data of a Labels layer.
+    """
+    return np.ascontiguousarray(source.placement.expand(labels).astype(np.uint16))
+
+
+def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
+    """Put a finished run into its layer and unlock it, with an empty undo history.
+
+    The layer gets a feature row per superpixel, colours that differ between neighbours, and the
+    run's provenance in ``metadata["napari-superpixels"]``.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        From `new_layer`.
+    delivery : Delivery
+        The run.
+    name : str
+        Name to give the layer.
+    """
+    data = as_layer_data(delivery.request.source, delivery.result.labels)
+    layer.data = data
+    layer.colormap = delivery.colormap
+    layer.features = pd.DataFrame(delivery.table)
+    layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": checksum(data)}}
+    layer.name = name
+    layer.editable = True
+    layer.selected_label = 1
+
+
+def provenance(delivery: Delivery) -> dict[str, Any]:
+    """How a result was made, as plain values.
+
+    Parameters
+    ----------
+    delivery : Delivery
+        The run.
+
+    Returns
+    -------
+    dict
+        Parameters, preset, source, counts, device, time, versions.
+    """
+    source = delivery.request.source
+    return delivery.result.provenance() | {
+        "preset": delivery.request.preset,
+        "source_layer": source.layer_name,
+        "source_expression": source.expression,
+        "channel_axis": source.channel_axis,
+    }
+
+
+def checksum(data: NDArray[np.integer]) -> int:
+    """Fingerprint of a layer's data, to tell whether it was edited since.
+
+    Parameters
+    ----------
+    data : ndarray of int
+        Data of a Labels layer.
+
+    Returns
+    -------
+    int
+        CRC-32.
+    """
+    return zlib.crc32(np.ascontiguousarray(data).tobytes())
+
+
+def was_edited(layer: Labels) -> bool:
+    """Whether a result layer no longer holds what the run delivered.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        A layer of ours.
+
+    Returns
+    -------
+    bool
+        True after any edit that was not undone.
+    """
+    made = layer.metadata.get(METADATA_KEY, {}).get("checksum")
+    return made is None or checksum(np.asarray(layer.data)) != made

@@ -1,0 +1,173 @@
+"""One run: its worker, its preview layer, and how its result reaches the viewer."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_superpixels._napari.layer_output import (
+    METADATA_KEY,
+    as_layer_data,
+    finish_layer,
+    new_layer,
+    was_edited,
+)
+from napari_superpixels._napari.worker import CancelSwitch, Delivery, Request, segment
+from napari_superpixels.events import Step
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from napari.viewer import Viewer
+
+
+class Target(StrEnum):
+    """Where a result goes."""
+
+    NEW = "new layer"
+    REPLACE = "replace the last result"
+
+
+class Run(QObject):
+    """Runs one request in a thread; touches layers in the main thread only.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Gets the layers.
+    request : Request
+        What to do.
+    replace : napari.layers.Labels or None
+        Layer of ours that the result takes the place of.
+    parent : QObject
+        Owner.
+    """
+
+    progressed = Signal(object, object)  # Step, seconds left or None
+    delivered = Signal(object, object)  # Delivery, layer
+    failed = Signal(str)
+    cancelled = Signal()
+    ended = Signal()  # after any of the three, when the thread is done
+
+    def __init__(
+        self, viewer: Viewer, request: Request, replace: Labels | None, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._request = request
+        self._replace = replace
+        self._preview: Labels | None = None
+        self._switch = CancelSwitch()
+        self._started = 0.0
+        self._first: tuple[int, float] | None = None
+        self._worker: GeneratorWorker | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._started = time.monotonic()
+        worker = create_worker(segment, self._request, self._switch, _ignore_errors=True)
+        worker.yielded.connect(self._on_step)
+        worker.returned.connect(self._on_returned)
+        worker.errored.connect(self._on_error)
+        worker.aborted.connect(self._on_aborted)
+        worker.finished.connect(self._on_finished)
+        self._worker = worker
+        worker.start()
+
+    def cancel(self, *, keep: bool) -> None:
+        """Stop within one iteration.
+
+        Parameters
+        ----------
+        keep : bool
+            Whether to deliver what is there.
+        """
+        self._switch.cancel(keep=keep)
+
+    def abandon(self) -> None:
+        """Stop and deliver nothing: the widget or the viewer is going away."""
+        self._switch.cancel(keep=False)
+
+    def _on_step(self, step: Step) -> None:
+        now = time.monotonic()
+        # The first iteration carries start-up costs: measure from the second report on.
+        left = None
+        if self._first is None:
+            self._first = (step.iteration, now)
+        elif step.iteration > self._first[0]:
+            done, since = self._first
+            left = (now - since) / (step.iteration - done) * (step.n_iterations - step.iteration)
+        if step.labels is not None:
+            self._show_preview(step)
+        self.progressed.emit(step, left)
+
+    def _show_preview(self, step: Step) -> None:
+        assert step.labels is not None
+        source = self._request.source
+        if self._preview is None:
+            layer = new_layer(source, step.labels, f"{source.layer_name} superpixels (preview)")
+            active = self._viewer.layers.selection.active
+            self._preview = self._viewer.add_layer(layer)
+            # The user goes on working with the layer that was active.
+            if active in self._viewer.layers:
+                self._viewer.layers.selection.active = active
+        elif self._preview in self._viewer.layers:
+            self._preview.data = as_layer_data(source, step.labels)
+
+    def _remove(self, layer: Labels | None) -> None:
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+
+    def _on_returned(self, delivery: Delivery | None) -> None:
+        layers = self._viewer.layers
+        if delivery is None:
+            self._remove(self._preview)
+            self.cancelled.emit()
+            return
+        source = self._request.source
+        name = f"{source.layer_name} superpixels"
+        layer = self._preview
+        if layer is None or layer not in layers:
+            layer = self._viewer.add_layer(new_layer(source, delivery.result.labels, name))
+        replaced = self._replace if self._replace in layers else None
+        # A layer that was edited while the run went on is the user's.
+        if replaced is not None and not was_edited(replaced):
+            name = replaced.name
+            layer.opacity, layer.contour = replaced.opacity, replaced.contour
+            layers.move(layers.index(layer), layers.index(replaced))
+            layers.remove(replaced)
+        finish_layer(layer, delivery, name)
+        layers.selection.active = layer
+        self.delivered.emit(delivery, layer)
+
+    def _on_error(self, error: Exception) -> None:
+        self._remove(self._preview)
+        self.failed.emit(str(error) or type(error).__name__)
+
+    def _on_aborted(self) -> None:
+        self._remove(self._preview)
+        self.cancelled.emit()
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self.ended.emit()
+
+
+def last_result(viewer: Viewer) -> Labels | None:
+    """Find the newest result layer of ours.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+
+    Returns
+    -------
+    napari.layers.Labels or None
+        The topmost layer that a run delivered.
+    """
+    ours = [layer for layer in viewer.layers if METADATA_KEY in layer.metadata]
+    return ours[-1] if ours else None

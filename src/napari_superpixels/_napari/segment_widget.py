@@ -1,0 +1,423 @@
+"""The dock: choose an image and parameters, Segment, watch, correct."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import napari.viewer
+from magicgui.widgets import ComboBox
+from magicgui.widgets.bases import ValueWidget
+from napari.layers import Labels
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_superpixels._napari.devices import DeviceChoice
+from napari_superpixels._napari.form import ParameterForm
+from napari_superpixels._napari.image_choice import ImageChoice
+from napari_superpixels._napari.layer_output import was_edited
+from napari_superpixels._napari.run import Run, Target, last_result
+from napari_superpixels._napari.settings import Preferences
+from napari_superpixels._napari.snippet import as_python
+from napari_superpixels._napari.source import Source, SourceError
+from napari_superpixels._napari.worker import Delivery, Request
+from napari_superpixels.events import FinishReason, Step
+from napari_superpixels.params import SuperpixelParams
+
+KEEP = "keep result so far"
+DISCARD = "leave no trace"
+_LABEL_WIDTH_PX = 140
+_CONTROL_WIDTH_PX = 150
+
+
+class SegmentWidget(QWidget):
+    """Dock widget "Superpixel segmentation".
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer.
+    """
+
+    # The annotation stays a real type: napari injects the viewer by it.
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._run: Run | None = None
+        self._done: Delivery | None = None
+        self.image = ImageChoice(napari_viewer)
+        self.form = ParameterForm(Preferences.read().seed)
+        self.device = DeviceChoice(Preferences.read().device)
+        self.target = ComboBox(
+            name="target",
+            label="Result",
+            choices=list(Target),
+            value=Target.NEW,
+            tooltip="Whether the result becomes another layer, or takes the place of the plugin's "
+            "last one. A layer that you edited is never replaced without asking.",
+        )
+        self.on_cancel = ComboBox(
+            name="on_cancel",
+            label="On cancel",
+            choices=[KEEP, DISCARD],
+            value=KEEP,
+            tooltip="Cancel stops within one iteration and either turns what is there into a "
+            "valid result, or removes the preview.",
+        )
+        self._build()
+        self.image.changed.connect(self._refresh)
+        self.form.changed.connect(self._refresh)
+        self.device.changed.connect(self._refresh)
+        # Children get no closeEvent when the window closes, but every widget is destroyed.
+        self.destroyed.connect(partial(_let_go, self.__dict__))
+        self._refresh()
+
+    def _build(self) -> None:
+        self.source_label = _text_label()
+        self.device_label = _text_label()
+        self.status_label = _text_label()
+        self.result_label = _text_label(selectable=True)
+        advanced = QCollapsible("Advanced")
+        # Animations make the dock's height jump while tests and users click on.
+        advanced.setDuration(0)
+        advanced.addWidget(_rows(*self.form.advanced))
+        self.advanced = advanced
+        self.reset_button = _button("Reset", "Back to the balanced preset.", self.form.reset)
+
+        form = QWidget()
+        column = QVBoxLayout(form)
+        column.setContentsMargins(0, 0, 6, 0)
+        column.setSpacing(4)
+        image = self.image
+        self._image_rows = _rows(image.layer_box, image.channel_box, image.level_box)
+        for widget in (
+            self._image_rows,
+            self.source_label,
+            _rows(*self.form.main),
+            _rows(self.device.box),
+            self.device_label,
+            _rows(self.target, self.on_cancel),
+            advanced,
+            self.reset_button,
+        ):
+            column.addWidget(widget)
+        column.addStretch()
+        scroll = _VerticalScroll(form)
+
+        self.progress = QProgressBar()
+        self.progress.setVisible(False)
+        self.segment_button = _button(
+            "&Segment", "Find the superpixels of the chosen image.", self.segment
+        )
+        self.cancel_button = _button("&Cancel", "Stop within one iteration.", self.cancel)
+        self.copy_button = _button(
+            "Copy as Python", "Copy the Python call that repeats the last run.", self._copy
+        )
+        self.save_button = _button(
+            "Save parameters…", "Write the parameters to a TOML file.", self._save
+        )
+        self.load_button = _button(
+            "Load parameters…", "Read parameters from a TOML file.", self._load
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(self.status_label)
+        layout.addWidget(self.progress)
+        layout.addLayout(_row(self.segment_button, self.cancel_button))
+        layout.addWidget(self.result_label)
+        layout.addLayout(_row(self.save_button, self.load_button))
+        layout.addWidget(self.copy_button)
+
+    # ---- what the dock says ------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """Show what would be segmented, and whether and why not."""
+        rows = self._image_rows.layout()
+        assert isinstance(rows, QFormLayout)
+        rows.setRowVisible(2, len(self.image.level_box.choices) > 1)
+        source, params, problem = self._choices()
+        self.source_label.setText(source.description if source else "")
+        device = self.device.description
+        if source and params and not self.device.problem:
+            needed = self._estimate(source, params)
+            device += f"; this run needs about {needed / 1e9:.1f} GB"
+            problem = problem or self._memory_problem(needed)
+        self.device_label.setText(device)
+        running = self._run is not None
+        self.segment_button.setEnabled(not running and not problem)
+        self.cancel_button.setEnabled(running)
+        self.copy_button.setEnabled(self._done is not None)
+        if not running:
+            self.status_label.setText(problem)
+
+    def _choices(self) -> tuple[Source | None, SuperpixelParams | None, str]:
+        source = params = None
+        problem = self.device.problem
+        try:
+            source = self.image.source()
+            params = self.form.params()
+        except (SourceError, ValueError) as error:
+            problem = str(error)
+        return source, params, problem
+
+    def _estimate(self, source: Source, params: SuperpixelParams) -> int:
+        from napari_superpixels.core.device import estimate_memory
+
+        rows, columns = source.plane_shape
+        return estimate_memory(rows * columns, len(source.channel_names), params)
+
+    def _memory_problem(self, needed: int) -> str:
+        import torch
+
+        from napari_superpixels.core.device import check_memory
+
+        try:
+            check_memory(
+                needed, torch.device(self.device.resolved), Preferences.read().memory_limit_gb
+            )
+        except MemoryError as error:
+            return str(error)
+        return ""
+
+    # ---- running -----------------------------------------------------------------------------
+
+    def segment(self) -> None:
+        """Start a run with the current choices."""
+        source, params, problem = self._choices()
+        if self._run is not None or problem or source is None or params is None:
+            return
+        replace: Labels | None = None
+        if self.target.value == Target.REPLACE:
+            replace = last_result(self._viewer)
+            if replace is not None and was_edited(replace):
+                answer = self._ask_about_edits(replace)
+                if answer == QMessageBox.StandardButton.Cancel:
+                    return
+                if answer == QMessageBox.StandardButton.No:
+                    replace = None
+        request = Request(
+            source, params, self.device.resolved, Preferences.read(), str(self.form.preset.value)
+        )
+        run = Run(self._viewer, request, replace, self)
+        run.progressed.connect(self._on_progress)
+        run.delivered.connect(self._on_delivered)
+        run.failed.connect(self._on_failed)
+        run.cancelled.connect(self._on_cancelled)
+        run.ended.connect(self._on_ended)
+        self._run = run
+        self.result_label.setText("")
+        self.status_label.setText(f"Segmenting “{source.layer_name}”…")
+        self.progress.setRange(0, 0)
+        self.progress.setVisible(True)
+        self._refresh()
+        run.start()
+
+    def cancel(self) -> None:
+        """Stop the run; keep or discard as chosen."""
+        if self._run is not None:
+            self._run.cancel(keep=self.on_cancel.value == KEEP)
+            self.cancel_button.setEnabled(False)
+            self.status_label.setText("Stopping…")
+
+    def _ask_about_edits(self, layer: Labels) -> QMessageBox.StandardButton:
+        box = QMessageBox(
+            QMessageBox.Icon.Question,
+            "Replace an edited layer?",
+            f"You edited “{layer.name}” since it was made. Replacing it loses your edits.\n\n"
+            "Replace it all the same? “No” puts the result into a new layer.",
+            QMessageBox.StandardButton.Yes
+            | QMessageBox.StandardButton.No
+            | QMessageBox.StandardButton.Cancel,
+            self,
+        )
+        box.setDefaultButton(QMessageBox.StandardButton.No)
+        return QMessageBox.StandardButton(box.exec())
+
+    def _on_progress(self, step: Step, seconds_left: float | None) -> None:
+        self.progress.setRange(0, step.n_iterations)
+        self.progress.setValue(step.iteration)
+        if step.iteration == step.n_iterations:
+            text = "Connecting pieces and refining borders…"
+        else:
+            left = "" if seconds_left is None else f", about {_duration(seconds_left)} left"
+            text = (
+                f"Iteration {step.iteration} of {step.n_iterations}, loss {step.losses.total:.3f}, "
+                f"{step.n_superpixels} superpixels so far{left}"
+            )
+        if self.cancel_button.isEnabled():
+            self.status_label.setText(text)
+
+    def _on_delivered(self, delivery: Delivery, layer: Labels) -> None:
+        self._done = delivery
+        result = delivery.result
+        loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
+        stopped = (
+            f" (stopped after {result.iterations} iterations)"
+            if result.reason == FinishReason.STOPPED
+            else ""
+        )
+        self.result_label.setText(
+            f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for{stopped}, "
+            f"in {_duration(result.seconds)} on {result.device}{loss}. The layer “{layer.name}” is "
+            "editable now."
+        )
+
+    def _on_failed(self, message: str) -> None:
+        self.result_label.setText(f"<b>Not segmented.</b> {message}")
+        show_error(message)
+
+    def _on_cancelled(self) -> None:
+        self.result_label.setText("Cancelled; nothing was added.")
+
+    def _on_ended(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.deleteLater()
+        self.progress.setVisible(False)
+        self._refresh()
+
+    # ---- parameters in and out ---------------------------------------------------------------
+
+    def _copy(self) -> None:
+        if self._done is not None:
+            request = self._done.request
+            clipboard = QGuiApplication.clipboard()
+            assert clipboard is not None
+            clipboard.setText(
+                as_python(request.source, request.params, request.preset, request.device)
+            )
+            show_info("The Python call is on the clipboard.")
+
+    def _save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save parameters", "superpixels.toml", "Parameters (*.toml)"
+        )
+        if path:
+            self.save_parameters(Path(path))
+
+    def save_parameters(self, path: Path) -> None:
+        """Write the parameters to a file; say what went wrong if that fails.
+
+        Parameters
+        ----------
+        path : Path
+            TOML file; the suffix is added where it lacks.
+        """
+        try:
+            self.form.params().save(path if path.suffix else path.with_suffix(".toml"))
+        except (OSError, ValueError) as error:
+            show_error(f"The parameters were not saved: {error}")
+
+    def _load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Load parameters", "", "Parameters (*.toml);;All files (*)"
+        )
+        if path:
+            self.load_parameters(Path(path))
+
+    def load_parameters(self, path: Path) -> None:
+        """Read the parameters from a file; keep the current ones if that fails.
+
+        Parameters
+        ----------
+        path : Path
+            TOML file written by `save_parameters`.
+        """
+        try:
+            self.form.set_params(SuperpixelParams.load(path))
+        except (OSError, ValueError, TypeError) as error:
+            show_error(f"The parameters were not loaded: {error}")
+
+
+def _let_go(state: dict[str, object]) -> None:
+    """Stop the run and disconnect from the viewer, once Qt destroyed the widget."""
+    run, image = state.get("_run"), state.get("image")
+    if isinstance(run, Run):
+        run.abandon()
+    if isinstance(image, ImageChoice):
+        image.cleanup()
+
+
+def _text_label(*, selectable: bool = False) -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    # A long message grows in height, never in width.
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    if selectable:
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _button(text: str, tooltip: str, action: object) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    # clicked() carries a bool that our methods do not take
+    button.clicked.connect(lambda _checked=False: action())  # type: ignore[operator]
+    return button
+
+
+class _VerticalScroll(QScrollArea):
+    """Scrolls up and down only: always as wide as its content needs."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        content, bar = self.widget(), self.verticalScrollBar()
+        assert content is not None
+        assert bar is not None
+        width = content.minimumSizeHint().width() + bar.sizeHint().width()
+        return QSize(width, 120)
+
+
+def _rows(*controls: ValueWidget[Any]) -> QWidget:
+    """Label each control at its left, aligned."""
+    widget = QWidget()
+    layout = QFormLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setVerticalSpacing(4)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for control in controls:
+        label = QLabel(control.label)
+        label.setToolTip(control.tooltip)
+        label.setMinimumWidth(_LABEL_WIDTH_PX)
+        # Long layer names must not widen the dock.
+        control.native.setMinimumWidth(_CONTROL_WIDTH_PX)
+        control.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        layout.addRow(label, control.native)
+    return widget
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget)
+    return row
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"

@@ -1,0 +1,171 @@
+"""The worker: drives the API in a thread and reacts to Cancel."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_superpixels._napari.colors import neighbour_colormap
+from napari_superpixels._napari.settings import Preferences
+from napari_superpixels._napari.source import Source
+from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.events import Command, Step
+from napari_superpixels.graph import superpixel_table
+from napari_superpixels.params import SuperpixelParams
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari.utils.colormaps import CyclicLabelColormap
+    from numpy.typing import NDArray
+
+    from napari_superpixels.result import SuperpixelResult
+
+_log = logging.getLogger(__name__)
+
+PREVIEW_INTERVAL_S = 0.5
+# Steps that go to the GUI; Cancel is looked at after every one.
+_REPORT_INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything a run needs, frozen when Segment is clicked."""
+
+    source: Source
+    params: SuperpixelParams
+    device: str
+    preferences: Preferences
+    preset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A finished run, with what its Labels layer needs; made in the worker."""
+
+    request: Request
+    result: SuperpixelResult
+    table: dict[str, NDArray[np.generic]]
+    colormap: CyclicLabelColormap
+
+
+class CancelSwitch:
+    """Tells the worker to stop, from any thread.
+
+    The worker's own ``quit()`` acts only between yields and drops the generator with its tensors
+    inside; this one lets the generator end by itself.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._keep = False
+
+    def cancel(self, *, keep: bool = False) -> None:
+        """Ask for the end of the run.
+
+        Parameters
+        ----------
+        keep : bool, default False
+            Whether to return what is there, as a valid result.
+        """
+        self._keep = keep
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the end was asked for."""
+        return self._event.is_set()
+
+    @property
+    def keep(self) -> bool:
+        """Whether what is there is wanted."""
+        return self._keep
+
+
+def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Delivery | None]:
+    """Run a request.
+
+    Parameters
+    ----------
+    request : Request
+        What to do.
+    switch : CancelSwitch
+        Stops the run within one iteration.
+
+    Yields
+    ------
+    Step
+        At most ten a second, and every Step that carries a preview.
+
+    Returns
+    -------
+    Delivery or None
+        The result; None if cancelled without keeping it.
+
+    Raises
+    ------
+    SuperpixelError
+        Also for any RuntimeError, which a worker would swallow.
+    ValueError
+        If the image or a parameter is unusable.
+    """
+    try:
+        return (yield from _segment(request, switch))
+    except RuntimeError as error:
+        _log.exception("segmentation failed")
+        message = f"{type(error).__name__}: {error}"
+        error.__traceback__ = None  # its frames hold tensors
+    raise SuperpixelError(f"PyTorch could not go on. {message}")
+
+
+def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Delivery | None]:
+    # Imported here, in the worker's thread: torch takes seconds to load.
+    from napari_superpixels.api import iter_superpixels
+
+    source = request.source
+    image = np.asarray(source.data)
+    steps = iter_superpixels(
+        image,
+        request.params,
+        channel_axis=source.channel_axis,
+        nodata=float("nan"),
+        device=request.device,
+        preview_interval_s=PREVIEW_INTERVAL_S if request.preferences.preview else None,
+        memory_limit_gb=request.preferences.memory_limit_gb,
+    )
+    reported = 0.0
+    command: Command | None = None
+    try:
+        while True:
+            step = steps.send(command)
+            if switch.cancelled:
+                if not switch.keep:
+                    return None
+                command = Command.FINISH
+                continue
+            now = time.monotonic()
+            last = step.iteration == step.n_iterations
+            if step.labels is not None or last or now - reported >= _REPORT_INTERVAL_S:
+                reported = now
+                yield step
+    except StopIteration as end:
+        result: SuperpixelResult = end.value
+    finally:
+        steps.close()
+    if switch.cancelled and not switch.keep:
+        return None
+    channels = (
+        image[None] if source.channel_axis is None else np.moveaxis(image, source.channel_axis, 0)
+    )
+    table = superpixel_table(
+        result.labels,
+        channels,
+        channel_names=source.channel_names,
+        pixel_area=source.placement.pixel_area,
+    )
+    return Delivery(request, result, table, neighbour_colormap(result.labels))
