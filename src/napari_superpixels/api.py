@@ -223,7 +223,7 @@ def _finish(
         labels,
         prepared.features,
         n_segments=params.n_segments,
-        min_size_px=params.min_size_px or max(1, round(area / params.n_segments / 10)),
+        min_size_px=params.min_size_px or max(1, round(area / params.n_segments / 5)),
     )
     return refine_boundaries(
         connected,

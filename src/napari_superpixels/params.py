@@ -155,7 +155,7 @@ class SuperpixelParams:
         0,
         "Minimum size",
         "Smallest superpixel in pixels, 0 to 1000000; smaller pieces join the neighbour that they "
-        "resemble most. 0 (auto) takes a tenth of the mean superpixel area.",
+        "resemble most. 0 (auto) takes a fifth of the mean superpixel area.",
         ge=0,
         le=1_000_000,
         step=5,
@@ -193,7 +193,7 @@ class SuperpixelParams:
         step=5,
     )
     refine_compactness: float = _parameter(
-        0.3,
+        0.2,
         "Refinement compactness",
         "Weight of the distance to the superpixel's centre in the refinement, 0 to 100, no unit. "
         "Higher gives rounder superpixels.",
@@ -202,7 +202,7 @@ class SuperpixelParams:
         step=0.1,
     )
     refine_smoothness: float = _parameter(
-        0.02,
+        0.15,
         "Border smoothness",
         "Weight of the border's length in the refinement, 0 to 100, no unit. Higher gives "
         "straighter, cleaner borders; lower follows every detail.",

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from napari.layers import Labels
 
+from napari_superpixels.export import METADATA_KEY
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels._napari.source import Source
     from napari_superpixels._napari.worker import Delivery
 
-METADATA_KEY = "napari-superpixels"
 _OPACITY = 0.5
 
 

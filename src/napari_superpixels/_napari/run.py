@@ -10,7 +10,6 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_superpixels._napari.layer_output import (
-    METADATA_KEY,
     as_layer_data,
     finish_layer,
     new_layer,
@@ -18,6 +17,7 @@ from napari_superpixels._napari.layer_output import (
 )
 from napari_superpixels._napari.worker import CancelSwitch, Delivery, Request, segment
 from napari_superpixels.events import Step
+from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
     from napari.layers import Labels

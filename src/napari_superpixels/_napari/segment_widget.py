@@ -195,6 +195,11 @@ class SegmentWidget(QWidget):
             return str(error)
         return ""
 
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self._run is not None
+
     # ---- running -----------------------------------------------------------------------------
 
     def segment(self) -> None:

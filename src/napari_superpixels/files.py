@@ -1,0 +1,159 @@
+"""Images, label maps and ground truths from files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import imageio.v3 as iio
+import numpy as np
+import scipy.io
+import tifffile
+from scipy.io.matlab import MatReadError
+
+from napari_superpixels.errors import SuperpixelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TIFF_SUFFIXES = {".tif", ".tiff"}
+_GDAL_NODATA = 42113
+
+
+class FileError(SuperpixelError):
+    """A file cannot be read or written; the message names it and the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image as its file describes it.
+
+    Attributes
+    ----------
+    array : ndarray
+        2D, or 3D with a channel axis; singleton axes are dropped.
+    channel_axis : int or None
+        Axis that holds channels, as far as the file says.
+    nodata : float or None
+        Value that means "no data", from GeoTIFF metadata.
+    """
+
+    array: NDArray[np.generic]
+    channel_axis: int | None
+    nodata: float | None = None
+
+
+def read_image(path: str | Path) -> ImageFile:
+    """Read TIFF, NPY, PNG, JPEG and whatever else Pillow reads.
+
+    An alpha channel of PNG and the like is dropped. In a TIFF, the axes that its metadata call
+    channels or samples are the channel axis.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    ImageFile
+        Array, channel axis, nodata value.
+
+    Raises
+    ------
+    FileError
+        If the file is missing or cannot be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileError(f"{path}: no such file" if not path.exists() else f"{path}: is a folder")
+    try:
+        if path.suffix.lower() == ".npy":
+            return ImageFile(np.load(path, allow_pickle=False), None)
+        if path.suffix.lower() in _TIFF_SUFFIXES:
+            return _read_tiff(path)
+        array = np.asarray(iio.imread(path, plugin="pillow"))
+    # Readers raise many kinds of errors on broken files; a user needs to know which file.
+    except (OSError, ValueError, EOFError, SyntaxError, KeyError, IndexError, TypeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FileError(f"{path}: cannot be read as an image ({reason})") from error
+    if array.ndim == 3 and array.shape[-1] in (2, 4):
+        array = array[..., :-1]
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    return ImageFile(array, -1 if array.ndim == 3 else None)
+
+
+def _read_tiff(path: Path) -> ImageFile:
+    with tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        array, axes = series.asarray(), series.axes
+        tag = series.keyframe.tags.get(_GDAL_NODATA)
+        nodata = None if tag is None else float(tag.value.strip("\0 "))
+    if array.size == 0:
+        raise ValueError("it holds no pixels")
+    kept = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
+    axes = "".join(axes[i] for i in kept)
+    array = array.reshape([array.shape[i] for i in kept])
+    channel_axis = next((axes.index(name) for name in "SC" if name in axes), None)
+    if channel_axis is not None and channel_axis == array.ndim - 1:
+        if axes[-1] == "S" and array.shape[-1] == 4:
+            array = array[..., :3]
+        channel_axis = -1
+    return ImageFile(array, channel_axis, nodata)
+
+
+def read_labels(path: str | Path) -> NDArray[np.integer]:
+    """Read a 2D label map.
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF, NPY or PNG.
+
+    Returns
+    -------
+    ndarray of int, shape (H, W)
+        Labels.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read or holds no 2D map of integers.
+    """
+    array = read_image(path).array
+    if array.ndim != 2 or array.dtype.kind not in "biu":
+        raise FileError(
+            f"{path}: a label map has two axes and whole numbers, this one has shape "
+            f"{array.shape} and dtype {array.dtype}"
+        )
+    return array  # type: ignore[return-value]
+
+
+def read_ground_truths(path: str | Path) -> list[NDArray[np.integer]]:
+    """Read one ground truth, or all annotators' from a BSDS500 ``.mat`` file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Label map, or ``.mat`` with ``groundTruth{k}.Segmentation``.
+
+    Returns
+    -------
+    list of ndarray of int, shape (H, W)
+        One for each annotator.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".mat":
+        return [read_labels(path)]
+    try:
+        cells = scipy.io.loadmat(path)["groundTruth"]
+        return [cells[0, k]["Segmentation"][0, 0].astype(np.int64) for k in range(cells.shape[1])]
+    except (MatReadError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise FileError(f"{path}: cannot be read as a BSDS500 ground truth ({error})") from error

@@ -1,0 +1,96 @@
+"""Choosing a device and living with its memory."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from napari_superpixels.core import device as devices
+from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
+from napari_superpixels.params import SuperpixelParams, get_preset
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_auto_prefers_cuda_then_mps_then_cpu(monkeypatch, cuda, mps, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert devices.resolve_device("auto").type == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("tpu", "unknown device 'tpu'"), ("cuda", "no CUDA device"), ("mps", "no MPS device")],
+)
+def test_missing_devices_are_named(monkeypatch, name, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceUnavailableError, match=message):
+        devices.resolve_device(name)
+
+
+def test_a_gpu_number_that_does_not_exist(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(DeviceUnavailableError, match="there is no cuda:3"):
+        devices.resolve_device("cuda:3")
+
+
+def test_why_not_cuda_tells_the_cure(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert "no NVIDIA driver" in devices.why_not_cuda()
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert "built without CUDA" in devices.why_not_cuda()
+    monkeypatch.setattr(torch.version, "cuda", "12.9")
+    assert "update the driver" in devices.why_not_cuda()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert devices.why_not_cuda() == ""
+
+
+def test_cpu_is_always_listed():
+    assert devices.available_devices()[-1].device == "cpu"
+    assert "GB free" in str(devices.available_devices()[-1])
+
+
+def test_estimate_grows_with_the_work():
+    paper, balanced = get_preset("paper"), get_preset("balanced")
+    small = devices.estimate_memory(100 * 100, 3, paper)
+    assert devices.estimate_memory(200 * 100, 3, paper) == pytest.approx(2 * small, rel=1e-6)
+    assert devices.estimate_memory(100 * 100, 3, balanced) < small
+    assert devices.estimate_memory(100 * 100, 3, paper.replace(n_segments=500)) > small
+
+
+def test_what_does_not_fit_is_refused_with_remedies():
+    cpu = torch.device("cpu")
+    with pytest.raises(SuperpixelMemoryError, match=r"fewer superpixels.*smaller region.*CPU"):
+        devices.check_memory(10**15, cpu, None)
+    with pytest.raises(SuperpixelMemoryError, match="memory limit of 2 GB"):
+        devices.check_memory(3 * 10**9, cpu, 2.0)
+    devices.check_memory(10**6, cpu, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("MPS backend out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("shape mismatch"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_out_of_memory_is_recognised(error, expected):
+    assert devices.is_out_of_memory(error) is expected
+
+
+def test_parameters_are_named_as_in_the_issue():
+    fields = set(SuperpixelParams.__dataclass_fields__)
+    assert {"n_segments", "lam", "alpha", "beta", "sigma"} <= fields
+    assert {"iterations", "learning_rate", "seed", "min_size_px"} <= fields

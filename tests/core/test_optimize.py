@@ -1,0 +1,107 @@
+"""The loop: progress, stopping, freeing, repeating."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+import torch
+
+from napari_superpixels.core.inputs import prepare_image
+from napari_superpixels.core.optimize import optimize
+from napari_superpixels.events import Command, FinishReason
+
+CPU = torch.device("cpu")
+
+
+def drain(steps):
+    seen = []
+    while True:
+        try:
+            seen.append(next(steps))
+        except StopIteration as end:
+            return seen, end.value
+
+
+def live_tensors() -> int:
+    gc.collect()
+    return sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects())
+
+
+def test_a_step_for_each_iteration_and_the_loss_falls(tiles_image, quick):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    seen, done = drain(optimize(prepared, quick.replace(iterations=30), CPU))
+    assert [step.iteration for step in seen] == list(range(1, 31))
+    assert seen[-1].losses.total < seen[0].losses.total
+    assert done.reason == FinishReason.COMPLETED
+    assert done.labels.shape == tiles_image.shape[:2]
+    assert done.labels.min() >= 1
+    for step in seen:
+        losses = step.losses
+        expected = losses.clustering + quick.alpha * losses.smoothness
+        assert losses.total == pytest.approx(expected + quick.beta * losses.reconstruction, rel=1e-4)
+
+
+def test_finish_command_ends_early_with_a_result(tiles_image, quick):
+    steps = optimize(prepare_image(tiles_image, channel_axis=-1), quick, CPU)
+    next(steps)
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(Command.FINISH)
+    assert end.value.value.iterations == 2
+    assert end.value.value.reason == FinishReason.STOPPED
+
+
+@pytest.mark.parametrize("how", ["close", "drop", "finish"])
+def test_tensors_are_freed(tiles_image, quick, how):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    before = live_tensors()
+    steps = optimize(prepared, quick, CPU)
+    next(steps)
+    assert live_tensors() > before
+    if how == "close":
+        steps.close()
+    elif how == "finish":
+        drain(steps)
+    del steps
+    assert live_tensors() == before
+
+
+def test_previews_only_when_asked_for(tiles_image, quick):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    seen, _ = drain(optimize(prepared, quick, CPU))
+    assert all(step.labels is None for step in seen)
+    seen, _ = drain(optimize(prepared, quick, CPU, preview_interval_s=0.0))
+    for step in seen:
+        assert step.labels.shape == tiles_image.shape[:2]
+        assert step.labels.dtype == np.int32
+        assert step.labels.min() >= 1
+        assert len(np.unique(step.labels)) == step.n_superpixels
+
+
+def test_global_settings_are_left_as_they_were(tiles_image, quick):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    state = torch.get_rng_state()
+    steps = optimize(prepared, quick, CPU)
+    next(steps)
+    # Also between Steps, when other code may run.
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    drain(steps)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_reconstruction_is_switched_off_by_beta_0(tiles_image, quick):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    seen, _ = drain(optimize(prepared, quick.replace(beta=0.0, iterations=3), CPU))
+    losses = seen[-1].losses
+    assert losses.total == pytest.approx(losses.clustering + quick.alpha * losses.smoothness)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_repeats_itself(tiles_image, quick):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    runs = [drain(optimize(prepared, quick, torch.device("cuda")))[1].labels for _ in range(2)]
+    np.testing.assert_array_equal(*runs)

@@ -1,0 +1,234 @@
+"""The public calls, end to end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+
+from napari_superpixels import (
+    Command,
+    FinishReason,
+    SuperpixelMemoryError,
+    SuperpixelParams,
+    get_preset,
+    iter_superpixels,
+    list_presets,
+    metrics,
+    superpixels,
+)
+from napari_superpixels.core import optimize as optimize_module
+
+QUICK = {"iterations": 8, "hidden_channels": (8, 8), "downscale": 2, "refine_iterations": 3}
+
+
+def drain(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.mark.parametrize("preset", list_presets())
+def test_every_preset_gives_superpixels(tiles_image, preset, assert_superpixels):
+    labels = superpixels(tiles_image, 12, preset=preset, channel_axis=-1, iterations=6)
+    assert labels.dtype == np.int32
+    assert labels.shape == tiles_image.shape[:2]
+    assert_superpixels(labels, 12)
+
+
+def test_superpixels_follow_the_tiles(tiles_image):
+    labels = superpixels(tiles_image, 16, channel_axis=-1, iterations=80)
+    truth = np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
+    assert metrics.achievable_segmentation_accuracy(labels, truth) > 0.9
+    assert metrics.boundary_recall(labels, truth) > 0.9
+
+
+SHAPES = [(1, 1), (1, 2), (1, 9), (7, 1), (2, 2), (3, 5), (16, 16)]
+
+
+@pytest.mark.parametrize("preset", ["balanced", "paper"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n_segments", [1, 2, 500])
+def test_tiny_images(rng, shape, n_segments, preset, assert_superpixels):
+    image = rng.random(shape)
+    labels = superpixels(
+        image, n_segments, preset=preset, iterations=2, hidden_channels=(4, 4, 4, 4)
+    )
+    assert_superpixels(labels, n_segments)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((20, 20)),
+        np.ones((20, 20), bool),
+        np.full((20, 20), 65535, np.uint16),
+        np.full((20, 20), -1e300),
+    ],
+)
+def test_constant_images_are_divided_by_position(image, assert_superpixels):
+    labels = superpixels(image, 6, **QUICK)
+    assert_superpixels(labels, 6)
+    assert labels.max() > 1
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 4, 7])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_any_channels_and_dtypes(rng, n_channels, dtype, assert_superpixels):
+    image = (rng.random((n_channels, 20, 24)) * 200).astype(dtype)
+    assert_superpixels(superpixels(image, 9, channel_axis=0, **QUICK), 9)
+
+
+def test_lists_and_lazy_arrays(tiles_image):
+    expected = superpixels(tiles_image, 9, channel_axis=-1, **QUICK)
+    lazy = da.from_array(tiles_image, chunks=(10, 10, 3))
+    np.testing.assert_array_equal(superpixels(lazy, 9, channel_axis=-1, **QUICK), expected)
+    assert superpixels([[0, 1], [5, 6]], 2, iterations=2).shape == (2, 2)
+
+
+def test_same_seed_same_labels_other_seed_other_labels(tiles_image):
+    first, second = (superpixels(tiles_image, 12, channel_axis=-1, **QUICK) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    other = superpixels(tiles_image, 12, channel_axis=-1, seed=1, **QUICK)
+    assert not np.array_equal(first, other)
+
+
+def test_global_random_states_do_not_matter_nor_change(tiles_image):
+    torch.manual_seed(1)
+    first = superpixels(tiles_image, 12, channel_axis=-1, **QUICK)
+    torch.manual_seed(2)
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    second = superpixels(tiles_image, 12, channel_axis=-1, **QUICK)
+    np.testing.assert_array_equal(first, second)
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+def test_mask_is_kept(tiles_image, assert_superpixels):
+    mask = np.zeros(tiles_image.shape[:2], bool)
+    mask[4:40, 10:50] = True
+    mask[20:24, 30:34] = False
+    assert_superpixels(superpixels(tiles_image, 9, channel_axis=-1, mask=mask, **QUICK), 9, mask)
+
+
+def test_nan_pixels_get_label_0(rng, assert_superpixels):
+    image = rng.random((20, 30))
+    image[3:6, 4:9] = np.nan
+    labels = superpixels(image, 9, nodata=np.nan, **QUICK)
+    assert_superpixels(labels, 9, np.isfinite(image))
+
+
+def test_more_islands_than_superpixels_is_told_before_the_run(rng):
+    mask = np.zeros((9, 9), bool)
+    mask[::4, ::4] = True
+    with pytest.raises(ValueError, match="9 separate regions.*only 3 are asked for"):
+        superpixels(rng.random((9, 9)), 3, mask=mask)
+
+
+def test_overrides_and_their_errors(tiles_image):
+    with pytest.raises(ValueError, match=r"lam must be 0 to 3, got 5"):
+        superpixels(tiles_image, channel_axis=-1, lam=5)
+    with pytest.raises(ValueError, match="unknown parameter 'lambda_'"):
+        superpixels(tiles_image, channel_axis=-1, lambda_=1)
+    with pytest.raises(ValueError, match="unknown preset 'best'.*balanced, fast, paper"):
+        superpixels(tiles_image, channel_axis=-1, preset="best")
+    with pytest.raises(TypeError, match="n_segments must be an integer"):
+        superpixels(tiles_image, 10.5, channel_axis=-1)
+
+
+def test_iter_returns_everything_about_the_run(tiles_image, quick):
+    result = drain(iter_superpixels(tiles_image, quick, channel_axis=-1, device="cpu"))
+    assert result.params == quick
+    assert result.n_requested == 12
+    assert result.n_obtained == result.labels.max() == len(np.unique(result.labels))
+    assert result.iterations == len(result.losses) == 8
+    assert result.seconds > 0
+    assert result.device.startswith("cpu")
+    assert result.reason == FinishReason.COMPLETED
+    provenance = result.provenance()
+    assert provenance["final_loss"] == result.losses[-1].total
+    assert SuperpixelParams.from_dict(provenance["parameters"]) == quick
+    assert {"torch", "numpy", "napari-superpixels"} <= set(provenance["versions"])
+
+
+def test_finish_gives_a_valid_result(tiles_image, quick, assert_superpixels):
+    steps = iter_superpixels(tiles_image, quick, channel_axis=-1)
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(Command.FINISH)
+    assert end.value.value.reason == FinishReason.STOPPED
+    assert_superpixels(end.value.value.labels, 12)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_is_clear_and_the_next_run_works(tiles_image, quick, monkeypatch, error):
+    real = optimize_module._iterate
+    calls = []
+
+    def failing(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise error
+        return real(*args)
+
+    monkeypatch.setattr(optimize_module, "_iterate", failing)
+    with pytest.raises(SuperpixelMemoryError, match=r"estimate.*GB.*fewer superpixels.*CPU") as e:
+        drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
+    # Nothing of the failed run hangs on the error: its frames would keep the tensors alive.
+    assert e.value.__context__ is None or e.value.__context__.__traceback__ is None
+    assert drain(iter_superpixels(tiles_image, quick, channel_axis=-1)).n_obtained > 0
+
+
+def test_other_errors_are_not_disguised(tiles_image, quick, monkeypatch):
+    def failing(*args):
+        raise RuntimeError("broken kernel")
+
+    monkeypatch.setattr(optimize_module, "_iterate", failing)
+    with pytest.raises(RuntimeError, match="broken kernel"):
+        drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
+
+
+def test_memory_limit_is_checked_before_the_run(tiles_image):
+    steps = iter_superpixels(tiles_image, get_preset("paper"), channel_axis=-1, memory_limit_gb=0.001)
+    with pytest.raises(SuperpixelMemoryError, match="memory limit of 0.001 GB"):
+        next(steps)
+
+
+def test_paper_preset_is_the_paper():
+    paper = asdict(get_preset("paper"))
+    expected = {
+        "lam": 2.0,
+        "alpha": 2.0,
+        "beta": 10.0,
+        "sigma": 8.0,
+        "iterations": 1000,
+        "learning_rate": 0.01,
+        "downscale": 1,
+        "hidden_channels": (32, 64, 128, 256),
+        "color_space": "channels",
+        "refine_iterations": 0,
+    }
+    assert {key: paper[key] for key in expected} == expected
+    assert get_preset("paper-no-recon") == get_preset("paper").replace(beta=0.0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_gives_superpixels_and_frees_its_memory(tiles_image, quick, assert_superpixels):
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    result = drain(iter_superpixels(tiles_image, quick, channel_axis=-1, device="cuda"))
+    assert_superpixels(result.labels, 12)
+    assert torch.cuda.memory_allocated() == before

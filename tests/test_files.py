@@ -1,0 +1,150 @@
+"""Real files, read and written by the libraries that users' files come from."""
+
+from __future__ import annotations
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import scipy.io
+import tifffile
+
+from napari_superpixels.export import ExportError, read_provenance, save_labels
+from napari_superpixels.files import FileError, read_ground_truths, read_image, read_labels
+
+
+def test_png_jpeg_npy_and_tiff(tmp_path, rng):
+    rgb = rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    for name, array, axis in (
+        ("rgb.png", rgb, -1),
+        ("rgba.png", np.dstack([rgb, rgb[..., 0]]), -1),
+        ("grey.png", rgb[..., 0], None),
+        ("deep.png", rgb[..., 0].astype(np.uint16) * 200, None),
+    ):
+        iio.imwrite(tmp_path / name, array)
+        read = read_image(tmp_path / name)
+        assert read.channel_axis == axis
+        expected = array[..., :3] if name == "rgba.png" else array
+        np.testing.assert_array_equal(read.array, expected)
+    iio.imwrite(tmp_path / "rgb.jpg", rgb)
+    assert read_image(tmp_path / "rgb.jpg").array.shape == (20, 30, 3)
+    np.save(tmp_path / "a.npy", rgb[..., 0])
+    assert read_image(tmp_path / "a.npy").array.shape == (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "expected_shape", "channel_axis"),
+    [
+        ((20, 30), {}, (20, 30), None),
+        ((20, 30, 3), {"photometric": "rgb"}, (20, 30, 3), -1),
+        ((20, 30, 4), {"photometric": "rgb"}, (20, 30, 3), -1),
+        ((5, 20, 30), {"imagej": True, "metadata": {"axes": "CYX"}}, (5, 20, 30), 0),
+        ((1, 3, 20, 30), {"metadata": {"axes": "TCYX"}, "ome": True}, (3, 20, 30), 0),
+        ((4, 20, 30), {"imagej": True, "metadata": {"axes": "ZYX"}}, (4, 20, 30), None),
+    ],
+)
+def test_tiff_axes(tmp_path, rng, shape, options, expected_shape, channel_axis):
+    path = tmp_path / "image.tif"
+    data = (rng.random(shape) * 200).astype(np.uint8)
+    photometric = options.pop("photometric", "minisblack")
+    tifffile.imwrite(path, data, photometric=photometric, **options)
+    read = read_image(path)
+    assert read.array.shape == expected_shape
+    assert read.channel_axis == channel_axis
+
+
+def test_gdal_nodata_is_found(tmp_path):
+    path = tmp_path / "raster.tif"
+    tag = (42113, "s", 0, "-9999", True)
+    tifffile.imwrite(path, np.ones((8, 9), np.float32), extratags=[tag])
+    assert read_image(path).nodata == -9999
+
+
+@pytest.mark.parametrize("name", ["zero.tif", "zero.png", "zero.npy", "cut.tif", "text.png"])
+def test_broken_files_are_named(tmp_path, name):
+    path = tmp_path / name
+    if name == "cut.tif":
+        tifffile.imwrite(path, np.ones((200, 200), np.uint16))
+        path.write_bytes(path.read_bytes()[:300])
+    else:
+        path.write_bytes(b"" if "zero" in name else b"this is no picture")
+    with pytest.raises(FileError, match=f"{name}: cannot be read as an image"):
+        read_image(path)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(FileError, match="no such file"):
+        read_image(tmp_path / "none.tif")
+    with pytest.raises(FileError, match="is a folder"):
+        read_image(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".tiff", ".png", ".npy"])
+def test_labels_round_trip(tmp_path, rng, suffix):
+    labels = rng.integers(0, 300, (20, 30)).astype(np.int32)
+    path = tmp_path / f"labels{suffix}"
+    save_labels(path, labels, {"seed": 3})
+    np.testing.assert_array_equal(read_labels(path), labels)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    if suffix.startswith(".t"):
+        assert read_provenance(path) == {"seed": 3}
+        assert tifffile.imread(path).dtype == np.uint16
+
+
+def test_many_labels_need_32_bits(tmp_path):
+    labels = np.array([[1, 70_000]])
+    save_labels(tmp_path / "a.tif", labels)
+    assert read_labels(tmp_path / "a.tif").dtype == np.uint32
+    with pytest.raises(ExportError, match="at most 65535"):
+        save_labels(tmp_path / "a.png", labels)
+
+
+def test_nothing_is_overwritten_without_asking(tmp_path):
+    path = tmp_path / "a.tif"
+    save_labels(path, np.ones((2, 2), int))
+    with pytest.raises(ExportError, match="exists already"):
+        save_labels(path, np.zeros((2, 2), int))
+    assert read_labels(path).all()
+    save_labels(path, np.zeros((2, 2), int), overwrite=True)
+    assert not read_labels(path).any()
+    assert read_provenance(path) == {}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    save_labels(path, np.ones((2, 2), int))
+
+    def full(file, *args, **kwargs):
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tifffile, "imwrite", full)
+    with pytest.raises(ExportError, match="cannot be written \\(No space left on device\\)"):
+        save_labels(path, np.zeros((2, 2), int), overwrite=True)
+    monkeypatch.undo()
+    assert read_labels(path).all()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_unknown_suffix_and_missing_folder(tmp_path):
+    with pytest.raises(ExportError, match=r"\.tif, \.tiff, \.png, \.npy"):
+        save_labels(tmp_path / "a.jpg", np.ones((2, 2), int))
+    with pytest.raises(ExportError, match="cannot be written"):
+        save_labels(tmp_path / "no" / "a.tif", np.ones((2, 2), int))
+
+
+def test_labels_must_be_labels(tmp_path):
+    np.save(tmp_path / "f.npy", np.ones((3, 3)))
+    with pytest.raises(FileError, match="two axes and whole numbers"):
+        read_labels(tmp_path / "f.npy")
+
+
+def test_bsds_ground_truth(tmp_path):
+    cell = np.empty((1, 2), object)
+    for k in range(2):
+        cell[0, k] = {"Segmentation": np.full((3, 4), k + 1, np.uint16)}
+    scipy.io.savemat(tmp_path / "1.mat", {"groundTruth": cell})
+    truths = read_ground_truths(tmp_path / "1.mat")
+    assert [int(t.max()) for t in truths] == [1, 2]
+    (tmp_path / "2.mat").write_bytes(b"no")
+    with pytest.raises(FileError, match=r"2\.mat: cannot be read as a BSDS500"):
+        read_ground_truths(tmp_path / "2.mat")

@@ -1,0 +1,114 @@
+"""Parameters: ranges, variants, files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_superpixels.params import (
+    DEFAULT_PRESET,
+    PRESETS,
+    SuperpixelParams,
+    get_preset,
+    list_presets,
+)
+
+FIELDS = list(SuperpixelParams.__dataclass_fields__)
+NUMBERS = [name for name in FIELDS if SuperpixelParams.info(name).minimum is not None]
+params_strategy = st.builds(
+    SuperpixelParams,
+    n_segments=st.integers(1, 65535),
+    lam=st.floats(0, 3),
+    alpha=st.floats(0, 100),
+    sigma=st.floats(1e-4, 1e4),
+    seed=st.integers(0, 2**32 - 1),
+    hidden_channels=st.lists(st.integers(1, 4096), min_size=1, max_size=5).map(tuple),
+    color_space=st.sampled_from(["auto", "lab", "channels"]),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(params=params_strategy)
+def test_dict_json_and_toml_give_back_the_same(params, tmp_path_factory):
+    assert SuperpixelParams.from_dict(params.to_dict()) == params
+    assert SuperpixelParams.from_json(params.to_json()) == params
+    path = tmp_path_factory.mktemp("params") / "run.toml"
+    params.save(path)
+    assert SuperpixelParams.load(path) == params
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_ranges_are_enforced_and_told(name):
+    info = SuperpixelParams.info(name)
+    for bad in (info.minimum - 1, info.maximum * 2 + 1):
+        value = (int(bad),) if name == "hidden_channels" else type(getattr(get_preset("paper"), name))(bad)
+        with pytest.raises(ValueError, match=rf"{name} must be .* to "):
+            SuperpixelParams().replace(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("n_segments", 10.0, TypeError),
+        ("n_segments", True, TypeError),
+        ("n_segments", "10", TypeError),
+        ("lam", float("nan"), ValueError),
+        ("color_space", "hsv", ValueError),
+        ("hidden_channels", (), TypeError),
+        ("hidden_channels", 32, TypeError),
+        ("hidden_channels", (32, 0), ValueError),
+        ("lambda", 1, ValueError),
+    ],
+)
+def test_wrong_values(name, value, error):
+    with pytest.raises(error):
+        SuperpixelParams().replace(**{name: value})
+
+
+def test_numpy_numbers_become_plain_ones():
+    params = SuperpixelParams(n_segments=np.int64(7), lam=np.float32(1.5))
+    assert type(params.n_segments) is int
+    assert type(params.lam) is float
+    assert SuperpixelParams.from_json(params.to_json()) == params
+
+
+def test_every_field_explains_itself():
+    for name in FIELDS:
+        info = SuperpixelParams.info(name)
+        assert info.label
+        assert len(info.tooltip) > 30
+        assert info.range_text
+
+
+def test_presets():
+    assert list_presets()[0] == DEFAULT_PRESET == "balanced"
+    assert get_preset("balanced") == SuperpixelParams()
+    assert set(PRESETS) == {"balanced", "fast", "paper", "paper-no-recon"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("not toml at all", "not a TOML parameter file"),
+        ("x = 1", r"no \[superpixels\] table"),
+        ("[superpixels]\nlam = 9.0", "lam must be 0 to 3"),
+        ("[superpixels]\nfoo = 9.0", "unknown parameter 'foo'"),
+    ],
+)
+def test_bad_files_are_told_in_words(tmp_path, text, message):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        SuperpixelParams.load(path)
+
+
+def test_bad_json():
+    with pytest.raises(ValueError, match="JSON object"):
+        SuperpixelParams.from_json("[1]")
+
+
+def test_frozen():
+    with pytest.raises(AttributeError):
+        SuperpixelParams().lam = 1.0  # type: ignore[misc]
