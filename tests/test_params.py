@@ -22,7 +22,7 @@ params_strategy = st.builds(
     n_segments=st.integers(1, 65535),
     lam=st.floats(0, 3),
     alpha=st.floats(0, 100),
-    sigma=st.floats(1e-4, 1e4),
+    sigma=st.floats(0.01, 1e4),
     seed=st.integers(0, 2**32 - 1),
     hidden_channels=st.lists(st.integers(1, 4096), min_size=1, max_size=5).map(tuple),
     color_space=st.sampled_from(["auto", "lab", "channels"]),

@@ -161,7 +161,7 @@ def iter_superpixels(
         color_space=params.color_space,
     )
     _check_regions(prepared, params)
-    needed = estimate_memory(prepared.mask.size, len(prepared.features), params)
+    needed = estimate_memory(prepared.features.shape[1:], len(prepared.features), params)
     check_memory(needed, where, memory_limit_gb)
     if params.n_segments == 1 or prepared.mask.sum() == 1:
         labels, optimized = prepared.mask.astype(np.int32), None

@@ -120,11 +120,11 @@ class SuperpixelParams:
     sigma: float = _parameter(
         0.1,
         "Edge contrast scale (σ)",
-        "σ in eq. (3), 0.0001 to 10000, in squared standard deviations of the image: colour steps "
+        "σ in eq. (3), 0.01 to 10000, in squared standard deviations of the image: colour steps "
         "whose square is well above σ count as edges. The paper uses 8.",
-        ge=1e-4,
+        ge=0.01,
         le=1e4,
-        step=0.05,
+        step=0.01,
     )
     iterations: int = _parameter(
         100,
@@ -137,10 +137,10 @@ class SuperpixelParams:
     learning_rate: float = _parameter(
         0.01,
         "Learning rate",
-        "Step size of the Adam optimiser, 0.000001 to 1, no unit.",
-        ge=1e-6,
+        "Step size of the Adam optimiser, 0.0001 to 1, no unit.",
+        ge=1e-4,
         le=1,
-        step=0.001,
+        step=0.0001,
     )
     seed: int = _parameter(
         0,

@@ -60,6 +60,7 @@ class ImageChoice:
             choices=lambda _: self._choices["level"],
             tooltip="Level of a multiscale image: the one shown, or full resolution.",
         )
+        self._channel_axes: dict[str, int | None] = {}
         self._updating = False
         self._layer: Image | None = None
         self.layer_box.changed.connect(self._on_choice_of_layer)
@@ -87,6 +88,11 @@ class ImageChoice:
         """The chosen layer."""
         return self._layer
 
+    @property
+    def channel_axis(self) -> int | None:
+        """Axis of the layer's data that is read as channels."""
+        return self._channel_axes.get(self.channel_box.value)
+
     def source(self) -> Source:
         """Resolve the choice.
 
@@ -103,7 +109,7 @@ class ImageChoice:
         if self.layer is None:
             raise SourceError("Open or select an image layer to segment.")
         return resolve_source(
-            self.layer, View.of(self._viewer), self.channel_box.value, self.level_box.value or 0
+            self.layer, View.of(self._viewer), self.channel_axis, self.level_box.value or 0
         )
 
     def cleanup(self) -> None:
@@ -158,18 +164,20 @@ class ImageChoice:
 
     def _refresh_choices(self, *, keep_channels: bool) -> None:
         layer = self.layer
-        chosen = self.channel_box.value
+        chosen = self.channel_axis
         self._updating = True
         if layer is None:
             self._offer(self.channel_box, [])
             self._offer(self.level_box, [])
         else:
             view = View.of(self._viewer)
-            choices = channel_choices(layer, view)
-            self._offer(self.channel_box, choices)
-            possible = [axis for _, axis in choices]
-            keep = keep_channels and chosen in possible
-            self.channel_box.value = chosen if keep else proposed_channel_axis(layer, view)
+            self._channel_axes = dict(channel_choices(layer, view))
+            self._offer(self.channel_box, list(self._channel_axes))
+            if not keep_channels or chosen not in self._channel_axes.values():
+                chosen = proposed_channel_axis(layer, view)
+            self.channel_box.value = next(
+                text for text, axis in self._channel_axes.items() if axis == chosen
+            )
             self._refresh_levels(layer)
         self.channel_box.enabled = len(self.channel_box.choices) > 1
         self._updating = False

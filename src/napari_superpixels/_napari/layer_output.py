@@ -21,7 +21,7 @@ _OPACITY = 0.5
 
 
 def new_layer(source: Source, labels: NDArray[np.int32], name: str) -> Labels:
-    """Make a locked layer for a run: its preview, which `finish_layer` turns into the result.
+    """Make the layer of a run: its preview, which `finish_layer` turns into the result.
 
     Parameters
     ----------
@@ -35,13 +35,11 @@ def new_layer(source: Source, labels: NDArray[np.int32], name: str) -> Labels:
     Returns
     -------
     napari.layers.Labels
-        Not editable, in the place of its source.
+        In the place of its source.
     """
-    layer = Labels(
+    return Labels(
         as_layer_data(source, labels), name=name, opacity=_OPACITY, **source.placement.spatial
     )
-    layer.editable = False
-    return layer
 
 
 def as_layer_data(source: Source, labels: NDArray[np.int32]) -> NDArray[np.uint16]:
@@ -83,6 +81,8 @@ def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
     layer.features = pd.DataFrame(delivery.table)
     layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": checksum(data)}}
     layer.name = name
+    # Off and on: that empties the undo history, which reaches back into the preview.
+    layer.editable = False
     layer.editable = True
     layer.selected_label = 1
 

@@ -6,14 +6,15 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import numpy as np
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_superpixels._napari.layer_output import (
     as_layer_data,
+    checksum,
     finish_layer,
     new_layer,
-    was_edited,
 )
 from napari_superpixels._napari.worker import CancelSwitch, Delivery, Request, segment
 from napari_superpixels.events import Step
@@ -59,6 +60,7 @@ class Run(QObject):
         self._viewer = viewer
         self._request = request
         self._replace = replace
+        self._replace_checksum = None if replace is None else checksum(np.asarray(replace.data))
         self._preview: Labels | None = None
         self._switch = CancelSwitch()
         self._started = 0.0
@@ -116,6 +118,8 @@ class Run(QObject):
                 self._viewer.layers.selection.active = active
         elif self._preview in self._viewer.layers:
             self._preview.data = as_layer_data(source, step.labels)
+        # napari unlocks a layer that is added or gets new data.
+        self._preview.editable = False
 
     def _remove(self, layer: Labels | None) -> None:
         if layer is not None and layer in self._viewer.layers:
@@ -134,7 +138,7 @@ class Run(QObject):
             layer = self._viewer.add_layer(new_layer(source, delivery.result.labels, name))
         replaced = self._replace if self._replace in layers else None
         # A layer that was edited while the run went on is the user's.
-        if replaced is not None and not was_edited(replaced):
+        if replaced is not None and checksum(np.asarray(replaced.data)) == self._replace_checksum:
             name = replaced.name
             layer.opacity, layer.contour = replaced.opacity, replaced.contour
             layers.move(layers.index(layer), layers.index(replaced))

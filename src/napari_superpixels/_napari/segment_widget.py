@@ -179,8 +179,7 @@ class SegmentWidget(QWidget):
     def _estimate(self, source: Source, params: SuperpixelParams) -> int:
         from napari_superpixels.core.device import estimate_memory
 
-        rows, columns = source.plane_shape
-        return estimate_memory(rows * columns, len(source.channel_names), params)
+        return estimate_memory(source.plane_shape, len(source.channel_names), params)
 
     def _memory_problem(self, needed: int) -> str:
         import torch

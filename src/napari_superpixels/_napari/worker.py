@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,8 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Del
     try:
         return (yield from _segment(request, switch))
     except RuntimeError as error:
-        _log.exception("segmentation failed")
+        # As text: a log record that is kept would keep the traceback's frames and their tensors.
+        _log.error("segmentation failed\n%s", traceback.format_exc())
         message = f"{type(error).__name__}: {error}"
         error.__traceback__ = None  # its frames hold tensors
     raise SuperpixelError(f"PyTorch could not go on. {message}")

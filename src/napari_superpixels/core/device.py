@@ -14,6 +14,7 @@ import psutil
 import torch
 import torch.utils.deterministic as torch_deterministic
 
+from napari_superpixels.core.inputs import working_downscale
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_superpixels.params import SuperpixelParams
 
+_OVERHEAD = 50_000_000  # bytes of buffers that do not grow with the image
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _GB = 1e9
 
@@ -150,7 +152,7 @@ def available_devices() -> list[DeviceInfo]:
     return [describe_device(device) for device in devices]
 
 
-def estimate_memory(n_pixels: int, n_channels: int, params: SuperpixelParams) -> int:
+def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelParams) -> int:
     """Estimate the peak memory of one iteration.
 
     Counts the tensors that the backward pass keeps, in float32, at the working resolution, plus
@@ -159,8 +161,8 @@ def estimate_memory(n_pixels: int, n_channels: int, params: SuperpixelParams) ->
 
     Parameters
     ----------
-    n_pixels : int
-        Pixels of the image (of the mask's bounding box).
+    shape : (int, int)
+        Height and width of the image (of the mask's bounding box).
     n_channels : int
         Image channels.
     params : SuperpixelParams
@@ -171,17 +173,15 @@ def estimate_memory(n_pixels: int, n_channels: int, params: SuperpixelParams) ->
     int
         Bytes.
     """
-    working = n_pixels / params.downscale**2
-    hidden = sum(params.hidden_channels)
-    widest = max(params.hidden_channels)
-    # Per hidden map: the padded input of the next layer, the convolution's output, and the
-    # normalised and rectified output; the convolution's workspace is nine times the widest layer.
-    network = 4 * hidden + 9 * widest
-    # Per probability map: logits, their normalised form, log p, the p of each loss term, the
-    # differences and their signs, and about as much again in gradients.
-    maps = 14 * (params.n_segments + n_channels)
+    n_pixels = shape[0] * shape[1]
+    working = n_pixels / working_downscale(shape, params) ** 2
+    # Per hidden map: the convolution's output, the rectified output, the padded next input.
+    network = 3 * sum(params.hidden_channels)
+    # Per probability map: logits and their normalised form, log p, the p and the differences of
+    # the loss terms, and the gradients that live at the same time.
+    maps = 10 * (params.n_segments + n_channels)
     refinement = 12 * (n_channels + 2) * n_pixels * 4
-    return int(working * (network + maps) * 4 + refinement)
+    return int(working * (network + maps) * 4 + refinement + _OVERHEAD)
 
 
 def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> None:

@@ -233,7 +233,7 @@ def _normalise(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArr
     return np.asarray(centred / std, dtype=np.float32)
 
 
-def working_downscale(shape: tuple[int, ...], params: SuperpixelParams) -> int:
+def working_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
     """Return the factor by which the network sees the image reduced.
 
     Parameters

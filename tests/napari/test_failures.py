@@ -1,0 +1,203 @@
+"""What goes wrong in real life; afterwards the dock is usable and nothing is leaked."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from napari.layers import Labels
+from qtpy.QtCore import QEvent, QThreadPool
+from qtpy.QtWidgets import QApplication
+
+from napari_superpixels._napari.segment_widget import DISCARD
+from napari_superpixels.core import optimize as optimize_module
+
+
+def results(viewer):
+    return [layer for layer in viewer.layers if isinstance(layer, Labels)]
+
+
+def live_tensors() -> int:
+    gc.collect()
+    return sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects())
+
+
+def start_long_run(dock, qtbot):
+    dock.form.control("iterations").value = 100_000
+    dock.segment_button.click()
+    qtbot.waitUntil(lambda: "superpixels so far" in dock.status_label.text(), timeout=60_000)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("broken kernel"), "PyTorch could not go on. RuntimeError: broken kernel"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory. The estimate"),
+        (ValueError("odd"), "odd"),
+    ],
+)
+def test_errors_in_the_worker_are_shown_and_the_next_run_works(
+    viewer, dock, tiles_image, run_to_end, monkeypatch, error, message, qtbot
+):
+    shown = []
+    monkeypatch.setattr(
+        "napari_superpixels._napari.segment_widget.show_error", lambda text: shown.append(text)
+    )
+    viewer.add_image(tiles_image)
+
+    def failing(*args):
+        raise error
+
+    before = live_tensors()
+    with monkeypatch.context() as patch:
+        patch.setattr(optimize_module, "_iterate", failing)
+        run_to_end(dock)
+    assert message in shown[0]
+    assert message in dock.result_label.text()
+    assert results(viewer) == []
+    error.__traceback__ = None  # the fixture's own reference
+    assert live_tensors() == before
+    run_to_end(dock)
+    assert len(results(viewer)) == 1
+
+
+def test_nothing_is_left_after_a_run(viewer, dock, tiles_image, run_to_end):
+    viewer.add_image(tiles_image)
+    run_to_end(dock)
+    before = live_tensors()
+    run_to_end(dock)
+    assert live_tensors() == before
+
+
+def test_layer_deleted_during_the_run(viewer, dock, tiles_image, qtbot):
+    image = viewer.add_image(tiles_image, name="gone")
+    start_long_run(dock, qtbot)
+    viewer.layers.remove(image)
+    dock.cancel_button.click()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    assert [layer.name for layer in results(viewer)] == ["gone superpixels"]
+
+
+def test_layer_renamed_and_changed_during_the_run(viewer, dock, tiles_image, qtbot):
+    image = viewer.add_image(tiles_image, name="old", scale=(2, 2))
+    start_long_run(dock, qtbot)
+    image.name = "new"
+    image.data = np.zeros((5, 5, 3), np.uint8)
+    image.scale = (9, 9)
+    dock.cancel_button.click()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    (layer,) = results(viewer)
+    assert layer.data.shape == (48, 64)
+    np.testing.assert_allclose(layer.scale, (2, 2))
+
+
+def test_preview_deleted_during_the_run(viewer, dock, tiles_image, qtbot, monkeypatch):
+    from napari_superpixels._napari import worker
+
+    monkeypatch.setattr(worker, "PREVIEW_INTERVAL_S", 0.0)
+    viewer.add_image(tiles_image)
+    start_long_run(dock, qtbot)
+    qtbot.waitUntil(lambda: len(results(viewer)) == 1, timeout=60_000)
+    viewer.layers.remove(results(viewer)[0])
+    dock.cancel_button.click()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    (layer,) = results(viewer)
+    assert layer.editable
+
+
+def test_cancel_at_the_first_step(viewer, dock, tiles_image, qtbot):
+    viewer.add_image(tiles_image)
+    dock.on_cancel.value = DISCARD
+    dock.segment_button.click()
+    dock.cancel_button.click()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    assert results(viewer) == []
+    assert dock.segment_button.isEnabled()
+
+
+def test_two_quick_clicks_start_one_run(viewer, dock, tiles_image, qtbot):
+    viewer.add_image(tiles_image)
+    dock.segment_button.click()
+    dock.segment_button.click()
+    dock.segment()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    assert len(results(viewer)) == 1
+
+
+def test_viewer_closed_during_the_run(
+    plugin, make_napari_viewer, open_quick_dock, tiles_image, qtbot
+):
+    viewer = make_napari_viewer()
+    # Named, or napari looks for a name in this frame's variables and keeps them alive.
+    viewer.add_image(tiles_image, name="a")
+    dock = open_quick_dock(viewer)
+    before = live_tensors()
+    start_long_run(dock, qtbot)
+    gone = weakref.ref(dock)
+    del dock
+    viewer.close()
+    qtbot.waitUntil(lambda: _is_gone(gone), timeout=30_000)
+    qtbot.waitUntil(_no_worker_runs, timeout=30_000)
+    assert live_tensors() == before
+
+
+def test_dock_closed_during_the_run(viewer, dock, tiles_image, qtbot):
+    viewer.add_image(tiles_image)
+    before = live_tensors()
+    start_long_run(dock, qtbot)
+    viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    _process_deletions()
+    qtbot.waitUntil(_no_worker_runs, timeout=30_000)
+    assert live_tensors() == before
+    assert results(viewer) == []
+
+
+def _process_deletions() -> None:
+    QApplication.processEvents()
+    # deleteLater() waits for the outermost event loop, which a test never returns to.
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def _no_worker_runs() -> bool:
+    _process_deletions()
+    return QThreadPool.globalInstance().activeThreadCount() == 0
+
+
+def _is_gone(reference: weakref.ref) -> bool:
+    _process_deletions()
+    gc.collect()
+    return reference() is None
+
+
+def test_widget_is_freed_with_its_viewer(
+    plugin, make_napari_viewer, open_quick_dock, run_to_end, tiles_image, qtbot
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(tiles_image, name="a")
+    dock = open_quick_dock(viewer)
+    run_to_end(dock)
+    gone = weakref.ref(dock)
+    del dock
+    viewer.close()
+    qtbot.waitUntil(lambda: _is_gone(gone), timeout=30_000)
+
+
+def test_pytorch_that_does_not_load_is_told(viewer, monkeypatch, qtbot, tiles_image):
+    from napari_superpixels._napari import devices
+    from napari_superpixels._napari.demo import open_dock
+
+    def failing():
+        raise OSError("[WinError 1114] A dynamic link library (DLL) initialization routine failed")
+
+    monkeypatch.setattr(devices, "_find_devices", failing)
+    monkeypatch.setattr(devices.sys, "platform", "win32")
+    dock = open_dock(viewer)
+    viewer.add_image(tiles_image)
+    qtbot.waitUntil(lambda: "could not be loaded" in dock.status_label.text(), timeout=30_000)
+    assert "WinError 1114" in dock.status_label.text()
+    assert "napari-superpixels napari" in dock.status_label.text()
+    assert not dock.segment_button.isEnabled()
