@@ -126,7 +126,7 @@ def test_nan_pixels_get_label_0(rng, assert_superpixels):
 def test_more_islands_than_superpixels_is_told_before_the_run(rng):
     mask = np.zeros((9, 9), bool)
     mask[::4, ::4] = True
-    with pytest.raises(ValueError, match="9 separate regions.*only 3 are asked for"):
+    with pytest.raises(ValueError, match=r"9 separate regions.*only 3 are asked for"):
         superpixels(rng.random((9, 9)), 3, mask=mask)
 
 
@@ -135,7 +135,7 @@ def test_overrides_and_their_errors(tiles_image):
         superpixels(tiles_image, channel_axis=-1, lam=5)
     with pytest.raises(ValueError, match="unknown parameter 'lambda_'"):
         superpixels(tiles_image, channel_axis=-1, lambda_=1)
-    with pytest.raises(ValueError, match="unknown preset 'best'.*balanced, fast, paper"):
+    with pytest.raises(ValueError, match=r"unknown preset 'best'.*balanced, fast, paper"):
         superpixels(tiles_image, channel_axis=-1, preset="best")
     with pytest.raises(TypeError, match="n_segments must be an integer"):
         superpixels(tiles_image, 10.5, channel_axis=-1)
@@ -201,8 +201,10 @@ def test_other_errors_are_not_disguised(tiles_image, quick, monkeypatch):
 
 
 def test_memory_limit_is_checked_before_the_run(tiles_image):
-    steps = iter_superpixels(tiles_image, get_preset("paper"), channel_axis=-1, memory_limit_gb=0.001)
-    with pytest.raises(SuperpixelMemoryError, match="memory limit of 0.001 GB"):
+    steps = iter_superpixels(
+        tiles_image, get_preset("paper"), channel_axis=-1, memory_limit_gb=0.001
+    )
+    with pytest.raises(SuperpixelMemoryError, match=r"memory limit of 0\.001 GB"):
         next(steps)
 
 

@@ -38,9 +38,7 @@ def test_connected_covering_and_at_most_n(labels, n_segments, min_size_px, seed)
 def test_outside_stays_outside(labels):
     features = np.zeros((1, *labels.shape), np.float32)
     islands = label(labels > 0, connectivity=1).max()
-    out = connected_superpixels(
-        labels, features, n_segments=max(1, int(islands)), min_size_px=4
-    )
+    out = connected_superpixels(labels, features, n_segments=max(1, int(islands)), min_size_px=4)
     np.testing.assert_array_equal(out > 0, labels > 0)
     assert out.max() == islands if islands else True
 

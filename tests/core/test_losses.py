@@ -92,7 +92,8 @@ def test_empty_channels_have_finite_gradients():
     logits[0] = 300.0
     logits.requires_grad_()
     log_p = log_softmax(logits, 0)
-    loss = losses.clustering_loss(log_p, 2.0) + losses.smoothness_loss(log_p, torch.ones(1, 4, 4), 1)
+    flat = torch.ones(1, 4, 4)
+    loss = losses.clustering_loss(log_p, 2.0) + losses.smoothness_loss(log_p, flat, 1.0)
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(logits.grad).all()

@@ -165,9 +165,7 @@ def test_an_edited_layer_is_not_replaced_without_asking(
     dock.target.value = Target.REPLACE
     asked = []
     button = getattr(QMessageBox.StandardButton, answer)
-    monkeypatch.setattr(
-        QMessageBox, "exec", lambda box: asked.append(box.text()) or button.value
-    )
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or button.value)
     dock.segment_button.click()
     if answer != "Cancel":
         run_to_end_of(dock)

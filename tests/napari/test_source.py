@@ -103,7 +103,7 @@ def test_viewer_outside_the_layer(rng):
     viewer.add_layer(Image(rng.random((20, 8, 9))))
     short = viewer.add_layer(Image(rng.random((5, 8, 9)), name="short"))
     viewer.dims.current_step = (15, 0, 0)
-    with pytest.raises(SourceError, match="outside “short”.*position 15 of 5.*slider"):
+    with pytest.raises(SourceError, match=r"outside “short”.*position 15 of 5.*slider"):
         resolve_source(short, View.of(viewer), None)
 
 
@@ -181,7 +181,6 @@ def test_coarse_level_covers_the_same_area(rng):
     layer = Image([base, base[::4, ::4]], multiscale=True, scale=(0.5, 0.5), translate=(3, 4))
     source = resolve(layer, level=1)
     result = new_layer(source, np.ones((16, 24), np.int32), "out")
-
 
     def outline(layer):  # extents are pixel centres; a pixel reaches half its size further
         return layer.extent.world + 0.5 * np.outer([-1, 1], layer.scale)

@@ -1,0 +1,227 @@
+"""The command as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import scipy.io
+import tifffile
+
+from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
+from napari_superpixels.cli import main
+from napari_superpixels.export import read_provenance
+from napari_superpixels.files import read_labels
+
+QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
+
+
+@pytest.fixture
+def photo(tmp_path, tiles_image):
+    path = tmp_path / "photo.png"
+    iio.imwrite(path, tiles_image)
+    return path
+
+
+def test_segment_is_the_api(tmp_path, photo, tiles_image, capsys):
+    out = tmp_path / "labels.tif"
+    assert main(["segment", str(photo), "-o", str(out), "--seed", "3", *QUICK]) == 0
+    expected = superpixels(
+        tiles_image, 9, channel_axis=-1, seed=3, iterations=4, hidden_channels=(4, 4)
+    )
+    np.testing.assert_array_equal(read_labels(out), expected)
+    printed = capsys.readouterr().out
+    assert f"{expected.max()} superpixels of 9 asked for" in printed
+    provenance = read_provenance(out)
+    params = SuperpixelParams.from_dict(provenance["parameters"])
+    assert params == get_preset("balanced").replace(
+        n_segments=9, seed=3, iterations=4, hidden_channels=(4, 4)
+    )
+    assert provenance["source"] == "photo.png"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".npy", ".tif"])
+def test_every_input_format(tmp_path, tiles_image, suffix):
+    path = tmp_path / f"in{suffix}"
+    extra = []
+    if suffix == ".npy":
+        np.save(path, tiles_image)
+        extra = ["--channel-axis", "-1"]
+    elif suffix == ".tif":
+        tifffile.imwrite(path, tiles_image, photometric="rgb")
+    else:
+        iio.imwrite(path, tiles_image)
+    out = tmp_path / "out.npy"
+    assert main(["segment", str(path), "-o", str(out), *extra, *QUICK]) == 0
+    assert read_labels(out).shape == (48, 64)
+
+
+def test_folder_of_outputs_and_one_bad_input(tmp_path, photo, capsys):
+    other = tmp_path / "other.png"
+    iio.imwrite(other, np.zeros((20, 20), np.uint8))
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    out = tmp_path / "out"
+    assert main(["segment", str(photo), str(bad), str(other), "-o", f"{out}/", *QUICK]) == 1
+    assert sorted(p.name for p in out.iterdir()) == [
+        "other_superpixels.tif",
+        "photo_superpixels.tif",
+    ]
+    complaints = capsys.readouterr().err
+    assert "bad.png: cannot be read as an image" in complaints
+    assert "1 of 3 images failed" in complaints
+
+
+def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
+    out = tmp_path / "labels.tif"
+    out.write_bytes(b"precious")
+    assert main(["segment", str(photo), "-o", str(out), *QUICK]) == 1
+    assert out.read_bytes() == b"precious"
+    assert "exists already; use --force" in capsys.readouterr().err
+    assert main(["segment", str(photo), "-o", str(out), "--force", *QUICK]) == 0
+    assert read_labels(out).max() > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no.png", "-o", "out.tif"], "no.png: no such file"),
+        (["{photo}", "-o", "out.jpg"], "write labels as one of .tif"),
+        (["{photo}", "{photo}", "-o", "out.tif"], "several images need a folder"),
+        (["{photo}", "{photo}", "-o", "out/"], "two images would be written to"),
+        (["{photo}", "-o", "no/such/out.tif"], "no such folder"),
+        (["{photo}", "-o", "out.tif", "--lam", "7"], "lam must be 0 to 3"),
+        (["{photo}", "-o", "out.tif", "--device", "tpu"], "unknown device 'tpu'"),
+        (["{photo}", "-o", "out.tif", "--params", "no.toml"], "no.toml: no such file"),
+        (["{photo}", "-o", "out.tif", "--mask", "no.tif"], "no.tif: no such file"),
+        (["{photo}", "-o", "out.tif", "--memory-limit-gb", "0.001"], "memory limit of 0.001 GB"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(tmp_path, photo, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code = main(["segment", *(a.format(photo=photo) for a in arguments)])
+    complaint = capsys.readouterr().err
+    assert code == 1
+    assert message in complaint
+    assert "Traceback" not in complaint
+    assert not (tmp_path / "out.tif").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["segment"], ["segment", "a", "--nope"], ["paint"]])
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_parameter_file_and_flags(tmp_path, photo):
+    SuperpixelParams(lam=1.5, n_segments=5, iterations=3, hidden_channels=(4,)).save(
+        tmp_path / "p.toml"
+    )
+    out = tmp_path / "o.tif"
+    arguments = ["--params", str(tmp_path / "p.toml"), "--n-segments", "7", "--quiet"]
+    assert main(["segment", str(photo), "-o", str(out), *arguments]) == 0
+    used = read_provenance(out)["parameters"]
+    assert (used["lam"], used["n_segments"], used["iterations"]) == (1.5, 7, 3)
+
+
+def test_mask_and_nodata(tmp_path):
+    image = np.random.default_rng(0).uniform(1, 2, (20, 30)).astype(np.float32)
+    image[:3] = -9999
+    mask = np.zeros((20, 30), np.uint8)
+    mask[:, 5:] = 7
+    tifffile.imwrite(tmp_path / "i.tif", image)
+    tifffile.imwrite(tmp_path / "m.tif", mask)
+    out = tmp_path / "o.tif"
+    extra = ["--mask", str(tmp_path / "m.tif"), "--nodata", "-9999"]
+    assert main(["segment", str(tmp_path / "i.tif"), "-o", str(out), *extra, *QUICK]) == 0
+    np.testing.assert_array_equal(read_labels(out) > 0, (mask > 0) & (image > 0))
+
+
+def test_a_stack_is_explained(tmp_path, capsys):
+    tifffile.imwrite(
+        tmp_path / "z.tif", np.zeros((5, 20, 30), np.uint8), imagej=True, metadata={"axes": "ZYX"}
+    )
+    assert main(["segment", str(tmp_path / "z.tif"), "-o", str(tmp_path / "o.tif"), *QUICK]) == 1
+    assert "pass one 2D plane of a stack" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+def test_an_interrupted_run_leaves_no_half_file(tmp_path, photo):
+    import pty
+
+    command = [sys.executable, "-m", "napari_superpixels.cli", "segment", str(photo)]
+    command += ["-o", str(tmp_path / "out.tif"), "--iterations", "100000"]
+    terminal, its_end = pty.openpty()  # the progress bar shows in a terminal only
+    process = subprocess.Popen(command, stderr=its_end)
+    os.close(its_end)
+    seen = b""
+    while b"superpixels=" not in seen:
+        seen += os.read(terminal, 4096)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    os.set_blocking(terminal, False)
+    seen += os.read(terminal, 65536)
+    os.close(terminal)
+    assert b"interrupted" in seen
+    assert b"Traceback" not in seen
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photo.png"]
+
+
+def test_evaluate(tmp_path, tiles_image, photo, capsys):
+    truth = np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1) + 1
+    labels = np.arange(6).reshape(3, 2).repeat(16, 0).repeat(32, 1) + 1
+    np.save(tmp_path / "l.npy", labels)
+    np.save(tmp_path / "t.npy", truth)
+    arguments = ["evaluate", str(tmp_path / "l.npy"), str(tmp_path / "t.npy")]
+    assert main([*arguments, "--json", "--image", str(photo)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["superpixels"] == 6
+    assert figures["achievable segmentation accuracy"] == pytest.approx(0.5)
+    assert figures["boundary recall"] == metrics.boundary_recall(labels, truth)
+    assert 0 < figures["explained variation"] < 1
+    assert main(arguments) == 0
+    assert "achievable segmentation accuracy   0.5000" in capsys.readouterr().out
+
+
+def test_evaluate_averages_annotators(tmp_path, capsys):
+    labels = np.array([[1, 1, 2, 2]])
+    cell = np.empty((1, 2), object)
+    cell[0, 0] = {"Segmentation": np.array([[1, 1, 2, 2]], np.uint16)}
+    cell[0, 1] = {"Segmentation": np.array([[1, 2, 3, 4]], np.uint16)}
+    scipy.io.savemat(tmp_path / "t.mat", {"groundTruth": cell})
+    np.save(tmp_path / "l.npy", labels)
+    assert main(["evaluate", str(tmp_path / "l.npy"), str(tmp_path / "t.mat"), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["achievable segmentation accuracy"] == pytest.approx((1 + 0.5) / 2)
+    assert figures["ground truths"] == 2
+
+
+def test_evaluate_says_what_does_not_fit(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.ones((3, 3), int))
+    np.save(tmp_path / "b.npy", np.ones((4, 3), int))
+    assert main(["evaluate", str(tmp_path / "a.npy"), str(tmp_path / "b.npy")]) == 1
+    assert "differ in shape" in capsys.readouterr().err
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    for word in ("torch", "napari-superpixels", "cpu: ", "GB free", "auto picks"):
+        assert word in printed
+
+
+def test_help_lists_every_parameter(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["segment", "--help"])
+    assert end.value.code == 0
+    printed = capsys.readouterr().out
+    for name in SuperpixelParams.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')}" in printed
