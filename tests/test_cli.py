@@ -156,10 +156,12 @@ def test_a_stack_is_explained(tmp_path, capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 def test_an_interrupted_run_leaves_no_half_file(tmp_path, photo):
     import pty
+    import termios
 
     command = [sys.executable, "-m", "napari_superpixels.cli", "segment", str(photo)]
     command += ["-o", str(tmp_path / "out.tif"), "--iterations", "100000"]
     terminal, its_end = pty.openpty()  # the progress bar shows in a terminal only
+    termios.tcsetwinsize(its_end, (24, 120))
     process = subprocess.Popen(command, stderr=its_end)
     os.close(its_end)
     seen = b""

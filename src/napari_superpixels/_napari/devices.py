@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 
 
 def _find_devices() -> tuple[list[DeviceInfo], str]:
-    """Import torch and list the devices; runs in a worker."""
+    """Import torch and list the devices; runs in a worker.
+
+    A tiny run loads what PyTorch loads on first use (its optimisers take a second), so that the
+    first click on Segment neither waits nor makes the viewer stutter.
+    """
+    from napari_superpixels.api import superpixels
     from napari_superpixels.core.device import available_devices, why_not_cuda
 
+    superpixels([[0, 1], [1, 0]], 2, iterations=1, device="cpu")
     return available_devices(), why_not_cuda()
 
 

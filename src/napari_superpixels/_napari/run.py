@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from vispy.scene.visuals import Line
 
 from napari_superpixels._napari.layer_output import (
     as_layer_data,
@@ -68,7 +69,10 @@ class Run(QObject):
         self._worker: GeneratorWorker | None = None
 
     def start(self) -> None:
-        """Start the thread."""
+        """Add the preview layer, empty, and start the thread."""
+        if self._request.preferences.preview:
+            # Now, not with the first preview: it takes longest, and the thread has the cores then.
+            self._add_preview()
         self._started = time.monotonic()
         worker = create_worker(segment, self._request, self._switch, _ignore_errors=True)
         worker.yielded.connect(self._on_step)
@@ -102,24 +106,22 @@ class Run(QObject):
         elif step.iteration > self._first[0]:
             done, since = self._first
             left = (now - since) / (step.iteration - done) * (step.n_iterations - step.iteration)
-        if step.labels is not None:
-            self._show_preview(step)
+        preview = self._preview
+        if step.labels is not None and preview is not None and preview in self._viewer.layers:
+            preview.data = as_layer_data(self._request.source, step.labels)
+            preview.editable = False  # napari unlocks a layer that gets new data
         self.progressed.emit(step, left)
 
-    def _show_preview(self, step: Step) -> None:
-        assert step.labels is not None
+    def _add_preview(self) -> None:
         source = self._request.source
-        if self._preview is None:
-            layer = new_layer(source, step.labels, f"{source.layer_name} superpixels (preview)")
-            active = self._viewer.layers.selection.active
-            self._preview = self._viewer.add_layer(layer)
-            # The user goes on working with the layer that was active.
-            if active in self._viewer.layers:
-                self._viewer.layers.selection.active = active
-        elif self._preview in self._viewer.layers:
-            self._preview.data = as_layer_data(source, step.labels)
-        # napari unlocks a layer that is added or gets new data.
+        empty = np.zeros(source.plane_shape, np.int32)
+        active = self._viewer.layers.selection.active
+        layer = new_layer(source, empty, f"{source.layer_name} superpixels (preview)")
+        self._preview = self._viewer.add_layer(layer)
         self._preview.editable = False
+        # The user goes on working with the layer that was active.
+        if active in self._viewer.layers:
+            self._viewer.layers.selection.active = active
 
     def _remove(self, layer: Labels | None) -> None:
         if layer is not None and layer in self._viewer.layers:
@@ -158,6 +160,15 @@ class Run(QObject):
     def _on_finished(self) -> None:
         self._worker = None
         self.ended.emit()
+
+
+def warm_up() -> None:
+    """Do now what the first Labels layer of a session would do while the user waits for it.
+
+    Its outline is a vispy line, and vispy computes its dash patterns with the first of them: a
+    third of the time that napari takes to add the layer.
+    """
+    Line(method="agg")
 
 
 def last_result(viewer: Viewer) -> Labels | None:

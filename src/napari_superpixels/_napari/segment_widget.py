@@ -31,7 +31,7 @@ from napari_superpixels._napari.devices import DeviceChoice
 from napari_superpixels._napari.form import ParameterForm
 from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layer_output import was_edited
-from napari_superpixels._napari.run import Run, Target, last_result
+from napari_superpixels._napari.run import Run, Target, last_result, warm_up
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.snippet import as_python
 from napari_superpixels._napari.source import Source, SourceError
@@ -57,6 +57,7 @@ class SegmentWidget(QWidget):
     # The annotation stays a real type: napari injects the viewer by it.
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        warm_up()
         self._viewer = napari_viewer
         self._run: Run | None = None
         self._done: Delivery | None = None
