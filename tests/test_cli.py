@@ -162,13 +162,22 @@ def test_an_interrupted_run_leaves_no_half_file(tmp_path, photo):
     command += ["-o", str(tmp_path / "out.tif"), "--iterations", "100000"]
     terminal, its_end = pty.openpty()  # the progress bar shows in a terminal only
     termios.tcsetwinsize(its_end, (24, 120))
-    process = subprocess.Popen(command, stderr=its_end)
+    process = subprocess.Popen(
+        command,
+        stderr=its_end,
+        # A shell that puts the tests into the background makes them ignore Ctrl+C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     os.close(its_end)
-    seen = b""
-    while b"superpixels=" not in seen:
-        seen += os.read(terminal, 4096)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    try:
+        seen = b""
+        while b"superpixels=" not in seen:
+            seen += os.read(terminal, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()
+        process.wait()
     os.set_blocking(terminal, False)
     seen += os.read(terminal, 65536)
     os.close(terminal)

@@ -22,6 +22,8 @@ from napari_superpixels.events import Step
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from napari.layers import Labels
     from napari.viewer import Viewer
 
@@ -31,6 +33,27 @@ class Target(StrEnum):
 
     NEW = "new layer"
     REPLACE = "replace the last result"
+
+
+class SegmentationWorker(GeneratorWorker):  # type: ignore[misc]
+    """A worker that ends by itself when asked to quit.
+
+    The inherited ``quit()``, which napari calls when its window closes, drops the generator between
+    two yields; whoever still holds the worker then holds the run's tensors.
+    """
+
+    def __init__(
+        self,
+        func: Callable[[Request, CancelSwitch], Generator[Step, None, Delivery | None]],
+        request: Request,
+        switch: CancelSwitch,
+    ) -> None:
+        super().__init__(func, request, switch)
+        self._switch = switch
+
+    def quit(self) -> None:
+        """Cancel the run; what is there is dropped."""
+        self._switch.cancel(keep=False)
 
 
 class Run(QObject):
@@ -74,11 +97,16 @@ class Run(QObject):
             # Now, not with the first preview: it takes longest, and the thread has the cores then.
             self._add_preview()
         self._started = time.monotonic()
-        worker = create_worker(segment, self._request, self._switch, _ignore_errors=True)
+        worker = create_worker(
+            segment,
+            self._request,
+            self._switch,
+            _worker_class=SegmentationWorker,
+            _ignore_errors=True,
+        )
         worker.yielded.connect(self._on_step)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
-        worker.aborted.connect(self._on_aborted)
         worker.finished.connect(self._on_finished)
         self._worker = worker
         worker.start()
@@ -93,9 +121,17 @@ class Run(QObject):
         """
         self._switch.cancel(keep=keep)
 
-    def abandon(self) -> None:
-        """Stop and deliver nothing: the widget or the viewer is going away."""
+    def abandon(self, *, viewer_lives: bool) -> None:
+        """Stop and deliver nothing: the dock is going away.
+
+        Parameters
+        ----------
+        viewer_lives : bool
+            Whether there is a viewer left to remove the preview from.
+        """
         self._switch.cancel(keep=False)
+        if viewer_lives:
+            self._remove(self._preview)
 
     def _on_step(self, step: Step) -> None:
         now = time.monotonic()
@@ -152,10 +188,6 @@ class Run(QObject):
     def _on_error(self, error: Exception) -> None:
         self._remove(self._preview)
         self.failed.emit(str(error) or type(error).__name__)
-
-    def _on_aborted(self) -> None:
-        self._remove(self._preview)
-        self.cancelled.emit()
 
     def _on_finished(self) -> None:
         self._worker = None

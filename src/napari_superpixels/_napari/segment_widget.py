@@ -3,12 +3,14 @@
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import ReferenceType, ref
 
 import napari.viewer
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import ValueWidget
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
+from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
@@ -60,6 +62,7 @@ class SegmentWidget(QWidget):
         warm_up()
         self._viewer = napari_viewer
         self._run: Run | None = None
+        self._window: ReferenceType[QWidget] | None = None
         self._done: Delivery | None = None
         self.image = ImageChoice(napari_viewer)
         self.form = ParameterForm(Preferences.read().seed)
@@ -226,6 +229,7 @@ class SegmentWidget(QWidget):
         run.cancelled.connect(self._on_cancelled)
         run.ended.connect(self._on_ended)
         self._run = run
+        self._window = ref(self.window() or self)
         self.result_label.setText("")
         self.status_label.setText(f"Segmenting “{source.layer_name}”…")
         self.progress.setRange(0, 0)
@@ -354,7 +358,9 @@ def _let_go(state: dict[str, object]) -> None:
     """Stop the run and disconnect from the viewer, once Qt destroyed the widget."""
     run, image = state.get("_run"), state.get("image")
     if isinstance(run, Run):
-        run.abandon()
+        window = state["_window"]
+        window = window() if isinstance(window, ReferenceType) else None
+        run.abandon(viewer_lives=window is not None and isalive(window))
     if isinstance(image, ImageChoice):
         image.cleanup()
 
