@@ -15,8 +15,8 @@ _HOME = {
     "superpixels": "api",
     "iter_superpixels": "api",
     "SuperpixelParams": "params",
-    "get_preset": "params",
-    "list_presets": "params",
+    "get_preset": "presets",
+    "list_presets": "presets",
     "Command": "events",
     "FinishReason": "events",
     "Losses": "events",
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from napari_superpixels.events import Losses as Losses
     from napari_superpixels.events import Step as Step
     from napari_superpixels.params import SuperpixelParams as SuperpixelParams
-    from napari_superpixels.params import get_preset as get_preset
-    from napari_superpixels.params import list_presets as list_presets
+    from napari_superpixels.presets import get_preset as get_preset
+    from napari_superpixels.presets import list_presets as list_presets
     from napari_superpixels.result import SuperpixelResult as SuperpixelResult
 
 

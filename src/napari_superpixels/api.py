@@ -22,7 +22,8 @@ from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.errors import SuperpixelMemoryError
 from napari_superpixels.events import Command, FinishReason, Step
-from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
+from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.result import SuperpixelResult
 
 if TYPE_CHECKING:

@@ -11,12 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.params import (
-    DEFAULT_PRESET,
-    SuperpixelParams,
-    get_preset,
-    list_presets,
-)
+from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,62 +9,16 @@ import dataclasses
 import json
 import numbers
 import tomllib
-import types
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
 import tomli_w
 
+from napari_superpixels.parameter_info import ParameterInfo, parameter
+
 COLOR_SPACES = ("auto", "lab", "channels")
-
-
-def _parameter(
-    default: Any,
-    label: str,
-    tooltip: str,
-    *,
-    ge: float | None = None,
-    le: float | None = None,
-    step: float | None = None,
-    choices: tuple[str, ...] | None = None,
-) -> Any:
-    info = ParameterInfo(label, tooltip, ge, le, step, choices)
-    return field(default=default, metadata={"info": info})
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterInfo:
-    """How to name, explain and bound one parameter.
-
-    Attributes
-    ----------
-    label : str
-        Name in the dock.
-    tooltip : str
-        Meaning, unit and effect, one or two sentences.
-    minimum, maximum : float or None
-        Allowed range, both ends included.
-    step : float or None
-        Step of a spin box.
-    choices : tuple of str or None
-        Allowed values of a text parameter.
-    """
-
-    label: str
-    tooltip: str
-    minimum: float | None = None
-    maximum: float | None = None
-    step: float | None = None
-    choices: tuple[str, ...] | None = None
-
-    @property
-    def range_text(self) -> str:
-        """The allowed values in words."""
-        if self.choices:
-            return " or ".join(self.choices)
-        return f"{self.minimum:g} to {self.maximum:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +35,7 @@ class SuperpixelParams:
         If a value has the wrong type.
     """
 
-    n_segments: int = _parameter(
+    n_segments: int = parameter(
         100,
         "Superpixels (at most)",
         "N, the largest number of superpixels, 1 to 65535. The image decides how many of them "
@@ -90,7 +44,7 @@ class SuperpixelParams:
         le=65535,
         step=10,
     )
-    lam: float = _parameter(
+    lam: float = parameter(
         2.0,
         "Adaptivity (λ)",
         "λ in eq. (2), 0 to 3, no unit: weight of equally large superpixels. Low values let "
@@ -99,7 +53,7 @@ class SuperpixelParams:
         le=3,
         step=0.1,
     )
-    alpha: float = _parameter(
+    alpha: float = parameter(
         2.0,
         "Smoothness (α)",
         "α in eq. (1), 0 to 100, no unit: weight of smooth superpixels whose borders follow the "
@@ -108,7 +62,7 @@ class SuperpixelParams:
         le=100,
         step=0.5,
     )
-    beta: float = _parameter(
+    beta: float = parameter(
         10.0,
         "Reconstruction (β)",
         "β in eq. (1), 0 to 1000, no unit: weight of reconstructing the image, which makes "
@@ -117,7 +71,7 @@ class SuperpixelParams:
         le=1000,
         step=1,
     )
-    sigma: float = _parameter(
+    sigma: float = parameter(
         0.1,
         "Edge contrast scale (σ)",
         "σ in eq. (3), 0.01 to 10000, in squared standard deviations of the image: colour steps "
@@ -126,7 +80,7 @@ class SuperpixelParams:
         le=1e4,
         step=0.01,
     )
-    iterations: int = _parameter(
+    iterations: int = parameter(
         100,
         "Iterations",
         "Steps of the optimiser, 1 to 100000. More steps take proportionally more time.",
@@ -134,7 +88,7 @@ class SuperpixelParams:
         le=100_000,
         step=10,
     )
-    learning_rate: float = _parameter(
+    learning_rate: float = parameter(
         0.01,
         "Learning rate",
         "Step size of the Adam optimiser, 0.0001 to 1, no unit.",
@@ -142,7 +96,7 @@ class SuperpixelParams:
         le=1,
         step=0.0001,
     )
-    seed: int = _parameter(
+    seed: int = parameter(
         0,
         "Seed",
         "Seed of the network's initial weights, 0 to 4294967295. The same seed, image, "
@@ -151,7 +105,7 @@ class SuperpixelParams:
         le=2**32 - 1,
         step=1,
     )
-    min_size_px: int = _parameter(
+    min_size_px: int = parameter(
         0,
         "Minimum size",
         "Smallest superpixel in pixels, 0 to 1000000; smaller pieces join the neighbour that they "
@@ -160,7 +114,7 @@ class SuperpixelParams:
         le=1_000_000,
         step=5,
     )
-    downscale: int = _parameter(
+    downscale: int = parameter(
         4,
         "Working resolution 1/",
         "The network sees the image reduced by this factor, 1 to 64; borders are then refined at "
@@ -169,21 +123,21 @@ class SuperpixelParams:
         le=64,
         step=1,
     )
-    hidden_channels: tuple[int, ...] = _parameter(
+    hidden_channels: tuple[int, ...] = parameter(
         (32, 32, 32, 32),
         "Network widths",
         "Channels of the network's 3x3 layers, 1 to 4096 each; 32, 64, 128, 256 in the paper.",
         ge=1,
         le=4096,
     )
-    color_space: str = _parameter(
+    color_space: str = parameter(
         "auto",
         "Colour space",
         "lab converts RGB to CIELAB, where distances match what the eye sees; channels uses the "
         "values as they are, each channel scaled by itself; auto is lab for RGB, else channels.",
         choices=COLOR_SPACES,
     )
-    refine_iterations: int = _parameter(
+    refine_iterations: int = parameter(
         20,
         "Refinement rounds",
         "Rounds of boundary refinement at full resolution, 0 to 1000: pixels on borders move to "
@@ -192,7 +146,7 @@ class SuperpixelParams:
         le=1000,
         step=5,
     )
-    refine_compactness: float = _parameter(
+    refine_compactness: float = parameter(
         0.2,
         "Refinement compactness",
         "Weight of the distance to the superpixel's centre in the refinement, 0 to 100, no unit. "
@@ -201,7 +155,7 @@ class SuperpixelParams:
         le=100,
         step=0.1,
     )
-    refine_smoothness: float = _parameter(
+    refine_smoothness: float = parameter(
         0.15,
         "Border smoothness",
         "Weight of the border's length in the refinement, 0 to 100, no unit. Higher gives "
@@ -399,61 +353,3 @@ def _checked_number(name: str, value: Any, hint: type, info: ParameterInfo) -> f
     if not info.minimum <= number <= info.maximum:  # NaN fails here too
         raise ValueError(f"{name} must be {info.range_text}, got {value!r}")
     return number
-
-
-_BALANCED = SuperpixelParams()
-_PAPER = SuperpixelParams(
-    lam=2.0,
-    alpha=2.0,
-    beta=10.0,
-    sigma=8.0,
-    iterations=1000,
-    learning_rate=0.01,
-    downscale=1,
-    hidden_channels=(32, 64, 128, 256),
-    color_space="channels",
-    refine_iterations=0,
-)
-PRESETS: types.MappingProxyType[str, SuperpixelParams] = types.MappingProxyType(
-    {
-        "balanced": _BALANCED,
-        "fast": _BALANCED.replace(iterations=50, hidden_channels=(32, 32, 32)),
-        "paper": _PAPER,
-        "paper-no-recon": _PAPER.replace(beta=0.0),
-    }
-)
-DEFAULT_PRESET = "balanced"
-
-
-def get_preset(name: str) -> SuperpixelParams:
-    """Parameters of a preset.
-
-    Parameters
-    ----------
-    name : str
-        One of `list_presets`.
-
-    Returns
-    -------
-    SuperpixelParams
-        The preset.
-
-    Raises
-    ------
-    ValueError
-        If there is no such preset.
-    """
-    if name not in PRESETS:
-        raise ValueError(f"unknown preset {name!r}; known are {', '.join(PRESETS)}")
-    return PRESETS[name]
-
-
-def list_presets() -> list[str]:
-    """Names of the presets, the default first.
-
-    Returns
-    -------
-    list of str
-        ``balanced`` (the default), ``fast``, ``paper`` and ``paper-no-recon``.
-    """
-    return list(PRESETS)

@@ -9,7 +9,8 @@ import torch
 
 from napari_superpixels.core import device as devices
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
-from napari_superpixels.params import SuperpixelParams, get_preset
+from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.presets import get_preset
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_superpixels.core.network import SuperpixelNet, mirror_pad
-from napari_superpixels.params import get_preset
+from napari_superpixels.presets import get_preset
 
 
 def make(n_channels=3, n_segments=7, widths=(4, 6), seed=0):

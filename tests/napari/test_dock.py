@@ -8,7 +8,7 @@ from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_superpixels import SuperpixelParams
 from napari_superpixels._napari.layer_output import was_edited
@@ -155,7 +155,7 @@ def test_replace_takes_the_place_of_the_last_result(viewer, dock, tiles_image, r
 
 @pytest.mark.parametrize("answer", ["Yes", "No", "Cancel"])
 def test_an_edited_layer_is_not_replaced_without_asking(
-    viewer, dock, tiles_image, run_to_end, monkeypatch, answer
+    viewer, dock, tiles_image, run_to_end, monkeypatch, qtbot, answer
 ):
     viewer.add_image(tiles_image, name="a")
     run_to_end(dock)
@@ -167,17 +167,11 @@ def test_an_edited_layer_is_not_replaced_without_asking(
     button = getattr(QMessageBox.StandardButton, answer)
     monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or button.value)
     dock.segment_button.click()
-    if answer != "Cancel":
-        run_to_end_of(dock)
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     assert "You edited “a superpixels”" in asked[0]
     assert (edited in viewer.layers) == (answer != "Yes")
     assert len(results(viewer)) == (2 if answer == "No" else 1)
     np.testing.assert_array_equal(edited.data, kept)
-
-
-def run_to_end_of(dock):
-    while dock.running:
-        QApplication.processEvents()
 
 
 def test_edits_during_the_run_are_kept(viewer, dock, tiles_image, run_to_end, qtbot):

@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import ComboBox
-from napari.qt.threading import create_worker
 from psygnal import Signal
+from superqt.utils import create_worker
 
 if TYPE_CHECKING:
     from napari_superpixels.core.device import DeviceInfo

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from superqt.utils import GeneratorWorker
 from vispy.scene.visuals import Line
 
 from napari_superpixels._napari.layer_output import (
@@ -35,7 +35,7 @@ class Target(StrEnum):
     REPLACE = "replace the last result"
 
 
-class SegmentationWorker(GeneratorWorker):  # type: ignore[misc]
+class SegmentationWorker(GeneratorWorker[Step, None, Delivery | None]):
     """A worker that ends by itself when asked to quit.
 
     The inherited ``quit()``, which napari calls when its window closes, drops the generator between
@@ -87,23 +87,15 @@ class Run(QObject):
         self._replace_checksum = None if replace is None else checksum(np.asarray(replace.data))
         self._preview: Labels | None = None
         self._switch = CancelSwitch()
-        self._started = 0.0
         self._first: tuple[int, float] | None = None
-        self._worker: GeneratorWorker | None = None
+        self._worker: SegmentationWorker | None = None
 
     def start(self) -> None:
         """Add the preview layer, empty, and start the thread."""
         if self._request.preferences.preview:
             # Now, not with the first preview: it takes longest, and the thread has the cores then.
             self._add_preview()
-        self._started = time.monotonic()
-        worker = create_worker(
-            segment,
-            self._request,
-            self._switch,
-            _worker_class=SegmentationWorker,
-            _ignore_errors=True,
-        )
+        worker = SegmentationWorker(segment, self._request, self._switch)
         worker.yielded.connect(self._on_step)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
@@ -120,6 +112,11 @@ class Run(QObject):
             Whether to deliver what is there.
         """
         self._switch.cancel(keep=keep)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end was asked for."""
+        return self._switch.cancelled
 
     def abandon(self, *, viewer_lives: bool) -> None:
         """Stop and deliver nothing: the dock is going away.
@@ -189,7 +186,7 @@ class Run(QObject):
         self._remove(self._preview)
         self.failed.emit(str(error) or type(error).__name__)
 
-    def _on_finished(self) -> None:
+    def _on_finished(self, _nothing: None = None) -> None:
         self._worker = None
         self.ended.emit()
 

@@ -1,29 +1,21 @@
 """The dock: choose an image and parameters, Segment, watch, correct."""
 
 from functools import partial
+from html import escape
 from pathlib import Path
-from typing import Any
 from weakref import ReferenceType, ref
 
 import napari.viewer
 from magicgui.widgets import ComboBox
-from magicgui.widgets.bases import ValueWidget
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
-from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
     QMessageBox,
     QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -33,6 +25,7 @@ from napari_superpixels._napari.devices import DeviceChoice
 from napari_superpixels._napari.form import ParameterForm
 from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layer_output import was_edited
+from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
 from napari_superpixels._napari.run import Run, Target, last_result, warm_up
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.snippet import as_python
@@ -43,8 +36,6 @@ from napari_superpixels.params import SuperpixelParams
 
 KEEP = "keep result so far"
 DISCARD = "leave no trace"
-_LABEL_WIDTH_PX = 140
-_CONTROL_WIDTH_PX = 150
 
 
 class SegmentWidget(QWidget):
@@ -92,50 +83,50 @@ class SegmentWidget(QWidget):
         self._refresh()
 
     def _build(self) -> None:
-        self.source_label = _text_label()
-        self.device_label = _text_label()
-        self.status_label = _text_label()
-        self.result_label = _text_label(selectable=True)
+        self.source_label = text_label()
+        self.device_label = text_label()
+        self.status_label = text_label()
+        self.result_label = text_label(selectable=True)
         advanced = QCollapsible("Advanced")
         # Animations make the dock's height jump while tests and users click on.
         advanced.setDuration(0)
-        advanced.addWidget(_rows(*self.form.advanced))
+        advanced.addWidget(rows(*self.form.advanced))
         self.advanced = advanced
-        self.reset_button = _button("Reset", "Back to the balanced preset.", self.form.reset)
+        self.reset_button = button("Reset", "Back to the balanced preset.", self.form.reset)
 
         form = QWidget()
         column = QVBoxLayout(form)
         column.setContentsMargins(0, 0, 6, 0)
         column.setSpacing(4)
         image = self.image
-        self._image_rows = _rows(image.layer_box, image.channel_box, image.level_box)
+        self._image_rows = rows(image.layer_box, image.channel_box, image.level_box)
         for widget in (
             self._image_rows,
             self.source_label,
-            _rows(*self.form.main),
-            _rows(self.device.box),
+            rows(*self.form.main),
+            rows(self.device.box),
             self.device_label,
-            _rows(self.target, self.on_cancel),
+            rows(self.target, self.on_cancel),
             advanced,
             self.reset_button,
         ):
             column.addWidget(widget)
         column.addStretch()
-        scroll = _VerticalScroll(form)
+        scroll = VerticalScroll(form)
 
         self.progress = QProgressBar()
         self.progress.setVisible(False)
-        self.segment_button = _button(
+        self.segment_button = button(
             "&Segment", "Find the superpixels of the chosen image.", self.segment
         )
-        self.cancel_button = _button("&Cancel", "Stop within one iteration.", self.cancel)
-        self.copy_button = _button(
+        self.cancel_button = button("&Cancel", "Stop within one iteration.", self.cancel)
+        self.copy_button = button(
             "Copy as Python", "Copy the Python call that repeats the last run.", self._copy
         )
-        self.save_button = _button(
+        self.save_button = button(
             "Save parameters…", "Write the parameters to a TOML file.", self._save
         )
-        self.load_button = _button(
+        self.load_button = button(
             "Load parameters…", "Read parameters from a TOML file.", self._load
         )
         layout = QVBoxLayout(self)
@@ -143,18 +134,18 @@ class SegmentWidget(QWidget):
         layout.addWidget(scroll, stretch=1)
         layout.addWidget(self.status_label)
         layout.addWidget(self.progress)
-        layout.addLayout(_row(self.segment_button, self.cancel_button))
+        layout.addLayout(row(self.segment_button, self.cancel_button))
         layout.addWidget(self.result_label)
-        layout.addLayout(_row(self.save_button, self.load_button))
+        layout.addLayout(row(self.save_button, self.load_button))
         layout.addWidget(self.copy_button)
 
     # ---- what the dock says ------------------------------------------------------------------
 
     def _refresh(self) -> None:
         """Show what would be segmented, and whether and why not."""
-        rows = self._image_rows.layout()
-        assert isinstance(rows, QFormLayout)
-        rows.setRowVisible(2, len(self.image.level_box.choices) > 1)
+        image_rows = self._image_rows.layout()
+        assert isinstance(image_rows, QFormLayout)
+        image_rows.setRowVisible(2, len(self.image.level_box.choices) > 1)
         source, params, problem = self._choices()
         self.source_label.setText(source.description if source else "")
         device = self.device.description
@@ -165,7 +156,7 @@ class SegmentWidget(QWidget):
         self.device_label.setText(device)
         running = self._run is not None
         self.segment_button.setEnabled(not running and not problem)
-        self.cancel_button.setEnabled(running)
+        self.cancel_button.setEnabled(self._run is not None and not self._run.stopping)
         self.copy_button.setEnabled(self._done is not None)
         if not running:
             self.status_label.setText(problem)
@@ -283,12 +274,12 @@ class SegmentWidget(QWidget):
         )
         self.result_label.setText(
             f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for{stopped}, "
-            f"in {_duration(result.seconds)} on {result.device}{loss}. The layer “{layer.name}” is "
-            "editable now."
+            f"in {_duration(result.seconds)} on {result.device}{loss}. The layer "
+            f"“{escape(layer.name)}” is editable now."
         )
 
     def _on_failed(self, message: str) -> None:
-        self.result_label.setText(f"<b>Not segmented.</b> {message}")
+        self.result_label.setText(f"<b>Not segmented.</b> {escape(message)}")
         show_error(message)
 
     def _on_cancelled(self) -> None:
@@ -363,67 +354,6 @@ def _let_go(state: dict[str, object]) -> None:
         run.abandon(viewer_lives=window is not None and isalive(window))
     if isinstance(image, ImageChoice):
         image.cleanup()
-
-
-def _text_label(*, selectable: bool = False) -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    # A long message grows in height, never in width.
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    if selectable:
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
-
-
-def _button(text: str, tooltip: str, action: object) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    # clicked() carries a bool that our methods do not take
-    button.clicked.connect(lambda _checked=False: action())  # type: ignore[operator]
-    return button
-
-
-class _VerticalScroll(QScrollArea):
-    """Scrolls up and down only: always as wide as its content needs."""
-
-    def __init__(self, content: QWidget) -> None:
-        super().__init__()
-        self.setWidget(content)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def minimumSizeHint(self) -> QSize:
-        content, bar = self.widget(), self.verticalScrollBar()
-        assert content is not None
-        assert bar is not None
-        width = content.minimumSizeHint().width() + bar.sizeHint().width()
-        return QSize(width, 120)
-
-
-def _rows(*controls: ValueWidget[Any]) -> QWidget:
-    """Label each control at its left, aligned."""
-    widget = QWidget()
-    layout = QFormLayout(widget)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setVerticalSpacing(4)
-    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    for control in controls:
-        label = QLabel(control.label)
-        label.setToolTip(control.tooltip)
-        label.setMinimumWidth(_LABEL_WIDTH_PX)
-        # Long layer names must not widen the dock.
-        control.native.setMinimumWidth(_CONTROL_WIDTH_PX)
-        control.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        layout.addRow(label, control.native)
-    return widget
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget)
-    return row
 
 
 def _duration(seconds: float) -> str:

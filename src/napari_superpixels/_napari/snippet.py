@@ -6,7 +6,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.form import CUSTOM
-from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
+from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 
 if TYPE_CHECKING:
     from napari_superpixels._napari.source import Source

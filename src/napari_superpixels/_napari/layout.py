@@ -1,0 +1,142 @@
+"""Pieces of the dock's layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from magicgui.widgets.bases import ValueWidget
+
+_LABEL_WIDTH_PX = 140
+_CONTROL_WIDTH_PX = 150
+
+
+def text_label(*, selectable: bool = False) -> QLabel:
+    """Make a label for running text.
+
+    Parameters
+    ----------
+    selectable : bool, default False
+        Whether the text can be copied.
+
+    Returns
+    -------
+    QLabel
+        Wraps its words.
+    """
+    label = QLabel()
+    label.setWordWrap(True)
+    # A long message grows in height, never in width.
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    if selectable:
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def button(text: str, tooltip: str, action: Callable[[], None]) -> QPushButton:
+    """Make a button.
+
+    Parameters
+    ----------
+    text, tooltip : str
+        What it says.
+    action : callable
+        What it does.
+
+    Returns
+    -------
+    QPushButton
+        The button.
+    """
+    made = QPushButton(text)
+    made.setToolTip(tooltip)
+    # clicked() carries a bool that actions do not take
+    made.clicked.connect(lambda _checked=False: action())
+    return made
+
+
+class VerticalScroll(QScrollArea):
+    """Scrolls up and down only: always as wide as its content needs.
+
+    Parameters
+    ----------
+    content : QWidget
+        What is scrolled.
+    """
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        """Width of the content and the scroll bar."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        assert content is not None
+        assert bar is not None
+        width = content.minimumSizeHint().width() + bar.sizeHint().width()
+        return QSize(width, 120)
+
+
+def rows(*controls: ValueWidget[Any]) -> QWidget:
+    """Put controls below each other, each with its label at the left.
+
+    Parameters
+    ----------
+    *controls : magicgui.widgets.bases.ValueWidget
+        With label and tooltip.
+
+    Returns
+    -------
+    QWidget
+        Has a QFormLayout.
+    """
+    widget = QWidget()
+    layout = QFormLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setVerticalSpacing(4)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for control in controls:
+        label = QLabel(control.label)
+        label.setToolTip(control.tooltip)
+        label.setMinimumWidth(_LABEL_WIDTH_PX)
+        # Long layer names must not widen the dock.
+        control.native.setMinimumWidth(_CONTROL_WIDTH_PX)
+        control.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        layout.addRow(label, control.native)
+    return widget
+
+
+def row(*widgets: QWidget) -> QHBoxLayout:
+    """Put widgets beside each other.
+
+    Parameters
+    ----------
+    *widgets : QWidget
+        From left to right.
+
+    Returns
+    -------
+    QHBoxLayout
+        The row.
+    """
+    layout = QHBoxLayout()
+    for widget in widgets:
+        layout.addWidget(widget)
+    return layout
