@@ -45,11 +45,7 @@ def main() -> None:
     shoot(viewer, "running.png")
     wait_until(lambda: not dock.running)
     shoot(viewer, "finished.png")
-    viewer.layers[-1].contour = 1
-    viewer.layers[-1].opacity = 1
-    shoot(viewer, "contours.png")
     dock.advanced.expand(animate=False)
-    shoot(viewer, "advanced.png")
     viewer.theme = "light"
     shoot(viewer, "light.png")
     for record in notification_manager.records:

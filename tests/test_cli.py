@@ -145,12 +145,55 @@ def test_mask_and_nodata(tmp_path):
     np.testing.assert_array_equal(read_labels(out) > 0, (mask > 0) & (image > 0))
 
 
-def test_a_stack_is_explained(tmp_path, capsys):
-    tifffile.imwrite(
-        tmp_path / "z.tif", np.zeros((5, 20, 30), np.uint8), imagej=True, metadata={"axes": "ZYX"}
-    )
-    assert main(["segment", str(tmp_path / "z.tif"), "-o", str(tmp_path / "o.tif"), *QUICK]) == 1
-    assert "pass one 2D plane of a stack" in capsys.readouterr().err
+def test_a_stack_is_explained_and_a_plane_chosen(tmp_path, capsys, rng):
+    stack = rng.integers(0, 255, (5, 20, 30), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "z.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    command = ["segment", str(tmp_path / "z.tif"), "-o", str(tmp_path / "o.tif"), *QUICK]
+    assert main(command) == 1
+    complaint = capsys.readouterr().err
+    assert "--channel-axis -1" in complaint
+    assert "choose one plane with --plane" in complaint
+    assert main([*command, "--plane", "5"]) == 1
+    assert "--plane takes 0 to 4; got 5" in capsys.readouterr().err
+    assert main([*command, "--plane", "3"]) == 0
+    expected = superpixels(stack[3], 9, iterations=4, hidden_channels=(4, 4))
+    np.testing.assert_array_equal(read_labels(tmp_path / "o.tif"), expected)
+
+
+def test_a_plane_of_a_stack_with_channels(tmp_path, rng):
+    stack = rng.integers(0, 255, (4, 3, 20, 30), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "t.tif", stack, imagej=True, metadata={"axes": "TCYX"})
+    out = tmp_path / "o.tif"
+    command = ["segment", str(tmp_path / "t.tif"), "-o", str(out), "--plane", "2", *QUICK]
+    assert main(command) == 0
+    expected = superpixels(stack[2], 9, channel_axis=0, iterations=4, hidden_channels=(4, 4))
+    np.testing.assert_array_equal(read_labels(out), expected)
+
+
+def test_an_input_is_never_overwritten(photo, capsys):
+    before = photo.read_bytes()
+    assert main(["segment", str(photo), "-o", str(photo), "--force", *QUICK]) == 1
+    assert "is an input" in capsys.readouterr().err
+    assert photo.read_bytes() == before
+
+
+def test_an_error_of_pytorch_ends_one_image_only(tmp_path, photo, monkeypatch, capsys):
+    from napari_superpixels.core import optimize
+
+    real, calls = optimize._iterate, []
+
+    def failing_once(*args):
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("broken kernel")
+        return real(*args)
+
+    monkeypatch.setattr(optimize, "_iterate", failing_once)
+    other = tmp_path / "other.png"
+    iio.imwrite(other, np.zeros((20, 20), np.uint8))
+    assert main(["segment", str(photo), str(other), "-o", f"{tmp_path}/out/", *QUICK]) == 1
+    assert "photo.png: broken kernel" in capsys.readouterr().err
+    assert (tmp_path / "out" / "other_superpixels.tif").is_file()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")

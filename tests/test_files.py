@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 import tifffile
+from PIL import Image
 
 from napari_superpixels.export import ExportError, read_provenance, save_labels
 from napari_superpixels.files import FileError, read_ground_truths, read_image, read_labels
@@ -37,6 +38,9 @@ def test_png_jpeg_npy_and_tiff(tmp_path, rng):
         ((20, 30), {}, (20, 30), None),
         ((20, 30, 3), {"photometric": "rgb"}, (20, 30, 3), -1),
         ((20, 30, 4), {"photometric": "rgb"}, (20, 30, 3), -1),
+        ((3, 20, 30), {"photometric": "rgb", "planarconfig": "separate"}, (20, 30, 3), -1),
+        ((4, 20, 30), {"photometric": "rgb", "planarconfig": "separate"}, (20, 30, 3), -1),
+        ((20, 30, 2), {"photometric": "minisblack", "planarconfig": "contig"}, (20, 30), None),
         ((5, 20, 30), {"imagej": True, "metadata": {"axes": "CYX"}}, (5, 20, 30), 0),
         ((1, 3, 20, 30), {"metadata": {"axes": "TCYX"}, "ome": True}, (3, 20, 30), 0),
         ((4, 20, 30), {"imagej": True, "metadata": {"axes": "ZYX"}}, (4, 20, 30), None),
@@ -59,16 +63,34 @@ def test_gdal_nodata_is_found(tmp_path):
     assert read_image(path).nodata == -9999
 
 
-@pytest.mark.parametrize("name", ["zero.tif", "zero.png", "zero.npy", "cut.tif", "text.png"])
-def test_broken_files_are_named(tmp_path, name):
+@pytest.mark.parametrize(
+    "name", ["zero.tif", "zero.png", "zero.npy", "cut.tif", "cut-zlib.tif", "text.png"]
+)
+def test_broken_files_are_named(tmp_path, name, rng):
     path = tmp_path / name
-    if name == "cut.tif":
-        tifffile.imwrite(path, np.ones((200, 200), np.uint16))
-        path.write_bytes(path.read_bytes()[:300])
+    if name.startswith("cut"):
+        data = rng.integers(0, 9, (200, 200), dtype=np.uint16)
+        tifffile.imwrite(path, data, compression="zlib" if "zlib" in name else None)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     else:
         path.write_bytes(b"" if "zero" in name else b"this is no picture")
     with pytest.raises(FileError, match=f"{name}: cannot be read as an image"):
         read_image(path)
+
+
+def test_cmyk_becomes_rgb(tmp_path, rng):
+    Image.new("CMYK", (30, 20), (0, 255, 255, 0)).save(tmp_path / "a.jpg")
+    read = read_image(tmp_path / "a.jpg")
+    assert read.array.shape == (20, 30, 3)
+    assert read.array[0, 0, 0] > 200  # red
+
+
+def test_more_images_than_one_are_told(tmp_path, caplog):
+    with tifffile.TiffWriter(tmp_path / "two.tif") as writer:
+        writer.write(np.ones((20, 30), np.uint8))
+        writer.write(np.ones((10, 10), np.uint8))
+    assert read_image(tmp_path / "two.tif").array.shape == (20, 30)
+    assert "holds 2 separate images; the first is used" in caplog.text
 
 
 def test_missing_file_and_folder(tmp_path):

@@ -71,6 +71,13 @@ def test_explained_variation():
     assert metrics.explained_variation(labels, np.ones((1, 4))) == 1
 
 
+def test_explained_variation_needs_finite_values():
+    image = np.array([[np.nan, 2.0, 8.0, 6.0]])
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        metrics.explained_variation(np.array([[1, 1, 2, 2]]), image)
+    assert metrics.explained_variation(np.array([[0, 1, 2, 2]]), image) < 1
+
+
 def test_outside_and_ignored_pixels_do_not_count():
     labels = LABELS.copy()
     labels[:, 2] = 0

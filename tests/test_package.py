@@ -122,6 +122,7 @@ def test_readme_commands_run(tmp_path, monkeypatch, capsys):
     tifffile.imwrite(
         "cells.tif", samples.nuclei(), photometric="minisblack", metadata={"axes": "CYX"}
     )
+    tifffile.imwrite("stack.tif", samples.time_series(), metadata={"axes": "TYX"})
     tifffile.imwrite("photo.tif", samples.photo(), photometric="rgb")
     np.save("truth.npy", np.arange(400)[:, None].repeat(600, 1) // 50)
     commands = [

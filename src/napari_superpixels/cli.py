@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -17,9 +18,14 @@ from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_superpixels.result import SuperpixelResult
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, INTERRUPTED = 0, 1, 130
+# RuntimeError is what PyTorch raises.
+_EXPECTED = (SuperpixelError, ValueError, TypeError, OSError, RuntimeError, MemoryError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,14 +48,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted; nothing was left under a final name")
         return INTERRUPTED
-    except (SuperpixelError, ValueError, TypeError, OSError) as error:
-        _complain(str(error))
+    except _EXPECTED as error:
+        _complain(_in_cli_words(str(error)))
         return FAILED
     return code
 
 
 def _complain(message: str) -> None:
     print(f"napari-superpixels: {message}", file=sys.stderr)
+
+
+def _in_cli_words(message: str) -> str:
+    """Spell a message of the API as options."""
+    message = message.replace("pass one 2D plane", "choose one plane with --plane")
+    return re.sub(
+        r"\b(channel_axis|nodata|device)=(\S+)",
+        lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
+        message,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,6 +120,13 @@ def _add_segment(commands: Any) -> None:
     segment.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
     segment.add_argument(
         "--channel-axis", type=int, help="axis of the channels, where the file does not say"
+    )
+    segment.add_argument(
+        "--plane",
+        type=int,
+        nargs="+",
+        metavar="I",
+        help="position on each axis of a stack that is neither rows, columns nor channels",
     )
     segment.add_argument("--nodata", type=float, help="value of pixels to leave out")
     segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
@@ -177,8 +200,8 @@ def _segment(arguments: argparse.Namespace) -> int:
         try:
             result = _segment_file(image, target, params, arguments)
         # One bad file must not stop the others.
-        except (SuperpixelError, ValueError, OSError) as error:
-            text = str(error)
+        except _EXPECTED as error:
+            text = _in_cli_words(str(error))
             _complain(text if text.startswith(str(image)) else f"{image}: {text}")
             failures += 1
             continue
@@ -202,12 +225,18 @@ def _segment_file(
 
     if target.exists() and not arguments.force:
         raise ExportError(f"{target}: exists already; use --force to replace it")
+    inputs = [image, *([arguments.mask] if "mask" in arguments else [])]
+    if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
+        raise ExportError(f"{target}: is an input; write the labels to another file")
     loaded = read_image(image)
+    array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
+    if "plane" in arguments:
+        array, channel_axis = _plane(array, channel_axis, arguments.plane)
     mask = read_image(arguments.mask).array if "mask" in arguments else None
     steps = iter_superpixels(
-        loaded.array,
+        array,
         params,
-        channel_axis=getattr(arguments, "channel_axis", loaded.channel_axis),
+        channel_axis=channel_axis,
         nodata=getattr(arguments, "nodata", loaded.nodata),
         mask=mask,
         device=arguments.device,
@@ -227,6 +256,25 @@ def _segment_file(
     provenance = result.provenance() | {"source": image.name}
     save_labels(target, result.labels, provenance, overwrite=arguments.force)
     return result
+
+
+def _plane(
+    array: NDArray[np.generic], channel_axis: int | None, position: list[int]
+) -> tuple[NDArray[np.generic], int | None]:
+    """Cut a plane out of a stack; rows and columns are its last axes besides the channels."""
+    channels = None if channel_axis is None else channel_axis % array.ndim
+    others = [axis for axis in range(array.ndim) if axis != channels][:-2]
+    sizes = [array.shape[axis] for axis in others]
+    if len(position) != len(others) or any(
+        not 0 <= i < n for i, n in zip(position, sizes, strict=True)
+    ):
+        wanted = ", ".join(f"0 to {n - 1}" for n in sizes) or "no number: this is no stack"
+        raise ValueError(f"--plane takes {wanted}; got {', '.join(map(str, position))}")
+    index: list[int | slice] = [slice(None)] * array.ndim
+    for axis, i in zip(others, position, strict=True):
+        index[axis] = i
+    cut = array[tuple(index)]
+    return cut, None if channels is None else channels - sum(axis < channels for axis in others)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +21,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TIFF_SUFFIXES = {".tif", ".tiff"}
+_JPEG_SUFFIXES = {".jpg", ".jpeg"}
+# Readers raise many kinds of errors on broken files; a user needs to know which file.
+_BROKEN = (
+    OSError,
+    ValueError,
+    EOFError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 _GDAL_NODATA = 42113
+_log = logging.getLogger(__name__)
 
 
 class FileError(SuperpixelError):
@@ -74,8 +91,9 @@ def read_image(path: str | Path) -> ImageFile:
         if path.suffix.lower() in _TIFF_SUFFIXES:
             return _read_tiff(path)
         array = np.asarray(iio.imread(path, plugin="pillow"))
-    # Readers raise many kinds of errors on broken files; a user needs to know which file.
-    except (OSError, ValueError, EOFError, SyntaxError, KeyError, IndexError, TypeError) as error:
+        if array.ndim == 3 and array.shape[-1] == 4 and path.suffix.lower() in _JPEG_SUFFIXES:
+            array = np.asarray(iio.imread(path, plugin="pillow", mode="RGB"))  # it was CMYK
+    except _BROKEN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FileError(f"{path}: cannot be read as an image ({reason})") from error
     if array.ndim == 3 and array.shape[-1] in (2, 4):
@@ -88,6 +106,8 @@ def read_image(path: str | Path) -> ImageFile:
 def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
+        if len(tiff.series) > 1:
+            _log.warning("%s holds %d separate images; the first is used", path, len(tiff.series))
         array, axes = series.asarray(), series.axes
         tag = series.keyframe.tags.get(_GDAL_NODATA)
         nodata = None if tag is None else float(tag.value.strip("\0 "))
@@ -97,9 +117,13 @@ def _read_tiff(path: Path) -> ImageFile:
     axes = "".join(axes[i] for i in kept)
     array = array.reshape([array.shape[i] for i in kept])
     channel_axis = next((axes.index(name) for name in "SC" if name in axes), None)
-    if channel_axis is not None and channel_axis == array.ndim - 1:
-        if axes[-1] == "S" and array.shape[-1] == 4:
-            array = array[..., :3]
+    if channel_axis is not None and axes[channel_axis] == "S":
+        # Samples of a pixel, wherever they are stored: RGB or grey, perhaps with transparency.
+        array = np.moveaxis(array, channel_axis, -1)
+        if array.shape[-1] in (2, 4):
+            array = array[..., :-1]
+        if array.shape[-1] == 1:
+            return ImageFile(array[..., 0], None, nodata)
         channel_axis = -1
     return ImageFile(array, channel_axis, nodata)
 

@@ -270,7 +270,7 @@ def explained_variation(
     Raises
     ------
     ValueError
-        If the shapes do not match or there is no labelled pixel.
+        If the shapes do not match, there is no labelled pixel, or a labelled pixel is not finite.
     """
     a = _label_map(labels, "labels")
     pixels = np.asarray(image, dtype=np.float64)
@@ -283,6 +283,8 @@ def explained_variation(
     inside = a != 0
     if not inside.any():
         raise ValueError("labels hold no superpixel (all are 0)")
+    if not np.isfinite(pixels[inside]).all():
+        raise ValueError("the image holds NaN or infinite values inside the superpixels")
     values = pixels[inside] - pixels[inside].mean(axis=0)
     ids = relabel_sequential(a[inside])[0] - 1
     area = np.bincount(ids)

@@ -68,6 +68,13 @@ def test_estimate_grows_with_the_work():
     assert devices.estimate_memory(side, 3, paper.replace(n_segments=500)) > small
 
 
+def test_estimate_knows_that_there_are_no_more_channels_than_pixels():
+    params = SuperpixelParams(n_segments=60_000)
+    assert devices.estimate_memory((100, 100), 1, params) == devices.estimate_memory(
+        (100, 100), 1, params.replace(n_segments=10_000)
+    )
+
+
 def test_what_does_not_fit_is_refused_with_remedies():
     cpu = torch.device("cpu")
     with pytest.raises(SuperpixelMemoryError, match=r"fewer superpixels.*smaller region.*CPU"):

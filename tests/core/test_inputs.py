@@ -82,7 +82,14 @@ def test_rgb_of_any_range_gives_the_same_colours(rng, factor):
         (np.zeros((4, 4, 3)), {"channel_axis": 3}, "channel_axis must be -3 to 2"),
         (np.zeros((4, 4)), {"mask": np.ones((3, 4))}, "differ in shape"),
         (np.zeros((4, 4)), {"mask": np.zeros((4, 4))}, "no pixel is left"),
-        (np.full((4, 4), np.nan), {"nodata": 0}, "no pixel is left"),
+        (np.full((4, 4), np.nan), {"nodata": 0}, "all pixels are NaN"),
+        (
+            np.stack([np.ones((4, 4)), np.full((4, 4), np.nan)]),
+            {"channel_axis": 0, "nodata": np.nan},
+            "channel 1 is NaN or infinite everywhere",
+        ),
+        (np.zeros((4, 4, 3)), {"channel_axis": 2.0}, "must be an integer"),
+        (np.zeros((4, 4, 3)), {"channel_axis": True}, "must be an integer"),
         (np.zeros((4, 4)), {"color_space": "lab"}, "needs 3 channels"),
     ],
 )
@@ -107,6 +114,19 @@ def test_nan_is_left_out_with_a_mask_or_nodata(rng):
         assert not prepared.mask[2, 3]
         assert prepared.mask.sum() == 47
         assert np.isfinite(prepared.features).all()
+
+
+def test_what_a_masked_array_masks_is_left_out(rng):
+    image = np.ma.masked_less(rng.random((3, 8, 9)), 0.1)
+    prepared = prepare_image(image, channel_axis=0)
+    np.testing.assert_array_equal(prepared.embed(prepared.mask) > 0, ~image.mask.any(axis=0))
+
+
+def test_nan_in_a_mask_is_no(rng):
+    mask = np.ones((4, 5))
+    mask[1, 2] = np.nan
+    mask[3, 3] = 0
+    assert prepare_image(rng.random((4, 5)), mask=mask).mask.sum() == 18
 
 
 def test_nodata_counts_where_every_channel_has_it(rng):

@@ -153,6 +153,28 @@ def test_replace_takes_the_place_of_the_last_result(viewer, dock, tiles_image, r
     assert second.metadata[METADATA_KEY]["parameters"]["seed"] == 5
 
 
+def test_replace_leaves_the_results_of_other_images_alone(viewer, dock, tiles_image, run_to_end):
+    viewer.add_image(tiles_image, name="a")
+    run_to_end(dock)
+    viewer.add_image(tiles_image[::-1], name="b")
+    dock.target.value = Target.REPLACE
+    run_to_end(dock)
+    assert [layer.name for layer in results(viewer)] == ["a superpixels", "b superpixels"]
+    assert viewer.layers[-1].name == "b superpixels"
+
+
+def test_replace_takes_the_newest_wherever_it_stands(viewer, dock, tiles_image, run_to_end):
+    viewer.add_image(tiles_image, name="a")
+    run_to_end(dock)
+    run_to_end(dock)
+    first, second = results(viewer)
+    viewer.layers.move(viewer.layers.index(second), 1)
+    dock.target.value = Target.REPLACE
+    run_to_end(dock)
+    assert first in viewer.layers
+    assert second not in viewer.layers
+
+
 @pytest.mark.parametrize("answer", ["Yes", "No", "Cancel"])
 def test_an_edited_layer_is_not_replaced_without_asking(
     viewer, dock, tiles_image, run_to_end, monkeypatch, qtbot, answer
@@ -356,6 +378,15 @@ def test_live_preview_is_locked_and_becomes_the_result(
     assert preview.name == "a superpixels"
     assert preview.editable
     assert preview.opacity == 0.9
+
+
+def test_a_run_may_end_in_3d_with_the_pointer_over_the_canvas(viewer, dock, rng, run_to_end):
+    viewer.add_image(rng.random((4, 20, 24)))
+    viewer.dims.ndisplay = 3
+    viewer.mouse_over_canvas = True
+    run_to_end(dock)
+    assert len(results(viewer)) == 1
+    assert "superpixels</b> of 12 asked for" in dock.result_label.text()
 
 
 def test_widget_type(dock):

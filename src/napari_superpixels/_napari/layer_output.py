@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,6 +103,7 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
     """
     source = delivery.request.source
     return delivery.result.provenance() | {
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "preset": delivery.request.preset,
         "source_layer": source.layer_name,
         "source_expression": source.expression,

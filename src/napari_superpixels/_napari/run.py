@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from napari.viewer import Viewer
 
+    from napari_superpixels._napari.source import Source
+
 
 class Target(StrEnum):
     """Where a result goes."""
@@ -178,8 +180,10 @@ class Run(QObject):
             layer.opacity, layer.contour = replaced.opacity, replaced.contour
             layers.move(layers.index(layer), layers.index(replaced))
             layers.remove(replaced)
-        finish_layer(layer, delivery, name)
+        # Selected before it has features: with them, napari 0.9 fails to describe a Labels layer
+        # under the pointer in a 3D view.
         layers.selection.active = layer
+        finish_layer(layer, delivery, name)
         self.delivered.emit(delivery, layer)
 
     def _on_error(self, error: Exception) -> None:
@@ -200,18 +204,25 @@ def warm_up() -> None:
     Line(method="agg")
 
 
-def last_result(viewer: Viewer) -> Labels | None:
-    """Find the newest result layer of ours.
+def last_result(viewer: Viewer, source: Source) -> Labels | None:
+    """Find the newest result layer of the same plane of the same image.
 
     Parameters
     ----------
     viewer : napari.Viewer
         The viewer.
+    source : Source
+        What is to be segmented again.
 
     Returns
     -------
     napari.layers.Labels or None
-        The topmost layer that a run delivered.
+        The layer that the latest such run delivered.
     """
-    ours = [layer for layer in viewer.layers if METADATA_KEY in layer.metadata]
-    return ours[-1] if ours else None
+    same = [
+        layer
+        for layer in viewer.layers
+        if (made := layer.metadata.get(METADATA_KEY, {})).get("source_layer") == source.layer_name
+        and made.get("source_expression") == source.expression
+    ]
+    return max(same, key=lambda layer: str(layer.metadata[METADATA_KEY]["created"]), default=None)

@@ -63,8 +63,9 @@ class SegmentWidget(QWidget):
             label="Result",
             choices=list(Target),
             value=Target.NEW,
-            tooltip="Whether the result becomes another layer, or takes the place of the plugin's "
-            "last one. A layer that you edited is never replaced without asking.",
+            tooltip="Whether the result becomes another layer, or takes the place of the last "
+            "one of the same image and plane. A layer that you edited is never replaced without "
+            "asking.",
         )
         self.on_cancel = ComboBox(
             name="on_cancel",
@@ -203,7 +204,7 @@ class SegmentWidget(QWidget):
             return
         replace: Labels | None = None
         if self.target.value == Target.REPLACE:
-            replace = last_result(self._viewer)
+            replace = last_result(self._viewer, source)
             if replace is not None and was_edited(replace):
                 answer = self._ask_about_edits(replace)
                 if answer == QMessageBox.StandardButton.Cancel:

@@ -179,7 +179,7 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
     network = 3 * sum(params.hidden_channels)
     # Per probability map: logits and their normalised form, log p, the p and the differences of
     # the loss terms, and the gradients that live at the same time.
-    maps = 10 * (params.n_segments + n_channels)
+    maps = 10 * (min(params.n_segments, working) + n_channels)
     refinement = 12 * (n_channels + 2) * n_pixels * 4
     return int(working * (network + maps) * 4 + refinement + _OVERHEAD)
 

@@ -111,15 +111,31 @@ def as_channels(image: ArrayLike, channel_axis: int | None) -> NDArray[np.generi
         raise ValueError(
             f"with channel_axis the image must have 3 axes, got {array.ndim} {array.shape}"
         )
+    if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
+        raise ValueError(f"channel_axis must be an integer or None, got {channel_axis!r}")
     if not -3 <= channel_axis < 3:
         raise ValueError(f"channel_axis must be -3 to 2, got {channel_axis}")
     return np.moveaxis(array, channel_axis, 0)
 
 
 def _valid_pixels(
-    channels: NDArray[np.generic], mask: ArrayLike | None, nodata: float | None
+    channels: NDArray[np.generic],
+    mask: ArrayLike | None,
+    nodata: float | None,
+    masked: NDArray[np.bool_] | None,
 ) -> NDArray[np.bool_]:
-    valid: NDArray[np.bool_] = np.isfinite(channels).all(axis=0)
+    finite = np.isfinite(channels)
+    dead = [i for i, channel in enumerate(finite) if not channel.any()]
+    if len(dead) == len(channels):
+        raise ValueError("all pixels are NaN or infinite: there is nothing to segment")
+    if dead:
+        raise ValueError(
+            f"channel {', '.join(map(str, dead))} is NaN or infinite everywhere: leave it out"
+        )
+    valid: NDArray[np.bool_] = finite.all(axis=0)
+    if masked is not None:
+        valid &= ~masked
+        mask = True if mask is None else mask
     if mask is None and nodata is None and not valid.all():
         rows, cols = np.nonzero(~valid)
         raise ValueError(
@@ -130,10 +146,11 @@ def _valid_pixels(
     if nodata is not None and np.isfinite(nodata):
         valid &= ~(channels == nodata).all(axis=0)
     if mask is not None:
-        wanted = np.asarray(mask)
+        wanted = np.broadcast_to(True, valid.shape) if mask is True else np.asarray(mask)
         if wanted.shape != valid.shape:
             raise ValueError(f"the mask {wanted.shape} and the image {valid.shape} differ in shape")
-        valid &= wanted.astype(bool)
+        # NaN in a mask of floats is no "yes".
+        valid &= (wanted != 0) & (wanted == wanted)
     if not valid.any():
         raise ValueError("no pixel is left to segment: mask and valid pixels do not overlap")
     return valid
@@ -160,7 +177,7 @@ def prepare_image(
     Parameters
     ----------
     image : array_like
-        2D, or 3D with `channel_axis`.
+        2D, or 3D with `channel_axis`. What a numpy masked array masks is left out.
     channel_axis : int, optional
         Axis that holds channels.
     mask : array_like of bool, shape (H, W), optional
@@ -182,7 +199,11 @@ def prepare_image(
         With the cause and a remedy: wrong kind or shape, NaNs without a mask, an empty mask.
     """
     channels = as_channels(image, channel_axis)
-    valid = _valid_pixels(channels, mask, nodata)
+    masked: NDArray[np.bool_] | None = None
+    if isinstance(image, np.ma.MaskedArray):
+        hidden = as_channels(np.ma.getmaskarray(image), channel_axis).astype(bool)
+        masked = np.logical_or.reduce(hidden, axis=0)
+    valid = _valid_pixels(channels, mask, nodata, masked)
     rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
     window = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
     inside = valid[window]
