@@ -46,6 +46,8 @@ def main() -> None:
     wait_until(lambda: not dock.running)
     shoot(viewer, "finished.png")
     dock.advanced.expand(animate=False)
+    viewer.layers[-1].contour = 1
+    viewer.layers[-1].opacity = 1
     viewer.theme = "light"
     shoot(viewer, "light.png")
     for record in notification_manager.records:

@@ -18,6 +18,7 @@ from napari_superpixels import (
     iter_superpixels,
     list_presets,
     metrics,
+    samples,
     superpixels,
 )
 from napari_superpixels.core import optimize as optimize_module
@@ -234,3 +235,12 @@ def test_cuda_gives_superpixels_and_frees_its_memory(tiles_image, quick, assert_
     result = drain(iter_superpixels(tiles_image, quick, channel_axis=-1, device="cuda"))
     assert_superpixels(result.labels, 12)
     assert torch.cuda.memory_allocated() == before
+
+
+@pytest.mark.slow
+def test_paper_preset_at_full_size(assert_superpixels):
+    image = samples.photo()[:321, :481]
+    params = get_preset("paper").replace(n_segments=100, iterations=10)
+    result = drain(iter_superpixels(image, params, channel_axis=-1))
+    assert_superpixels(result.labels, 100)
+    assert result.losses[-1].total < result.losses[0].total
