@@ -47,8 +47,9 @@ class SuperpixelParams:
     lam: float = parameter(
         2.0,
         "Adaptivity (λ)",
-        "λ in eq. (2), 0 to 3, no unit: weight of equally large superpixels. Low values let "
-        "superpixels die out where the image is simple; high values keep nearly all of them.",
+        "λ in eq. (2), 0 to 3, no unit: weight of equally large labels; lower lets their sizes "
+        "differ more. Separate pieces of a label count as superpixels of their own, so λ changes "
+        "their number only a little: set that by the largest number above.",
         ge=0,
         le=3,
         step=0.1,
