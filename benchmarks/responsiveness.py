@@ -17,14 +17,14 @@ from qtpy.QtCore import QTimer
 import napari
 from common import RESULTS, machine
 from napari_superpixels import samples, superpixels
-from napari_superpixels._napari.demo import open_dock, wait_until
+from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
 
 TICK_MS = 5
 
 
 def main() -> None:
     viewer = napari.Viewer()
-    viewer.window.resize(1366, 740)
+    viewer.window.resize(*WINDOW)
     viewer.add_image(samples.histology(), rgb=True, name="histology")
     dock = open_dock(viewer)
     wait_until(lambda: not dock.device.problem)

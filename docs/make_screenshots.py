@@ -12,10 +12,9 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEventLoop, QTimer
 
 import napari
-from napari_superpixels._napari.demo import open_dock, wait_until
+from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
 
 IMAGES = Path(__file__).parent / "images"
-WINDOW = (1366, 740)
 
 
 def pause(milliseconds: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 # A laptop's screen, less its window decorations.
-_WINDOW = (1366, 740)
+WINDOW = (1366, 740)
 _POLL_MS = 50
 
 
@@ -88,7 +88,7 @@ def run_demo(preset: str, output: Path | None) -> int:
         Exit code: 0, or 1 if the run failed.
     """
     viewer = napari.Viewer()
-    viewer.window.resize(*_WINDOW)
+    viewer.window.resize(*WINDOW)
     viewer.open_sample("napari-superpixels", "photo")
     widget = open_dock(viewer)
     widget.form.preset.value = preset

@@ -128,6 +128,7 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Del
 def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Delivery | None]:
     # Imported here, in the worker's thread: torch takes seconds to load.
     from napari_superpixels.api import iter_superpixels
+    from napari_superpixels.core.inputs import as_channels
 
     source = request.source
     image = np.asarray(source.data)
@@ -161,12 +162,9 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, De
         steps.close()
     if switch.cancelled and not switch.keep:
         return None
-    channels = (
-        image[None] if source.channel_axis is None else np.moveaxis(image, source.channel_axis, 0)
-    )
     table = superpixel_table(
         result.labels,
-        channels,
+        as_channels(image, source.channel_axis),
         channel_names=source.channel_names,
         pixel_area=source.placement.pixel_area,
     )

@@ -13,6 +13,8 @@ from skimage.measure import label
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
@@ -119,10 +121,7 @@ def as_channels(image: ArrayLike, channel_axis: int | None) -> NDArray[np.generi
 
 
 def _valid_pixels(
-    channels: NDArray[np.generic],
-    mask: ArrayLike | None,
-    nodata: float | None,
-    masked: NDArray[np.bool_] | None,
+    channels: NDArray[np.generic], masks: Sequence[ArrayLike], nodata: float | None
 ) -> NDArray[np.bool_]:
     finite = np.isfinite(channels)
     dead = [i for i, channel in enumerate(finite) if not channel.any()]
@@ -133,10 +132,7 @@ def _valid_pixels(
             f"channel {', '.join(map(str, dead))} is NaN or infinite everywhere: leave it out"
         )
     valid: NDArray[np.bool_] = finite.all(axis=0)
-    if masked is not None:
-        valid &= ~masked
-        mask = True if mask is None else mask
-    if mask is None and nodata is None and not valid.all():
+    if not masks and nodata is None and not valid.all():
         rows, cols = np.nonzero(~valid)
         raise ValueError(
             f"{len(rows)} of {valid.size} pixels are NaN or infinite (the first at row {rows[0]}, "
@@ -145,8 +141,8 @@ def _valid_pixels(
         )
     if nodata is not None and np.isfinite(nodata):
         valid &= ~(channels == nodata).all(axis=0)
-    if mask is not None:
-        wanted = np.broadcast_to(True, valid.shape) if mask is True else np.asarray(mask)
+    for mask in masks:
+        wanted = np.asarray(mask)
         if wanted.shape != valid.shape:
             raise ValueError(f"the mask {wanted.shape} and the image {valid.shape} differ in shape")
         # NaN in a mask of floats is no "yes".
@@ -199,11 +195,11 @@ def prepare_image(
         With the cause and a remedy: wrong kind or shape, NaNs without a mask, an empty mask.
     """
     channels = as_channels(image, channel_axis)
-    masked: NDArray[np.bool_] | None = None
+    masks = [] if mask is None else [mask]
     if isinstance(image, np.ma.MaskedArray):
         hidden = as_channels(np.ma.getmaskarray(image), channel_axis).astype(bool)
-        masked = np.logical_or.reduce(hidden, axis=0)
-    valid = _valid_pixels(channels, mask, nodata, masked)
+        masks.append(~np.logical_or.reduce(hidden, axis=0))
+    valid = _valid_pixels(channels, masks, nodata)
     rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
     window = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
     inside = valid[window]
