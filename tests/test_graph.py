@@ -1,4 +1,4 @@
-"""Adjacency, merging, tables, colours."""
+"""Adjacency, borders, tables, colours."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import pytest
 
 from napari_superpixels.graph import (
     adjacency,
+    border_steps,
     contrasting_colors,
-    merge_to_count,
-    superpixel_sums,
     superpixel_table,
 )
 
@@ -22,19 +21,13 @@ def test_adjacency_by_hand():
     np.testing.assert_array_equal(border, [2, 2, 1])
 
 
-def test_merging_stops_at_islands():
-    labels = np.array([[1, 0, 2]])
-    area, sums = superpixel_sums(labels, np.ones((1, 1, 3)), 3)
-    area[0] = 0
-    np.testing.assert_array_equal(merge_to_count(area, sums, *adjacency(labels), 1), [0, 1, 2])
-
-
-def test_merging_to_one_reaches_everything(rng):
-    labels = rng.permutation(np.arange(1, 26)).reshape(5, 5)
-    area, sums = superpixel_sums(labels, rng.random((2, 5, 5)), 26)
-    area[0] = 0
-    parent = merge_to_count(area, sums, *adjacency(labels), 1)
-    assert len(np.unique(parent[labels])) == 1
+def test_border_steps_by_hand():
+    image = np.zeros((2, 3, 4))
+    image[0, :2, 2:] = 3.0  # superpixel 2 differs from 1 and 3 by (3, 4)
+    image[1, :2, 2:] = 4.0
+    image[0, 2, 0] = 1.0  # one pixel of 3 differs from the one above by 1
+    pairs, _ = adjacency(LABELS)
+    np.testing.assert_allclose(border_steps(LABELS, image, pairs), [10.0, 1.0, 5.0])
 
 
 def test_table_by_hand():

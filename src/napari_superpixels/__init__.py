@@ -14,6 +14,7 @@ __version__ = version("napari-superpixels")
 _HOME = {
     "superpixels": "api",
     "iter_superpixels": "api",
+    "refine": "api",
     "SuperpixelParams": "params",
     "get_preset": "presets",
     "list_presets": "presets",
@@ -32,6 +33,7 @@ __all__ = [*_HOME, "__version__"]
 if TYPE_CHECKING:
     from napari_superpixels import metrics as metrics
     from napari_superpixels.api import iter_superpixels as iter_superpixels
+    from napari_superpixels.api import refine as refine
     from napari_superpixels.api import superpixels as superpixels
     from napari_superpixels.errors import DeviceUnavailableError as DeviceUnavailableError
     from napari_superpixels.errors import SuperpixelError as SuperpixelError

@@ -1,13 +1,13 @@
-"""Superpixels from Python: ``superpixels`` for labels, ``iter_superpixels`` for progress."""
+"""From Python: `superpixels` for labels, `iter_superpixels` for progress, `refine` for borders."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.core.connectivity import connected_superpixels
 from napari_superpixels.core.device import (
     REMEDIES,
     check_memory,
@@ -17,9 +17,11 @@ from napari_superpixels.core.device import (
     release_memory,
     resolve_device,
 )
-from napari_superpixels.core.inputs import PreparedImage, prepare_image
+from napari_superpixels.core.finish import finish
+from napari_superpixels.core.inputs import PreparedImage, as_channels, prepare_image
 from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
+from napari_superpixels.core.warm_start import WarmStart, labels_to_imitate
 from napari_superpixels.errors import SuperpixelMemoryError
 from napari_superpixels.events import Command, FinishReason, Step
 from napari_superpixels.params import SuperpixelParams
@@ -43,6 +45,7 @@ def superpixels(
     nodata: float | None = None,
     device: str = "auto",
     seed: int = 0,
+    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
     **overrides: Any,
 ) -> NDArray[np.int32]:
     """Segment an image into superpixels with a CNN that is optimised on this image alone.
@@ -65,13 +68,16 @@ def superpixels(
         ``auto`` (CUDA, then MPS, then CPU), ``cuda``, ``cuda:1``, ``mps`` or ``cpu``.
     seed : int, default 0
         Seed of the initial weights.
+    initial : mapping or array_like of int, optional
+        Where to start, see `iter_superpixels`.
     **overrides
         Fields of `SuperpixelParams` that replace those of the preset.
 
     Returns
     -------
     ndarray of int32, shape (H, W)
-        Superpixels 1...K with K <= N, each 4-connected; 0 outside the mask.
+        Superpixels 1...K, each 4-connected; K <= N, or K = N with ``count="exact"``. 0 outside
+        the mask.
 
     Raises
     ------
@@ -88,7 +94,13 @@ def superpixels(
     """
     params = get_preset(preset).replace(n_segments=n_segments, seed=seed, **overrides)
     steps = iter_superpixels(
-        image, params, channel_axis=channel_axis, mask=mask, nodata=nodata, device=device
+        image,
+        params,
+        channel_axis=channel_axis,
+        mask=mask,
+        nodata=nodata,
+        device=device,
+        initial=initial,
     )
     while True:
         try:
@@ -106,6 +118,7 @@ def iter_superpixels(
     mask: ArrayLike | None = None,
     nodata: float | None = None,
     device: str = "auto",
+    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
     preview_interval_s: float | None = None,
     memory_limit_gb: float | None = None,
 ) -> Generator[Step, Command | None, SuperpixelResult]:
@@ -129,6 +142,9 @@ def iter_superpixels(
         Pixels with this value in every channel are left out, and so are NaNs and infinities.
     device : str, default "auto"
         Where to run; see `superpixels`.
+    initial : mapping or array_like of int, shape (H, W), optional
+        Where the network starts, instead of at random: ``result.weights`` of a run on a similar
+        image with the same network, or labels that it imitates first (0 is "no label").
     preview_interval_s : float, optional
         Attach preview labels to a Step at most so often, in seconds; None for never.
     memory_limit_gb : float, optional
@@ -152,7 +168,7 @@ def iter_superpixels(
         If memory does not, or did not, suffice. The next run is not affected.
     """
     params = params if params is not None else SuperpixelParams()
-    start = time.perf_counter()
+    begin = time.perf_counter()
     where = resolve_device(device)
     prepared = prepare_image(
         image,
@@ -161,14 +177,15 @@ def iter_superpixels(
         nodata=nodata,
         color_space=params.color_space,
     )
-    _check_regions(prepared, params)
+    _check_count(prepared, params)
+    start = _warm_start(initial, prepared)
     needed = estimate_memory(prepared.features.shape[1:], len(prepared.features), params)
     check_memory(needed, where, memory_limit_gb)
     if params.n_segments == 1 or prepared.mask.sum() == 1:
         labels, optimized = prepared.mask.astype(np.int32), None
     else:
-        optimized = yield from _guarded(prepared, params, where, preview_interval_s, needed)
-        labels = _finish(optimized.labels, prepared, params)
+        optimized = yield from _guarded(prepared, params, where, preview_interval_s, start, needed)
+        labels = finish(optimized.winners, prepared, optimized.factor, params)
     info = describe_device(where)
     return SuperpixelResult(
         labels=prepared.embed(labels),
@@ -176,19 +193,36 @@ def iter_superpixels(
         n_obtained=int(labels.max()),
         losses=optimized.losses if optimized else (),
         iterations=optimized.iterations if optimized else 0,
-        seconds=time.perf_counter() - start,
+        seconds=time.perf_counter() - begin,
         device=f"{info.device} ({info.name})",
         reason=optimized.reason if optimized else FinishReason.COMPLETED,
+        weights=optimized.weights if optimized else {},
     )
 
 
-def _check_regions(prepared: PreparedImage, params: SuperpixelParams) -> None:
+def _check_count(prepared: PreparedImage, params: SuperpixelParams) -> None:
     if prepared.n_regions > params.n_segments:
         raise ValueError(
             f"the mask has {prepared.n_regions} separate regions, which need at least as many "
             f"superpixels, but only {params.n_segments} are asked for: ask for more, or remove "
             "small regions from the mask"
         )
+    n_pixels = int(prepared.mask.sum())
+    if params.count == "exact" and params.n_segments > n_pixels:
+        raise ValueError(
+            f"exactly {params.n_segments} superpixels are asked for, but there are only {n_pixels} "
+            "pixels: ask for fewer, or for count='adaptive'"
+        )
+
+
+def _warm_start(
+    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None, prepared: PreparedImage
+) -> WarmStart:
+    if initial is None:
+        return WarmStart()
+    if isinstance(initial, Mapping):
+        return WarmStart(weights=initial)
+    return WarmStart(labels=labels_to_imitate(np.asarray(initial), prepared))
 
 
 def _guarded(
@@ -196,12 +230,15 @@ def _guarded(
     params: SuperpixelParams,
     device: torch.device,
     preview_interval_s: float | None,
+    start: WarmStart,
     needed: int,
 ) -> Generator[Step, Command | None, Optimized]:
     """Run the loop; turn any backend's out-of-memory error into ours."""
     try:
         return (
-            yield from optimize(prepared, params, device, preview_interval_s=preview_interval_s)
+            yield from optimize(
+                prepared, params, device, preview_interval_s=preview_interval_s, start=start
+            )
         )
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -215,21 +252,85 @@ def _guarded(
     )
 
 
-def _finish(
-    labels: NDArray[np.int64], prepared: PreparedImage, params: SuperpixelParams
-) -> NDArray[np.int32]:
-    """Make superpixels connected, then refine their borders."""
-    area = int(prepared.mask.sum())
-    connected = connected_superpixels(
-        labels,
-        prepared.features,
-        n_segments=params.n_segments,
-        min_size_px=params.min_size_px or max(1, round(area / params.n_segments / 5)),
+def refine(
+    image: ArrayLike,
+    labels: ArrayLike,
+    *,
+    channel_axis: int | None = None,
+    compactness: float = 0.1,
+    smoothness: float = 0.15,
+    iterations: int = 20,
+    color_space: str = "auto",
+) -> NDArray[np.integer]:
+    """Move the borders of any labels to the image's edges.
+
+    Pixels on a border join the neighbouring label that they fit best in colour and position; each
+    label keeps its id and at least one pixel, and a connected label stays connected. No network
+    is involved.
+
+    Parameters
+    ----------
+    image : array_like
+        2D, or 3D with `channel_axis`; any real dtype.
+    labels : array_like of int, shape (H, W)
+        Labels from anywhere; 0 stays 0.
+    channel_axis : int, optional
+        The axis that holds channels; None for a single-channel image. ``-1`` for RGB.
+    compactness : float, default 0.1
+        Weight of the distance to the label's centre, 0 to 100, no unit; higher gives rounder ones.
+    smoothness : float, default 0.15
+        Weight of the border's length, 0 to 100, no unit. Higher gives straighter borders and fewer
+        border pixels, lower follows every detail.
+    iterations : int, default 20
+        Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each.
+    color_space : {"auto", "lab", "channels"}
+        See `SuperpixelParams`.
+
+    Returns
+    -------
+    ndarray, shape (H, W)
+        Refined labels, of the dtype that was given.
+
+    Raises
+    ------
+    ValueError
+        If the image, the labels or a parameter is unusable; the message says what to do.
+
+    Examples
+    --------
+    >>> from skimage.data import astronaut
+    >>> from skimage.segmentation import slic
+    >>> from napari_superpixels import refine
+    >>> labels = refine(astronaut(), slic(astronaut(), 200, start_label=1), channel_axis=-1)
+    """
+    SuperpixelParams(
+        refine_compactness=compactness,
+        refine_smoothness=smoothness,
+        refine_iterations=iterations,
+        color_space=color_space,
     )
-    return refine_boundaries(
-        connected,
-        prepared.features,
-        iterations=params.refine_iterations,
-        compactness=params.refine_compactness,
-        smoothness=params.refine_smoothness,
+    given = np.asarray(labels)
+    if given.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, got {given.dtype}: convert them first")
+    plane = as_channels(image, channel_axis).shape[1:]
+    if given.shape != plane:
+        raise ValueError(f"the labels {given.shape} and the image {plane} differ in shape")
+    inside = given != 0
+    if not inside.any():
+        return given.copy()
+    prepared = prepare_image(
+        image, channel_axis=channel_axis, mask=inside, nodata=np.nan, color_space=color_space
     )
+    ids, numbered = np.unique(given[prepared.window] * prepared.mask, return_inverse=True)
+    # Without a 0 in the window the numbers start at the first label.
+    numbered = numbered.reshape(prepared.mask.shape) + int(ids[0] != 0)
+    refined = refine_boundaries(
+        numbered.astype(np.int32),
+        prepared.features,
+        iterations=iterations,
+        compactness=compactness,
+        smoothness=smoothness,
+    )
+    out = given.copy()
+    out[prepared.window][prepared.mask] = ids[refined - int(ids[0] != 0)][prepared.mask]
+    return out

@@ -16,6 +16,7 @@ class FinishReason(StrEnum):
 
     COMPLETED = "completed"
     STOPPED = "stopped"  # the consumer asked to finish with what was there
+    SETTLED = "settled"  # the labels hardly changed any more (``settle_percent``)
 
 
 class Command(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,75 +68,38 @@ def superpixel_sums(
     return area, sums
 
 
-def merge_to_count(
-    area: NDArray[np.int64],
-    sums: NDArray[np.float64],
-    pairs: NDArray[np.int64],
-    border: NDArray[np.int64],
-    n_segments: int,
-) -> NDArray[np.int64]:
-    r"""Merge the most alike neighbours until at most `n_segments` superpixels are left.
-
-    "Alike" is Ward's criterion: the pair whose union adds least variance,
-    :math:`\frac{a_i a_j}{a_i + a_j} \|\mu_i - \mu_j\|^2`, goes first; ties by the longer common
-    border, then by the lower ids.
+def border_steps(
+    labels: NDArray[np.integer], features: NDArray[np.floating], pairs: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Sum the steps that the image makes across the border of each pair of neighbours.
 
     Parameters
     ----------
-    area : ndarray of int64, shape (n,)
-        Pixels of each label; labels of area 0 do not exist.
-    sums : ndarray of float64, shape (n, C)
-        Feature sums of each label.
+    labels : ndarray of int, shape (H, W)
+        Label map with ids 0...K.
+    features : ndarray of float, shape (C, H, W)
+        Values per pixel.
     pairs : ndarray of int64, shape (E, 2)
-        Neighbours.
-    border : ndarray of int64, shape (E,)
-        Length of their common border.
-    n_segments : int
-        Largest number to leave; separate islands cannot merge and may leave more.
+        From `adjacency`.
 
     Returns
     -------
-    ndarray of int64, shape (n,)
-        For each label, the label that it has become.
+    ndarray of float64, shape (E,)
+        Sum of the Euclidean differences between the pixels on both sides.
     """
-    parent = np.arange(len(area))
-    size = area.astype(np.float64)
-    total = sums.copy()
-    links: list[dict[int, int]] = [{} for _ in area]
-    for (i, j), length in zip(pairs.tolist(), border.tolist(), strict=True):
-        links[i][j] = links[j][i] = length
-    version = [0] * len(area)
-
-    def entry(i: int, j: int) -> tuple[float, int, int, int, int, int]:
-        i, j = min(i, j), max(i, j)
-        gap = total[i] / size[i] - total[j] / size[j]
-        cost = float(size[i] * size[j] / (size[i] + size[j]) * (gap @ gap))
-        return cost, -links[i][j], i, j, version[i], version[j]
-
-    heap = [entry(i, j) for i, j in pairs.tolist()]
-    heapq.heapify(heap)
-    left = int((area > 0).sum())
-    while left > n_segments and heap:
-        _, _, i, j, version_i, version_j = heapq.heappop(heap)
-        if version[i] != version_i or version[j] != version_j:
-            continue  # one of the two has grown or gone since
-        parent[j] = i
-        size[i] += size[j]
-        total[i] += total[j]
-        version[i] += 1
-        version[j] += 1
-        for k, length in links[j].items():
-            del links[k][j]
-            if k != i:
-                links[i][k] = links[k][i] = links[i].get(k, 0) + length
-        links[j].clear()
-        for k in links[i]:
-            heapq.heappush(heap, entry(i, k))
-        left -= 1
-    # A parent has always a lower id, so one pass in ascending order resolves chains.
-    for i in range(len(parent)):
-        parent[i] = parent[parent[i]]
-    return parent
+    n = int(labels.max(initial=0)) + 1
+    keys = pairs[:, 0] * n + pairs[:, 1]
+    total = np.zeros(len(pairs))
+    for first, second, before, after in (
+        (labels[:, :-1], labels[:, 1:], features[:, :, :-1], features[:, :, 1:]),
+        (labels[:-1], labels[1:], features[:, :-1], features[:, 1:]),
+    ):
+        here = (first != second) & (first != 0) & (second != 0)
+        one, other = first[here].astype(np.int64), second[here].astype(np.int64)
+        pair = np.searchsorted(keys, np.minimum(one, other) * n + np.maximum(one, other))
+        step = np.sqrt(((before[:, here] - after[:, here]) ** 2).sum(0, dtype=np.float64))
+        total += np.bincount(pair, step, len(pairs))
+    return total
 
 
 def superpixel_table(

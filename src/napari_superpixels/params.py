@@ -5,24 +5,19 @@ The dock, the command line, the API, parameter files and provenance all read the
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import numbers
-import tomllib
-from dataclasses import dataclass, fields
-from functools import cache
-from pathlib import Path
-from typing import Any, Self, get_type_hints
+from dataclasses import dataclass
 
-import tomli_w
-
-from napari_superpixels.parameter_info import ParameterInfo, parameter
+from napari_superpixels.parameter_info import parameter
+from napari_superpixels.parameter_set import ParameterSet
 
 COLOR_SPACES = ("auto", "lab", "channels")
+COUNTS = ("adaptive", "exact")
+SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperpixelParams:
+class SuperpixelParams(ParameterSet):
     """Everything that decides the result of a run, besides the image and the device.
 
     The defaults are those of the ``balanced`` preset. Symbols refer to arXiv 2002.06765.
@@ -38,18 +33,26 @@ class SuperpixelParams:
     n_segments: int = parameter(
         100,
         "Superpixels (at most)",
-        "N, the largest number of superpixels, 1 to 65535. The image decides how many of them "
-        "survive; the number obtained is shown after the run.",
+        "N, the largest number of superpixels, 1 to 65535. Plain images get fewer, unless the "
+        "count is exact; the number obtained is shown after the run.",
         ge=1,
         le=65535,
         step=10,
     )
+    count: str = parameter(
+        "adaptive",
+        "Count",
+        "adaptive: at most N, as many as the image and λ ask for. exact: N, by merging the most "
+        "alike or splitting the least homogeneous.",
+        choices=COUNTS,
+    )
     lam: float = parameter(
         2.0,
         "Adaptivity (λ)",
-        "λ in eq. (2), 0 to 3, no unit: weight of equally large labels; lower lets their sizes "
-        "differ more. Separate pieces of a label count as superpixels of their own, so λ changes "
-        "their number only a little: set that by the largest number above.",
+        "λ in eq. (2), 0 to 3, no unit: how many superpixels survive. 3 keeps N; lower merges "
+        "those that look alike, down to about a fifth of N at 0. No effect on an exact count. "
+        "Without oversegmentation (paper) it acts on the network only, which hardly changes the "
+        "number.",
         ge=0,
         le=3,
         step=0.1,
@@ -82,20 +85,45 @@ class SuperpixelParams:
         step=0.01,
     )
     iterations: int = parameter(
-        100,
+        50,
         "Iterations",
         "Steps of the optimiser, 1 to 100000. More steps take proportionally more time.",
         ge=1,
         le=100_000,
         step=10,
     )
+    coarse_share: float = parameter(
+        0.8,
+        "Coarse share",
+        "Share of the iterations, 0 to 1, that see the image at half the working resolution first: "
+        "four times faster. 0 as in the paper.",
+        ge=0,
+        le=1,
+        step=0.1,
+    )
     learning_rate: float = parameter(
-        0.01,
+        0.02,
         "Learning rate",
         "Step size of the Adam optimiser, 0.0001 to 1, no unit.",
         ge=1e-4,
         le=1,
         step=0.0001,
+    )
+    schedule: str = parameter(
+        "cosine",
+        "Learning rate schedule",
+        "constant as in the paper; cosine rises over the first iterations and falls to 0 at the "
+        "last one.",
+        choices=SCHEDULES,
+    )
+    settle_percent: float = parameter(
+        0.0,
+        "Stop when settled",
+        "End early when less than this percentage of the pixels changed label in 10 iterations at "
+        "the working resolution, 0 to 100. 0 never ends early.",
+        ge=0,
+        le=100,
+        step=0.1,
     )
     seed: int = parameter(
         0,
@@ -106,11 +134,21 @@ class SuperpixelParams:
         le=2**32 - 1,
         step=1,
     )
+    restarts: int = parameter(
+        1,
+        "Restarts",
+        "Runs with different initial weights, 1 to 100; the one with the lowest loss is kept. "
+        "Takes proportionally more time.",
+        ge=1,
+        le=100,
+        step=1,
+    )
     min_size_px: int = parameter(
         0,
         "Minimum size",
-        "Smallest superpixel in pixels, 0 to 1000000; smaller pieces join the neighbour that they "
-        "resemble most. 0 (auto) takes a fifth of the mean superpixel area.",
+        "Smallest superpixel in pixels before borders are refined, 0 to 1000000; smaller pieces "
+        "join the neighbour that they resemble most. 0 (auto) takes a twentieth of the mean area "
+        "of N superpixels.",
         ge=0,
         le=1_000_000,
         step=5,
@@ -124,8 +162,18 @@ class SuperpixelParams:
         le=64,
         step=1,
     )
+    label_maps: int = parameter(
+        100,
+        "Label maps",
+        "Labels that the network tells apart, 0 to 65535. Separate pieces of a label become "
+        "superpixels of their own, so it need not be N; memory and time grow with it. 0 takes N, "
+        "as in the paper.",
+        ge=0,
+        le=65535,
+        step=10,
+    )
     hidden_channels: tuple[int, ...] = parameter(
-        (32, 32, 32, 32),
+        (32, 32),
         "Network widths",
         "Channels of the network's 3x3 layers, 1 to 4096 each; 32, 64, 128, 256 in the paper.",
         ge=1,
@@ -138,6 +186,22 @@ class SuperpixelParams:
         "values as they are, each channel scaled by itself; auto is lab for RGB, else channels.",
         choices=COLOR_SPACES,
     )
+    precision: str = parameter(
+        "float32",
+        "Precision",
+        "Numbers that the network computes with; the loss is always float32. bfloat16 takes half "
+        "the memory and is faster on recent GPUs.",
+        choices=PRECISIONS,
+    )
+    oversegmentation: int = parameter(
+        1000,
+        "Oversegmentation",
+        "Pieces, 0 to 1000000, that the labels are cut into before the most alike merge to N (at "
+        "least 2 N). 0 switches it off, as in the paper.",
+        ge=0,
+        le=1_000_000,
+        step=100,
+    )
     refine_iterations: int = parameter(
         20,
         "Refinement rounds",
@@ -148,7 +212,7 @@ class SuperpixelParams:
         step=5,
     )
     refine_compactness: float = parameter(
-        0.2,
+        0.1,
         "Refinement compactness",
         "Weight of the distance to the superpixel's centre in the refinement, 0 to 100, no unit. "
         "Higher gives rounder superpixels.",
@@ -166,191 +230,9 @@ class SuperpixelParams:
         step=0.01,
     )
 
-    def __post_init__(self) -> None:
-        # Checked values are plain Python ones, so that numpy integers serialise too.
-        for f in fields(self):
-            object.__setattr__(self, f.name, _checked(f.name, getattr(self, f.name)))
-
-    @classmethod
-    def info(cls, name: str) -> ParameterInfo:
-        """Label, tooltip and range of a parameter.
-
-        Parameters
-        ----------
-        name : str
-            Field name.
-
-        Returns
-        -------
-        ParameterInfo
-            Label, tooltip, range.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter.
-        """
-        if name not in cls.__dataclass_fields__:
-            raise ValueError(_unknown(name))
-        info: ParameterInfo = cls.__dataclass_fields__[name].metadata["info"]
-        return info
-
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with some values changed.
-
-        Parameters
-        ----------
-        **changes
-            Field names and new values.
-
-        Returns
-        -------
-        SuperpixelParams
-            The variant.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown or a value out of range.
-        """
-        for name in changes:
-            if name not in self.__dataclass_fields__:
-                raise ValueError(_unknown(name))
-        return dataclasses.replace(self, **changes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON or TOML."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from plain values; missing ones take their default.
-
-        Parameters
-        ----------
-        values : dict
-            Field names and values, as from `to_dict`.
-
-        Returns
-        -------
-        SuperpixelParams
-            The parameters.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown or a value out of range.
-        """
-        hints = _types()
-        plain = {
-            name: tuple(value)
-            if hints.get(name) == tuple[int, ...] and isinstance(value, list)
-            else value
-            for name, value in values.items()
-        }
-        return cls().replace(**plain)
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Build from `to_json` output.
-
-        Parameters
-        ----------
-        text : str
-            JSON object.
-
-        Returns
-        -------
-        SuperpixelParams
-            The parameters.
-
-        Raises
-        ------
-        ValueError
-            If the text is no JSON object of known parameters.
-        """
-        values = json.loads(text)
-        if not isinstance(values, dict):
-            raise ValueError("the parameters must be a JSON object of names and values")
-        return cls.from_dict(values)
-
-    def save(self, path: str | Path) -> None:
-        """Write a TOML file.
-
-        Parameters
-        ----------
-        path : str or Path
-            File to write.
-        """
-        Path(path).write_text(tomli_w.dumps({"superpixels": self.to_dict()}), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a TOML file written by `save`.
-
-        Parameters
-        ----------
-        path : str or Path
-            File to read.
-
-        Returns
-        -------
-        SuperpixelParams
-            The parameters.
-
-        Raises
-        ------
-        ValueError
-            If the file is no TOML, or has no [superpixels] table of known parameters.
-        """
-        try:
-            document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not a TOML parameter file: {error}") from error
-        table = document.get("superpixels")
-        if not isinstance(table, dict):
-            raise ValueError(f"{path} has no [superpixels] table: it is no parameter file of ours")
-        return cls.from_dict(table)
-
-
-def _unknown(name: str) -> str:
-    known = ", ".join(f.name for f in fields(SuperpixelParams))
-    return f"unknown parameter {name!r}; known are {known}"
-
-
-@cache
-def _types() -> dict[str, Any]:
-    return get_type_hints(SuperpixelParams)
-
-
-def _checked(name: str, value: Any) -> Any:
-    info = SuperpixelParams.info(name)
-    hint = _types()[name]
-    if hint is str:
-        if value not in (info.choices or ()):
-            raise ValueError(f"{name} must be {info.range_text}, got {value!r}")
-        return value
-    if hint in (int, float):
-        return _checked_number(name, value, hint, info)
-    if not isinstance(value, tuple) or not value:  # tuple[int, ...]
-        raise TypeError(f"{name} must be a non-empty tuple of integers, got {value!r}")
-    return tuple(_checked_number(name, item, int, info) for item in value)
-
-
-def _checked_number(name: str, value: Any, hint: type, info: ParameterInfo) -> float:
-    wanted, kind = (numbers.Integral, "an integer") if hint is int else (numbers.Real, "a number")
-    if isinstance(value, bool) or not isinstance(value, wanted):
-        raise TypeError(f"{name} must be {kind}, got {value!r}")
-    assert info.minimum is not None
-    assert info.maximum is not None
-    number: float = hint(value)
-    if not info.minimum <= number <= info.maximum:  # NaN fails here too
-        raise ValueError(f"{name} must be {info.range_text}, got {value!r}")
-    return number
+    @property
+    def n_label_maps(self) -> int:
+        """Channels of the network's label maps; at least a quarter of N, which then splits."""
+        if self.label_maps == 0:
+            return self.n_segments
+        return max(self.label_maps, self.n_segments // 4)

@@ -13,16 +13,26 @@ _PAPER = SuperpixelParams(
     beta=10.0,
     sigma=8.0,
     iterations=1000,
+    coarse_share=0.0,
     learning_rate=0.01,
+    schedule="constant",
     downscale=1,
+    label_maps=0,
     hidden_channels=(32, 64, 128, 256),
     color_space="channels",
+    oversegmentation=0,
     refine_iterations=0,
 )
 PRESETS: MappingProxyType[str, SuperpixelParams] = MappingProxyType(
     {
         "balanced": _BALANCED,
-        "fast": _BALANCED.replace(iterations=50, hidden_channels=(32, 32, 32)),
+        "fast": _BALANCED.replace(
+            iterations=25,
+            label_maps=50,
+            hidden_channels=(16, 16),
+            oversegmentation=400,
+            refine_iterations=8,
+        ),
         "paper": _PAPER,
         "paper-no-recon": _PAPER.replace(beta=0.0),
     }

@@ -26,7 +26,7 @@ class SuperpixelResult:
     params : SuperpixelParams
         Parameters of the run.
     n_obtained : int
-        K, at most ``params.n_segments``.
+        K, at most ``params.n_segments``; equal to it for ``count="exact"``.
     losses : tuple of Losses
         The objective over the run, one for each Step; empty where there was nothing to optimise.
     iterations : int
@@ -36,7 +36,10 @@ class SuperpixelResult:
     device : str
         Device and its name.
     reason : FinishReason
-        Whether the run completed or was stopped early.
+        Whether the run completed, settled before, or was stopped early.
+    weights : dict of str to ndarray of float32
+        The network's, to start a run on a similar image from (``initial``); empty where there was
+        nothing to optimise.
     """
 
     labels: NDArray[np.int32]
@@ -47,10 +50,11 @@ class SuperpixelResult:
     seconds: float
     device: str
     reason: FinishReason
+    weights: dict[str, NDArray[np.float32]]
 
     @property
     def n_requested(self) -> int:
-        """N, the upper bound asked for."""
+        """N, the number asked for."""
         return self.params.n_segments
 
     def provenance(self) -> dict[str, Any]:

@@ -6,43 +6,42 @@ import numpy as np
 import pytest
 import torch
 
-from napari_superpixels.core.network import SuperpixelNet, mirror_pad
+from napari_superpixels.core.network import SuperpixelNet, log_probabilities, mirror_pad
 from napari_superpixels.presets import get_preset
 
 
-def make(n_channels=3, n_segments=7, widths=(4, 6), seed=0):
-    return SuperpixelNet(n_channels, n_segments, widths, torch.Generator().manual_seed(seed))
+def make(n_channels=3, n_maps=7, widths=(4, 6), seed=0):
+    return SuperpixelNet(n_channels, n_maps, widths, torch.Generator().manual_seed(seed))
 
 
 def test_paper_architecture():
     net = make(3, 100, get_preset("paper").hidden_channels)
-    shapes = [tuple(conv.weight.shape) for conv in [*net.hidden, net.head]]
+    shapes = [tuple(conv.weight.shape) for conv in [*net.hidden, net.label_head, net.image_head]]
     assert shapes == [
         (32, 5, 3, 3),
         (64, 32, 3, 3),
         (128, 64, 3, 3),
         (256, 128, 3, 3),
-        (103, 256, 1, 1),
+        (100, 256, 1, 1),
+        (3, 256, 1, 1),
     ]
 
 
 @pytest.mark.parametrize("shape", [(9, 12), (1, 5), (5, 1), (2, 1)])
 def test_outputs(shape):
-    log_p, reconstruction = make()(torch.randn(1, 5, *shape))
-    assert log_p.shape == (7, *shape)
+    maps, reconstruction = make()(torch.randn(1, 5, *shape))
+    assert maps.shape == (7, *shape)
     assert reconstruction.shape == (3, *shape)
-    torch.testing.assert_close(log_p.exp().sum(0), torch.ones(shape))
+    torch.testing.assert_close(log_probabilities(maps).exp().sum(0), torch.ones(shape))
 
 
-def test_logits_are_instance_normalised():
-    # Softmax keeps differences of logits: their spread over pixels is what normalisation sets.
-    net = make(n_segments=2)
-    log_p, _ = net(torch.randn(1, 5, 30, 30))
-    with torch.no_grad():
-        net.head.weight *= 100
-        net.head.bias += 5
-    torch.testing.assert_close(net(torch.randn(1, 5, 30, 30))[0].shape, log_p.shape)
-    assert net(torch.randn(1, 5, 30, 30))[0].abs().max() < 30
+def test_label_maps_are_instance_normalised():
+    # Neither scale nor offset of a map matters: the normalisation before the softmax removes them.
+    maps = torch.randn(3, 20, 30)
+    changed = maps * torch.tensor([1.0, 50.0, 0.2])[:, None, None] + 7
+    torch.testing.assert_close(
+        log_probabilities(changed), log_probabilities(maps), atol=1e-3, rtol=1e-3
+    )
 
 
 def test_same_seed_same_weights_and_global_rng_untouched():

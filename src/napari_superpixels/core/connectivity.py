@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 from skimage.measure import label
 
-from napari_superpixels.graph import adjacency, merge_to_count, superpixel_sums
+from napari_superpixels.core.merge import merge_regions
+from napari_superpixels.graph import adjacency, superpixel_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def connected_superpixels(
     Returns
     -------
     ndarray of int32, shape (H, W)
-        Superpixels 1...K with K <= N, numbered in raster order; 0 outside.
+        Superpixels 1...K with K <= N; 0 outside.
 
     Raises
     ------
@@ -112,16 +113,13 @@ def connected_superpixels(
         If the mask has more separate regions than `n_segments`.
     """
     pieces = join_small_pieces(connected_pieces(labels), features, min_size_px)
-    n = int(pieces.max(initial=0))
-    if n > n_segments:
-        area, sums = superpixel_sums(pieces, features, n + 1)
-        area[0] = 0
-        parent = merge_to_count(area, sums, *adjacency(pieces), n_segments)
-        pieces = connected_pieces(parent[pieces])
-        if pieces.max() > n_segments:
-            raise ValueError(
-                f"the mask has {pieces.max()} separate regions, more than the {n_segments} "
-                "superpixels asked for: ask for more superpixels, or remove small regions from "
-                "the mask"
-            )
-    return pieces.astype(np.int32)
+    if pieces.max(initial=0) <= n_segments:
+        return pieces.astype(np.int32)
+    merged = merge_regions(pieces, features, n_segments)
+    if merged.max() > n_segments:
+        raise ValueError(
+            f"the mask has {merged.max()} separate regions, more than the {n_segments} "
+            "superpixels asked for: ask for more superpixels, or remove small regions from "
+            "the mask"
+        )
+    return merged

@@ -258,7 +258,7 @@ def working_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
     shape : (int, int)
         Height and width.
     params : SuperpixelParams
-        ``downscale`` is the largest factor; it shrinks until each of the ``n_segments`` has
+        ``downscale`` is the largest factor; it shrinks until each label map has
         `MIN_PIXELS_PER_SEGMENT` pixels to be optimised on.
 
     Returns
@@ -266,11 +266,64 @@ def working_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
     int
         >= 1.
     """
-    factor = params.downscale
-    wanted = MIN_PIXELS_PER_SEGMENT * params.n_segments
+    return _fitting_factor(shape, params.downscale, params.n_label_maps)
+
+
+def finishing_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
+    """Return the factor by which the image is reduced while superpixels merge.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width.
+    params : SuperpixelParams
+        Half the working resolution's factor at most; it shrinks until each superpixel has
+        `MIN_PIXELS_PER_SEGMENT` pixels.
+
+    Returns
+    -------
+    int
+        >= 1.
+    """
+    return _fitting_factor(shape, max(1, params.downscale // 2), params.n_segments)
+
+
+def _fitting_factor(shape: tuple[int, int], factor: int, n: int) -> int:
+    wanted = MIN_PIXELS_PER_SEGMENT * n
     while factor > 1 and math.ceil(shape[0] / factor) * math.ceil(shape[1] / factor) < wanted:
         factor -= 1
     return factor
+
+
+def shrink(prepared: PreparedImage, factor: int) -> PreparedImage:
+    """Average blocks of pixels.
+
+    Parameters
+    ----------
+    prepared : PreparedImage
+        The image.
+    factor : int
+        Side of the blocks, >= 1; those at the lower and right border may be smaller.
+
+    Returns
+    -------
+    PreparedImage
+        Means over the pixels of the mask; a block is inside where it holds one of them.
+    """
+    if factor == 1:
+        return prepared
+    share = F.avg_pool2d(
+        torch.from_numpy(prepared.mask)[None].to(torch.float32), factor, ceil_mode=True
+    )
+    planes = F.avg_pool2d(torch.from_numpy(prepared.features)[None], factor, ceil_mode=True)[0]
+    inside = (share[0] > 0).numpy()
+    rows, cols = inside.shape
+    return PreparedImage(
+        (planes / share.clamp_min(1e-9)).numpy(),
+        inside,
+        (rows, cols),
+        (slice(0, rows), slice(0, cols)),
+    )
 
 
 def to_tensors(
@@ -296,20 +349,15 @@ def to_tensors(
     weight : Tensor of float32, shape (h, w), or None
         1 where a block holds a pixel of the mask; None if all do.
     """
-    planes = torch.from_numpy(prepared.features)
-    mask = torch.from_numpy(prepared.mask).to(torch.float32)
-    if downscale > 1:
-        share = F.avg_pool2d(mask[None], downscale, ceil_mode=True)[0]
-        planes = F.avg_pool2d(planes[None], downscale, ceil_mode=True)[0] / share.clamp_min(1e-9)
-        mask = (share > 0).to(torch.float32)
-    counted = np.broadcast_to(mask.numpy() > 0, planes.shape)
-    image = torch.from_numpy(_normalise(planes.numpy().astype(np.float64), counted))
-    height, width = mask.shape
+    small = shrink(prepared, downscale)
+    counted = np.broadcast_to(small.mask, small.features.shape)
+    image = torch.from_numpy(_normalise(small.features.astype(np.float64), counted))
+    height, width = small.mask.shape
     coordinates = torch.stack(
         torch.meshgrid(_standardised(height), _standardised(width), indexing="ij")
     )
     network_input = torch.cat([image, coordinates])[None].to(device)
-    weight = None if bool(mask.all()) else mask.to(device)
+    weight = None if small.mask.all() else torch.from_numpy(small.mask).to(device, torch.float32)
     return network_input, network_input[0, :-2], weight
 
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
+from napari_superpixels.core.layers import normalise_rectify
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,18 +40,18 @@ def mirror_pad(x: Tensor) -> Tensor:
 
 
 class SuperpixelNet(nn.Module):
-    """Five convolution layers, as in the paper.
+    """Convolution layers of the paper, of any number and width.
 
-    Four 3x3 convolutions, each with instance normalisation and ReLU, then a 1x1 convolution to
-    ``n_segments + n_channels`` maps: the first ``n_segments`` are instance-normalised and become
-    probabilities by a softmax, the others reconstruct the image.
+    3x3 convolutions (four in the paper), each with instance normalisation and ReLU, then a 1x1
+    convolution to the label maps, which `log_probabilities` turns into probabilities, and one to
+    the reconstructed image; together they are the paper's last layer of N + C channels.
 
     Parameters
     ----------
     n_channels : int
         Image channels C; the network adds the two coordinates by itself expecting them last.
-    n_segments : int
-        Upper bound N on the number of superpixels.
+    n_maps : int
+        Number of label maps N.
     hidden_channels : sequence of int
         Widths of the 3x3 layers; (32, 64, 128, 256) in the paper.
     generator : torch.Generator
@@ -59,7 +61,7 @@ class SuperpixelNet(nn.Module):
     def __init__(
         self,
         n_channels: int,
-        n_segments: int,
+        n_maps: int,
         hidden_channels: Sequence[int],
         generator: torch.Generator,
     ) -> None:
@@ -69,21 +71,21 @@ class SuperpixelNet(nn.Module):
         self.hidden = nn.ModuleList(
             skip_init(nn.Conv2d, n_in, n_out, 3, bias=False) for n_in, n_out in pairwise(widths)
         )
-        self.head = skip_init(nn.Conv2d, widths[-1], n_segments + n_channels, 1)
-        self.n_segments = n_segments
+        self.label_head = skip_init(nn.Conv2d, widths[-1], n_maps, 1)
+        self.image_head = skip_init(nn.Conv2d, widths[-1], n_channels, 1)
         self._initialise(generator)
 
     def _initialise(self, generator: torch.Generator) -> None:
         # PyTorch's own defaults for convolutions, drawn from our generator: the global random
         # state of the user's session is neither read nor changed.
-        for conv in [*self.hidden, self.head]:
+        for conv in [*self.hidden, self.label_head, self.image_head]:
             nn.init.kaiming_uniform_(conv.weight, a=5**0.5, generator=generator)
-        bound = self.head.in_channels**-0.5
-        assert self.head.bias is not None
-        nn.init.uniform_(self.head.bias, -bound, bound, generator=generator)
+            if conv.bias is not None:
+                bound = conv.in_channels**-0.5
+                nn.init.uniform_(conv.bias, -bound, bound, generator=generator)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute log-probabilities and the reconstruction.
+        """Compute the label maps and the reconstruction.
 
         Parameters
         ----------
@@ -92,13 +94,28 @@ class SuperpixelNet(nn.Module):
 
         Returns
         -------
-        log_p : Tensor, shape (N, H, W)
-            Log-probabilities of the superpixels.
+        maps : Tensor, shape (N, H, W)
+            Label maps before the last instance normalisation; see `log_probabilities`.
         reconstruction : Tensor, shape (C, H, W)
             Reconstructed image.
         """
-        for conv in self.hidden:
-            x = F.relu(F.instance_norm(conv(mirror_pad(x))))
-        out = self.head(x)
-        logits = F.instance_norm(out[:, : self.n_segments])
-        return F.log_softmax(logits[0], dim=0), out[0, self.n_segments :]
+        x = mirror_pad(x)
+        for i, conv in enumerate(self.hidden):
+            x = normalise_rectify(conv(x), border=int(i + 1 < len(self.hidden)))
+        return self.label_head(x)[0], self.image_head(x)[0]
+
+
+def log_probabilities(maps: Tensor) -> Tensor:
+    """Turn label maps into log-probabilities: instance normalisation, then log-softmax.
+
+    Parameters
+    ----------
+    maps : Tensor, shape (N, H, W)
+        From `SuperpixelNet`.
+
+    Returns
+    -------
+    Tensor, shape (N, H, W)
+        Log-probabilities of the superpixels.
+    """
+    return F.log_softmax(F.instance_norm(maps[None])[0], dim=0)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from napari_superpixels.core.device import deterministic, release_memory
-from napari_superpixels.core.inputs import PreparedImage, to_tensors, working_downscale
-from napari_superpixels.core.losses import (
-    clustering_loss,
-    reconstruction_loss,
-    smoothness_loss,
-    total_loss,
+from napari_superpixels.core.inputs import (
+    PreparedImage,
+    finishing_downscale,
+    shrink,
+    to_tensors,
+    working_downscale,
 )
-from napari_superpixels.core.network import SuperpixelNet
+from napari_superpixels.core.label_loss import image_edges, label_loss
+from napari_superpixels.core.losses import reconstruction_loss, total_loss
+from napari_superpixels.core.network import SuperpixelNet, log_probabilities
+from napari_superpixels.core.warm_start import (
+    WarmStart,
+    imitation_loss,
+    load_weights,
+    weights_of,
+)
 from napari_superpixels.events import Command, FinishReason, Losses, Step
 
 if TYPE_CHECKING:
@@ -31,8 +40,14 @@ if TYPE_CHECKING:
 
 # A Step costs a device synchronisation; on a GPU an iteration takes milliseconds.
 _GPU_ITERATIONS_PER_STEP = 5
-# Counting the winning channels costs a tenth of an iteration.
-_ITERATIONS_PER_COUNT = 10
+# Looking at the winning channels costs a tenth of an iteration.
+_ITERATIONS_PER_LOOK = 10
+# The cosine schedule reaches its full learning rate after so many iterations.
+_WARM_UP = 5
+# Share of the iterations that imitate given labels, where there is no coarse stage to do so.
+_IMITATION_SHARE = 0.1
+# Pixels; half of an even smaller image would be too little to normalise.
+_MIN_COARSE_SIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +56,26 @@ class Optimized:
 
     Attributes
     ----------
-    labels : ndarray of int64, shape (h, w)
-        Winning channel + 1 at full resolution, 0 outside the mask; not yet connected.
+    winners : ndarray of int64, shape (h / factor, w / factor), rounded up
+        Winning channel + 1, 0 outside the mask; not yet connected.
+    factor : int
+        By which `winners` is reduced.
     losses : tuple of Losses
         One for each Step.
     iterations : int
         Iterations done.
     reason : FinishReason
         Why the loop ended.
+    weights : dict of str to ndarray
+        The network's, for a warm start.
     """
 
-    labels: NDArray[np.int64]
+    winners: NDArray[np.int64]
+    factor: int
     losses: tuple[Losses, ...]
     iterations: int
     reason: FinishReason
+    weights: dict[str, NDArray[np.float32]]
 
 
 def optimize(
@@ -63,6 +84,7 @@ def optimize(
     device: torch.device,
     *,
     preview_interval_s: float | None = None,
+    start: WarmStart | None = None,
 ) -> Generator[Step, Command | None, Optimized]:
     """Minimise eq. (1) over the network's weights for one image.
 
@@ -77,6 +99,8 @@ def optimize(
     preview_interval_s : float, optional
         Attach preview labels to a Step when so many seconds have passed since the last; None for
         never.
+    start : WarmStart, optional
+        Where to start; at random if None.
 
     Yields
     ------
@@ -86,87 +110,213 @@ def optimize(
     Returns
     -------
     Optimized
-        Labels and losses.
+        Winners and losses, of the restart with the lowest loss.
     """
     try:
-        return (yield from _loop(prepared, params, device, preview_interval_s))
+        return (yield from _best_of(prepared, params, device, preview_interval_s, start))
     finally:
         # The loop's frame, and so its tensors, are gone by now.
         release_memory(device)
 
 
-def _loop(
+def _best_of(
     prepared: PreparedImage,
     params: SuperpixelParams,
     device: torch.device,
     preview_interval_s: float | None,
+    start: WarmStart | None,
 ) -> Generator[Step, Command | None, Optimized]:
-    factor = working_downscale(prepared.mask.shape, params)
-    network_input, image, weight = to_tensors(prepared, factor, device)
-    net = SuperpixelNet(
-        n_channels=len(image),
-        n_segments=min(params.n_segments, image[0].numel()),
-        hidden_channels=params.hidden_channels,
-        generator=torch.Generator().manual_seed(params.seed),
-    ).to(device)
-    optimizer = torch.optim.Adam(net.parameters(), lr=params.learning_rate)
-    stride = 1 if device.type == "cpu" else _GPU_ITERATIONS_PER_STEP
+    best: Optimized | None = None
     history: list[Losses] = []
-    reason = FinishReason.COMPLETED
-    shown = time.monotonic()
-    done = n_winners = 0
-    while done < params.iterations:
-        with deterministic():
-            for _ in range(min(stride, params.iterations - done)):
-                terms, log_p = _iterate(net, optimizer, network_input, image, weight, params)
-                done += 1
-        history.append(Losses(*torch.stack(terms).tolist()))
-        preview = None
-        show = preview_interval_s is not None and time.monotonic() - shown >= preview_interval_s
-        if show or not n_winners or done % _ITERATIONS_PER_COUNT == 0:
-            winners = _winners(log_p, weight)
-            n_winners = len(np.unique(winners[winners > 0]))
-            if show:
-                preview = prepared.embed(_enlarge(winners, prepared.mask, factor))
-                shown = time.monotonic()
-        command = yield Step(done, params.iterations, history[-1], n_winners, preview)
-        if command == Command.FINISH:
-            reason = FinishReason.STOPPED
+    done = 0
+    for attempt in range(params.restarts):
+        seed = (params.seed + attempt) % 2**32
+        run = _Run(prepared, params.replace(seed=seed), device, start or WarmStart())
+        result = yield from run.steps(done, preview_interval_s)
+        del run  # its tensors, before the next attempt makes its own
+        done += result.iterations
+        history += result.losses
+        if best is None or result.losses[-1].total < best.losses[-1].total:
+            best = result
+        if result.reason == FinishReason.STOPPED:
             break
-    with deterministic(), torch.no_grad():
-        log_p, _ = net(network_input)
-        labels = _full_resolution_labels(log_p, prepared, factor)
-    return Optimized(labels, tuple(history), done, reason)
+    assert best is not None
+    return replace(best, losses=tuple(history), iterations=done, reason=result.reason)
 
 
-def _iterate(
-    net: SuperpixelNet,
-    optimizer: torch.optim.Optimizer,
-    network_input: Tensor,
-    image: Tensor,
-    weight: Tensor | None,
-    params: SuperpixelParams,
-) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Do one step of Adam; return the loss terms and log-probabilities before it."""
-    optimizer.zero_grad(set_to_none=True)
-    log_p, reconstruction = net(network_input)
-    terms = (
-        clustering_loss(log_p, params.lam, weight),
-        smoothness_loss(log_p, image, params.sigma, weight),
-        reconstruction_loss(reconstruction, image, weight),
-    )
-    total = total_loss(*terms, params.alpha, params.beta)
-    total.backward()
-    optimizer.step()
-    return (total.detach(), *(term.detach() for term in terms)), log_p.detach()
+class _Scale:
+    """The image at one resolution, ready for the objective."""
+
+    def __init__(self, prepared: PreparedImage, factor: int, sigma: float, run: _Run) -> None:
+        self.factor = factor
+        network_input, self.image, self.weight = to_tensors(prepared, factor, run.device)
+        self.network_input = network_input.to(memory_format=run.memory_format)
+        self.edges = image_edges(self.image, sigma, self.weight)
 
 
-def _winners(log_p: Tensor, weight: Tensor | None) -> NDArray[np.int64]:
-    """Winning channel + 1 at the working resolution, 0 outside the mask."""
-    winners = log_p.argmax(0) + 1
-    if weight is not None:
-        winners = winners * (weight > 0)
-    return np.asarray(winners.cpu().numpy(), dtype=np.int64)
+class _Run:
+    """One fit from one start."""
+
+    def __init__(
+        self,
+        prepared: PreparedImage,
+        params: SuperpixelParams,
+        device: torch.device,
+        start: WarmStart,
+    ) -> None:
+        self.prepared, self.params, self.device = prepared, params, device
+        self.to_imitate = start.labels
+        half_precision = params.precision == "bfloat16"
+        # Tensor cores read 16-bit images pixel by pixel.
+        self.memory_format = (
+            torch.channels_last
+            if half_precision and device.type == "cuda"
+            else torch.contiguous_format
+        )
+        factor = working_downscale(prepared.mask.shape, params)
+        self.scale = self.coarse = _Scale(prepared, factor, params.sigma, self)
+        n_pixels = self.scale.image[0].numel()
+        # Given weights are past the coarse start; given labels are imitated during it.
+        self.n_coarse = 0 if start.weights else round(params.coarse_share * params.iterations)
+        if start.labels is not None:
+            self.n_coarse = max(self.n_coarse, math.ceil(_IMITATION_SHARE * params.iterations))
+        if params.coarse_share and min(self.scale.image.shape[1:]) >= _MIN_COARSE_SIDE:
+            self.coarse = _Scale(prepared, 2 * factor, params.sigma, self)
+        self.net = SuperpixelNet(
+            n_channels=len(self.scale.image),
+            n_maps=max(min(params.n_label_maps, n_pixels), start.n_labels),
+            hidden_channels=params.hidden_channels,
+            generator=torch.Generator().manual_seed(params.seed),
+        )
+        if start.weights is not None:
+            load_weights(self.net, start.weights)
+        self.net.to(device, memory_format=self.memory_format)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.Adam(
+            self.net.parameters(), lr=params.learning_rate, fused=device.type in ("cpu", "cuda")
+        )
+        self.autocast: dict[str, Any] = {
+            "device_type": device.type,
+            "dtype": torch.bfloat16,
+            "enabled": half_precision,
+        }
+
+    def steps(
+        self, offset: int, preview_interval_s: float | None
+    ) -> Generator[Step, Command | None, Optimized]:
+        """Fit; the Steps count from `offset`."""
+        params, prepared = self.params, self.prepared
+        stride = 1 if self.device.type == "cpu" else _GPU_ITERATIONS_PER_STEP
+        history: list[Losses] = []
+        reason = FinishReason.COMPLETED
+        shown = time.monotonic()
+        done = n_winners = 0
+        settled = _Settled(params.settle_percent)
+        while done < params.iterations:
+            scale = self.coarse if done < self.n_coarse else self.scale
+            stage_end = self.n_coarse if done < self.n_coarse else params.iterations
+            end = min(done + stride, stage_end)
+            show = preview_interval_s is not None and time.monotonic() - shown >= preview_interval_s
+            look = show or not n_winners or end % _ITERATIONS_PER_LOOK == 0
+            with deterministic():
+                while done < end:
+                    done += 1
+                    terms, won = self._iterate(scale, done, look and done == end)
+                history.append(Losses(*torch.stack(terms).tolist()))
+            winners = None if won is None else won.cpu().numpy()
+            preview = None
+            if winners is not None:
+                n_winners = len(np.unique(winners[winners > 0]))
+                if show:
+                    preview = prepared.embed(_enlarge(winners, prepared.mask, scale.factor))
+                    shown = time.monotonic()
+            command = yield Step(
+                offset + done,
+                params.iterations * params.restarts,
+                history[-1],
+                n_winners,
+                preview,
+            )
+            if command == Command.FINISH:
+                reason = FinishReason.STOPPED
+                break
+            if scale is self.scale and settled.by(winners, done):
+                reason = FinishReason.SETTLED
+                break
+        factor = finishing_downscale(prepared.mask.shape, params)
+        with deterministic(), torch.no_grad(), torch.autocast(**self.autocast):
+            maps, _ = self.net(self.scale.network_input)
+        with deterministic(), torch.no_grad():
+            winners = _winners_at(maps.float(), self.scale.factor, shrink(prepared, factor), factor)
+        return Optimized(winners, factor, tuple(history), done, reason, weights_of(self.net))
+
+    def _iterate(
+        self, scale: _Scale, number: int, look: bool
+    ) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        """Do one step of Adam; return the loss terms and, to `look`, the winners before it."""
+        params = self.params
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(params, number)
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(**self.autocast):
+            maps, reconstruction = self.net(scale.network_input)
+        maps = maps.float()
+        winners = _winners(maps.detach(), scale.weight) if look else None
+        labels = label_loss(maps, scale.edges, params.lam, params.alpha, scale.weight)
+        error = reconstruction_loss(reconstruction.float(), scale.image, scale.weight)
+        if self.to_imitate is not None and number <= self.n_coarse:
+            objective = imitation_loss(log_probabilities(maps), self.to_imitate)
+        else:
+            objective = labels.objective + params.beta * error
+        del maps, reconstruction  # the backward pass does without them
+        objective.backward()
+        self.optimizer.step()
+        terms = (labels.clustering, labels.smoothness, error.detach())
+        return (total_loss(*terms, params.alpha, params.beta), *terms), winners
+
+
+def learning_rate(params: SuperpixelParams, number: int) -> float:
+    """Return the learning rate of an iteration.
+
+    Parameters
+    ----------
+    params : SuperpixelParams
+        Schedule, largest rate and number of iterations.
+    number : int
+        Of the iteration, from 1.
+
+    Returns
+    -------
+    float
+        Step size.
+    """
+    if params.schedule == "constant":
+        return params.learning_rate
+    falling = 0.5 + 0.5 * math.cos(math.pi * (number - 1) / params.iterations)
+    return params.learning_rate * min(1.0, number / _WARM_UP) * falling
+
+
+class _Settled:
+    """Tells when the labels hardly change any more."""
+
+    def __init__(self, percent: float) -> None:
+        self.percent = percent
+        self.before: NDArray[np.int64] | None = None
+        self.at = 0
+
+    def by(self, winners: NDArray[np.int64] | None, done: int) -> bool:
+        if not self.percent or winners is None or done - self.at < _ITERATIONS_PER_LOOK:
+            return False
+        before, self.before, self.at = self.before, winners, done
+        if before is None:
+            return False
+        return bool(100 * np.mean(before != winners) < self.percent)
+
+
+def _winners(maps: Tensor, weight: Tensor | None) -> Tensor:
+    """Winning channel + 1 at the maps' resolution, 0 outside the mask."""
+    # The softmax keeps the order, the instance normalisation does not.
+    winners = F.instance_norm(maps[None])[0].argmax(0) + 1
+    return winners if weight is None else winners * (weight > 0)
 
 
 def _enlarge(winners: NDArray[np.int64], mask: NDArray[np.bool_], factor: int) -> NDArray[np.int64]:
@@ -176,23 +326,24 @@ def _enlarge(winners: NDArray[np.int64], mask: NDArray[np.bool_], factor: int) -
     return np.asarray(enlarged * mask, dtype=np.int64)
 
 
-def _full_resolution_labels(
-    log_p: Tensor, prepared: PreparedImage, factor: int
+def _winners_at(
+    maps: Tensor, from_factor: int, image: PreparedImage, factor: int
 ) -> NDArray[np.int64]:
-    """Winning channel + 1 at full resolution: probabilities are interpolated, then compared.
+    """Winning channel + 1 at a finer resolution: probabilities are interpolated, then compared.
 
-    In strips of rows, so that the N x H x W probabilities never exist at full resolution.
+    In strips of rows, so that the N x H x W probabilities never exist at that resolution.
     """
-    height, width = prepared.mask.shape
-    p = log_p.exp()
-    if factor == 1:
+    height, width = image.mask.shape
+    p = log_probabilities(maps).exp_()
+    if factor == from_factor:
         winners = p.argmax(0)
     else:
         rows, cols = p.shape[1:]
-        # Centres of the full-resolution pixels in the normalised coordinates of grid_sample.
-        y = (torch.arange(height, device=p.device) + 0.5) / (factor * rows) * 2 - 1
-        x = (torch.arange(width, device=p.device) + 0.5) / (factor * cols) * 2 - 1
-        strip = max(1, 2**24 // (len(p) * width))
+        # Centres of the finer pixels in the normalised coordinates of grid_sample.
+        ratio = factor / from_factor
+        y = (torch.arange(height, device=p.device) + 0.5) * ratio / rows * 2 - 1
+        x = (torch.arange(width, device=p.device) + 0.5) * ratio / cols * 2 - 1
+        strip = max(1, 2**22 // (len(p) * width))
         strips = []
         for start in range(0, height, strip):
             grid_y, grid_x = torch.meshgrid(y[start : start + strip], x, indexing="ij")
@@ -202,4 +353,4 @@ def _full_resolution_labels(
             )
             strips.append(sampled[0].argmax(0))
         winners = torch.cat(strips)
-    return np.asarray((winners.cpu().numpy() + 1) * prepared.mask, dtype=np.int64)
+    return np.asarray((winners.cpu().numpy() + 1) * image.mask, dtype=np.int64)

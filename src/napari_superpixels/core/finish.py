@@ -1,0 +1,138 @@
+"""From the winning labels to superpixels: connected, merged to the count, refined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_superpixels.core.connectivity import connected_superpixels
+from napari_superpixels.core.inputs import PreparedImage, shrink
+from napari_superpixels.core.merge import merge_regions
+from napari_superpixels.core.refine import refine_boundaries
+from napari_superpixels.core.split import split_to_count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_superpixels.params import SuperpixelParams
+
+# Pieces of one or two pixels carry no colour of their own.
+_MIN_PIECE_PX = 2
+# Automatic minimum size, as a share of the mean area of N superpixels.
+_AUTO_MIN_SHARE = 1 / 20
+# Merging goes on below N while a pair costs less than 5^(1 - lambda): lambda = 3 leaves N nearly
+# always, 2 fewer on plain images, 0 about a fifth (see benchmarks/lambda_count.py).
+_STOP_BASE = 5.0
+
+
+def finish(
+    winners: NDArray[np.integer], prepared: PreparedImage, factor: int, params: SuperpixelParams
+) -> NDArray[np.int32]:
+    """Turn winning labels into superpixels.
+
+    With ``oversegmentation`` pieces: the connected pieces of the labels, the least homogeneous of
+    them split up to that number, are refined, merged to N and refined again on the image reduced
+    by `factor`, then refined at full resolution. Without: pieces below ``min_size_px`` join their
+    neighbours, the most alike merge to N, and borders are refined.
+
+    Parameters
+    ----------
+    winners : ndarray of int, shape (h / factor, w / factor), rounded up
+        Winning channel + 1; 0 outside the mask.
+    prepared : PreparedImage
+        The image at full resolution.
+    factor : int
+        By which `winners` is reduced, >= 1.
+    params : SuperpixelParams
+        Parameters of the run.
+
+    Returns
+    -------
+    ndarray of int32, shape (h, w)
+        Superpixels 1...K, each 4-connected; K <= N, or K = N for ``count="exact"``. 0 outside.
+
+    Raises
+    ------
+    ValueError
+        If the mask has more separate regions than ``n_segments``, or less pixels with
+        ``count="exact"``.
+    """
+    n = params.n_segments
+    small = shrink(prepared, factor)
+    min_size = params.min_size_px or round(prepared.mask.sum() / n * _AUTO_MIN_SHARE)
+    small_min = max(1, round(min_size / factor**2))
+    if params.oversegmentation:
+        labels = _merged_pieces(winners, small, small_min, params)
+    else:
+        labels = connected_superpixels(winners, small.features, n_segments=n, min_size_px=small_min)
+    labels = _refined(labels, small, params, params.refine_iterations)
+    if factor > 1:
+        labels = _enlarged(labels, prepared, factor, n)
+        labels = _refined(labels, prepared, params, params.refine_iterations // 2)
+    if params.count == "exact":
+        labels = _exact(labels, prepared, params)
+    return labels
+
+
+def _merged_pieces(
+    winners: NDArray[np.integer], image: PreparedImage, min_size_px: int, params: SuperpixelParams
+) -> NDArray[np.int32]:
+    n_pieces = max(params.oversegmentation, 2 * params.n_segments)
+    pieces = connected_superpixels(
+        winners,
+        image.features,
+        n_segments=max(n_pieces, image.n_regions),
+        min_size_px=_MIN_PIECE_PX,
+    )
+    pieces = _refined(pieces, image, params, params.refine_iterations // 2)
+    # A piece that holds more than one object cannot be mended by merging.
+    pieces = split_to_count(pieces, image.features, n_pieces)
+    pieces = _refined(pieces, image, params, params.refine_iterations)
+    return merge_regions(
+        pieces,
+        image.features,
+        params.n_segments,
+        min_size_px=min_size_px,
+        stop_cost=_STOP_BASE ** (1 - params.lam) if params.count == "adaptive" else 0.0,
+    )
+
+
+def _refined(
+    labels: NDArray[np.int32], image: PreparedImage, params: SuperpixelParams, iterations: int
+) -> NDArray[np.int32]:
+    return refine_boundaries(
+        labels,
+        image.features,
+        iterations=iterations,
+        compactness=params.refine_compactness,
+        smoothness=params.refine_smoothness,
+    )
+
+
+def _enlarged(
+    labels: NDArray[np.int32], prepared: PreparedImage, factor: int, n_segments: int
+) -> NDArray[np.int32]:
+    height, width = prepared.mask.shape
+    large = labels.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
+    if prepared.mask.all():
+        return np.ascontiguousarray(large)
+    # The mask's own outline is finer than the blocks, and may cut a superpixel in pieces.
+    return connected_superpixels(
+        large * prepared.mask, prepared.features, n_segments=n_segments, min_size_px=1
+    )
+
+
+def _exact(
+    labels: NDArray[np.int32], prepared: PreparedImage, params: SuperpixelParams
+) -> NDArray[np.int32]:
+    n, n_pixels = params.n_segments, int(prepared.mask.sum())
+    if n > n_pixels:
+        raise ValueError(
+            f"exactly {n} superpixels are asked for, but there are only {n_pixels} pixels: ask "
+            "for fewer, or for count='adaptive'"
+        )
+    if labels.max() == n:
+        return labels
+    labels = split_to_count(labels, prepared.features, n)
+    return _refined(labels, prepared, params, params.refine_iterations // 2)

@@ -1,0 +1,207 @@
+"""A frozen set of named, checked, documented values that goes to and from files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import numbers
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, get_type_hints
+
+import tomli_w
+
+if TYPE_CHECKING:
+    from napari_superpixels.parameter_info import ParameterInfo
+
+_TABLE = "superpixels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterSet:
+    """Base of a dataclass whose fields are declared with `parameter`."""
+
+    def __post_init__(self) -> None:
+        # Checked values are plain Python ones, so that numpy integers serialise too.
+        hints = get_type_hints(type(self))
+        for f in fields(self):
+            value = _checked(f.name, getattr(self, f.name), hints[f.name], self.info(f.name))
+            object.__setattr__(self, f.name, value)
+
+    @classmethod
+    def info(cls, name: str) -> ParameterInfo:
+        """Label, tooltip and range of a parameter.
+
+        Parameters
+        ----------
+        name : str
+            Field name.
+
+        Returns
+        -------
+        ParameterInfo
+            Label, tooltip, range.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        if name not in cls.__dataclass_fields__:
+            raise ValueError(_unknown(cls, name))
+        info: ParameterInfo = cls.__dataclass_fields__[name].metadata["info"]
+        return info
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some values changed.
+
+        Parameters
+        ----------
+        **changes
+            Field names and new values.
+
+        Returns
+        -------
+        ParameterSet
+            The variant.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or a value out of range.
+        """
+        for name in changes:
+            if name not in self.__dataclass_fields__:
+                raise ValueError(_unknown(type(self), name))
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON or TOML."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from plain values; missing ones take their default.
+
+        Parameters
+        ----------
+        values : dict
+            Field names and values, as from `to_dict`.
+
+        Returns
+        -------
+        ParameterSet
+            The parameters.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or a value out of range.
+        """
+        hints = get_type_hints(cls)
+        plain = {
+            name: tuple(value)
+            if hints.get(name) == tuple[int, ...] and isinstance(value, list)
+            else value
+            for name, value in values.items()
+        }
+        return cls().replace(**plain)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Build from `to_json` output.
+
+        Parameters
+        ----------
+        text : str
+            JSON object.
+
+        Returns
+        -------
+        ParameterSet
+            The parameters.
+
+        Raises
+        ------
+        ValueError
+            If the text is no JSON object of known parameters.
+        """
+        values = json.loads(text)
+        if not isinstance(values, dict):
+            raise ValueError("the parameters must be a JSON object of names and values")
+        return cls.from_dict(values)
+
+    def save(self, path: str | Path) -> None:
+        """Write a TOML file.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        """
+        Path(path).write_text(tomli_w.dumps({_TABLE: self.to_dict()}), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a TOML file written by `save`.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to read.
+
+        Returns
+        -------
+        ParameterSet
+            The parameters.
+
+        Raises
+        ------
+        ValueError
+            If the file is no TOML, or has no [superpixels] table of known parameters.
+        """
+        try:
+            document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not a TOML parameter file: {error}") from error
+        table = document.get(_TABLE)
+        if not isinstance(table, dict):
+            raise ValueError(f"{path} has no [{_TABLE}] table: it is no parameter file of ours")
+        return cls.from_dict(table)
+
+
+def _unknown(cls: type[ParameterSet], name: str) -> str:
+    known = ", ".join(f.name for f in fields(cls))
+    return f"unknown parameter {name!r}; known are {known}"
+
+
+def _checked(name: str, value: Any, hint: Any, info: ParameterInfo) -> Any:
+    if hint is str:
+        if value not in (info.choices or ()):
+            raise ValueError(f"{name} must be {info.range_text}, got {value!r}")
+        return value
+    if hint in (int, float):
+        return _checked_number(name, value, hint, info)
+    if not isinstance(value, tuple) or not value:  # tuple[int, ...]
+        raise TypeError(f"{name} must be a non-empty tuple of integers, got {value!r}")
+    return tuple(_checked_number(name, item, int, info) for item in value)
+
+
+def _checked_number(name: str, value: Any, hint: type, info: ParameterInfo) -> float:
+    wanted, kind = (numbers.Integral, "an integer") if hint is int else (numbers.Real, "a number")
+    if isinstance(value, bool) or not isinstance(value, wanted):
+        raise TypeError(f"{name} must be {kind}, got {value!r}")
+    assert info.minimum is not None
+    assert info.maximum is not None
+    number: float = hint(value)
+    if not info.minimum <= number <= info.maximum:  # NaN fails here too
+        raise ValueError(f"{name} must be {info.range_text}, got {value!r}")
+    return number
