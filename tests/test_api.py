@@ -43,7 +43,7 @@ def test_every_preset_gives_superpixels(tiles_image, preset, assert_superpixels)
 
 
 def test_superpixels_follow_the_tiles(tiles_image):
-    labels = superpixels(tiles_image, 16, channel_axis=-1, iterations=80)
+    labels = superpixels(tiles_image, 16, channel_axis=-1)
     truth = np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
     assert metrics.achievable_segmentation_accuracy(labels, truth) > 0.9
     assert metrics.boundary_recall(labels, truth) > 0.9
@@ -73,9 +73,10 @@ def test_tiny_images(rng, shape, n_segments, preset, assert_superpixels):
     ],
 )
 def test_constant_images_are_divided_by_position(image, assert_superpixels):
-    labels = superpixels(image, 6, **QUICK)
+    labels = superpixels(image, 6, count="exact", **QUICK)
     assert_superpixels(labels, 6)
-    assert labels.max() > 1
+    assert labels.max() == 6
+    assert_superpixels(superpixels(image, 6, **QUICK), 6)  # adaptive: as few as it likes
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 4, 7])
@@ -157,6 +158,109 @@ def test_iter_returns_everything_about_the_run(tiles_image, quick):
     assert {"torch", "numpy", "napari-superpixels"} <= set(provenance["versions"])
 
 
+@pytest.mark.parametrize("preset", list_presets())
+@pytest.mark.parametrize("n_segments", [1, 7, 40])
+def test_exact_count(tiles_image, preset, n_segments, assert_superpixels):
+    mask = np.ones(tiles_image.shape[:2], bool)
+    mask[10:20, 10:40] = False
+    for inside in (None, mask):
+        labels = superpixels(
+            tiles_image,
+            n_segments,
+            preset=preset,
+            channel_axis=-1,
+            mask=inside,
+            count="exact",
+            iterations=4,
+        )
+        assert_superpixels(labels, n_segments, inside)
+        assert labels.max() == n_segments
+
+
+def test_more_superpixels_than_pixels_cannot_be_exact():
+    with pytest.raises(ValueError, match=r"exactly 9 .* only 6 pixels: ask for fewer"):
+        superpixels(np.eye(2, 3), 9, count="exact")
+
+
+def test_lambda_sets_how_many_survive():
+    image = samples.photo()[::2, ::2]
+    counts = [
+        superpixels(image, 100, channel_axis=-1, preset="fast", lam=lam).max()
+        for lam in (0.0, 1.0, 2.0, 3.0)
+    ]
+    assert counts == sorted(counts)
+    assert counts[0] < 0.5 * counts[-1]
+
+
+def test_warm_start_from_weights(tiles_image, quick):
+    first = drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
+    again = drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=first.weights))
+    assert again.losses[0].total < first.losses[0].total
+    cold = drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
+    np.testing.assert_array_equal(cold.labels, first.labels)  # nothing was changed on the way
+    with pytest.raises(ValueError, match="belong to another network"):
+        drain(
+            iter_superpixels(
+                tiles_image,
+                quick.replace(hidden_channels=(4,)),
+                channel_axis=-1,
+                initial=first.weights,
+            )
+        )
+
+
+def test_warm_start_from_labels(tiles_image, quick):
+    truth = 5 + np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
+    truth[:, :5] = 0
+    params = quick.replace(iterations=40, coarse_share=1.0, learning_rate=0.05)
+    result = drain(iter_superpixels(tiles_image, params, channel_axis=-1, initial=truth))
+    inside = truth != 0
+    agreement = metrics.achievable_segmentation_accuracy(np.where(inside, result.labels, 0), truth)
+    assert agreement > 0.95
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros((48, 64)), "must be integers, got float64"),
+        (np.ones((48, 60), int), r"\(48, 60\) and the image \(48, 64\) differ in shape"),
+        (np.zeros((48, 64), int), "0 everywhere"),
+    ],
+)
+def test_labels_that_nothing_can_start_from(tiles_image, quick, labels, message):
+    with pytest.raises(ValueError, match=message):
+        drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=labels))
+
+
+def test_the_best_of_several_restarts_is_kept(tiles_image, quick):
+    runs = [
+        drain(iter_superpixels(tiles_image, quick.replace(seed=seed), channel_axis=-1))
+        for seed in (3, 4, 5)
+    ]
+    best = min(runs, key=lambda run: run.losses[-1].total)
+    together = quick.replace(seed=3, restarts=3)
+    steps = list(iter_superpixels(tiles_image, together, channel_axis=-1))
+    assert [step.iteration for step in steps] == list(range(1, 25))
+    assert {step.n_iterations for step in steps} == {24}
+    result = drain(iter_superpixels(tiles_image, together, channel_axis=-1))
+    np.testing.assert_array_equal(result.labels, best.labels)
+    assert result.iterations == 24
+
+
+def test_settled_runs_end_early(tiles_image, quick):
+    params = quick.replace(iterations=500, learning_rate=0.05, settle_percent=2.0)
+    result = drain(iter_superpixels(tiles_image, params, channel_axis=-1))
+    assert result.reason == FinishReason.SETTLED
+    assert 10 < result.iterations < 500
+    assert result.iterations == len(result.losses)
+
+
+def test_16_bit_precision_gives_superpixels_as_good(tiles_image):
+    truth = np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
+    labels = superpixels(tiles_image, 16, channel_axis=-1, precision="bfloat16", device="cpu")
+    assert metrics.achievable_segmentation_accuracy(labels, truth) > 0.9
+
+
 def test_finish_gives_a_valid_result(tiles_image, quick, assert_superpixels):
     steps = iter_superpixels(tiles_image, quick, channel_axis=-1)
     next(steps)
@@ -175,7 +279,7 @@ def test_finish_gives_a_valid_result(tiles_image, quick, assert_superpixels):
     ],
 )
 def test_out_of_memory_is_clear_and_the_next_run_works(tiles_image, quick, monkeypatch, error):
-    real = optimize_module._iterate
+    real = optimize_module._Run._iterate
     calls = []
 
     def failing(*args):
@@ -184,7 +288,7 @@ def test_out_of_memory_is_clear_and_the_next_run_works(tiles_image, quick, monke
             raise error
         return real(*args)
 
-    monkeypatch.setattr(optimize_module, "_iterate", failing)
+    monkeypatch.setattr(optimize_module._Run, "_iterate", failing)
     with pytest.raises(SuperpixelMemoryError, match=r"estimate.*GB.*fewer superpixels.*CPU") as e:
         drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
     # Nothing of the failed run hangs on the error: its frames would keep the tensors alive.
@@ -196,7 +300,7 @@ def test_other_errors_are_not_disguised(tiles_image, quick, monkeypatch):
     def failing(*args):
         raise RuntimeError("broken kernel")
 
-    monkeypatch.setattr(optimize_module, "_iterate", failing)
+    monkeypatch.setattr(optimize_module._Run, "_iterate", failing)
     with pytest.raises(RuntimeError, match="broken kernel"):
         drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
 
@@ -217,8 +321,14 @@ def test_paper_preset_is_the_paper():
         "beta": 10.0,
         "sigma": 8.0,
         "iterations": 1000,
+        "coarse_share": 0.0,
         "learning_rate": 0.01,
+        "schedule": "constant",
+        "settle_percent": 0.0,
+        "precision": "float32",
         "downscale": 1,
+        "label_maps": 0,
+        "oversegmentation": 0,
         "hidden_channels": (32, 64, 128, 256),
         "color_space": "channels",
         "refine_iterations": 0,

@@ -50,7 +50,7 @@ class SuperpixelParams(ParameterSet):
         2.0,
         "Adaptivity (λ)",
         "λ in eq. (2), 0 to 3, no unit: how many superpixels survive. 3 keeps N; lower merges "
-        "those that look alike, down to about a fifth of N at 0. No effect on an exact count. "
+        "those that look alike, down to about a tenth of N at 0. No effect on an exact count. "
         "Without oversegmentation (paper) it acts on the network only, which hardly changes the "
         "number.",
         ge=0,

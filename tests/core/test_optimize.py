@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_superpixels.core.inputs import prepare_image
-from napari_superpixels.core.optimize import optimize
+from napari_superpixels.core.optimize import learning_rate, optimize
 from napari_superpixels.events import Command, FinishReason
 
 CPU = torch.device("cpu")
@@ -35,8 +35,8 @@ def test_a_step_for_each_iteration_and_the_loss_falls(tiles_image, quick):
     assert [step.iteration for step in seen] == list(range(1, 31))
     assert seen[-1].losses.total < seen[0].losses.total
     assert done.reason == FinishReason.COMPLETED
-    assert done.labels.shape == tiles_image.shape[:2]
-    assert done.labels.min() >= 1
+    assert done.winners.shape == tuple(-(-n // done.factor) for n in tiles_image.shape[:2])
+    assert done.winners.min() >= 1
     for step in seen:
         losses = step.losses
         expected = losses.clustering + quick.alpha * losses.smoothness
@@ -100,9 +100,19 @@ def test_reconstruction_is_switched_off_by_beta_0(tiles_image, quick):
     assert losses.total == pytest.approx(losses.clustering + quick.alpha * losses.smoothness)
 
 
+def test_learning_rate_schedules(quick):
+    constant = quick.replace(schedule="constant", learning_rate=0.03)
+    assert {learning_rate(constant, i) for i in range(1, 9)} == {0.03}
+    cosine = quick.replace(schedule="cosine", learning_rate=0.03, iterations=40)
+    rates = [learning_rate(cosine, i) for i in range(1, 41)]
+    assert rates[0] < max(rates) <= 0.03
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert 0 < rates[-1] < 0.001
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_repeats_itself(tiles_image, quick):
     prepared = prepare_image(tiles_image, channel_axis=-1)
-    runs = [drain(optimize(prepared, quick, torch.device("cuda")))[1].labels for _ in range(2)]
+    runs = [drain(optimize(prepared, quick, torch.device("cuda")))[1].winners for _ in range(2)]
     np.testing.assert_array_equal(*runs)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _MIN_PIECE_PX = 2
 # Automatic minimum size, as a share of the mean area of N superpixels.
 _AUTO_MIN_SHARE = 1 / 20
-# Merging goes on below N while a pair costs less than 5^(1 - lambda): lambda = 3 leaves N nearly
-# always, 2 fewer on plain images, 0 about a fifth (see benchmarks/lambda_count.py).
-_STOP_BASE = 5.0
+# Merging goes on below N while a pair costs less than 10^(1 - lambda). On photographs lambda = 3
+# leaves N, 2 nearly N, 1 about a half and 0 a tenth (benchmarks/lambda_count.py).
+_STOP_BASE = 10.0
 
 
 def finish(

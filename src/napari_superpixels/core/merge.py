@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _SIZE_POWER = 1.25
 _BORDER_POWER = 0.75
 _SMOOTHING_PX = 0.75
-# Squared colour difference, in variances of the image, below which all pairs are alike: even
-# regions then merge into compact superpixels instead of by noise.
-_NOISE = 0.01
+# Added to the squared colour difference, in variances of the image: even regions then merge into
+# compact superpixels instead of by noise, and not without end.
+_NOISE = 0.05
 
 
 def merge_regions(
@@ -33,7 +33,7 @@ def merge_regions(
     r"""Merge the most alike neighbours until at most `n_segments` superpixels are left.
 
     The pair with the lowest
-    :math:`\left(\frac{a_i a_j}{(a_i + a_j) A}\right)^{1.25} (\|\mu_i - \mu_j\|^2 + c_{ij})
+    :math:`\left(\frac{a_i a_j}{(a_i + a_j) A}\right)^{1.25} (\|\mu_i - \mu_j\|^2 + c_{ij} + 0.05)
     \left(\frac{\min(l_i, l_j)}{l_{ij}}\right)^{0.75}` goes first: area a, mean colour mu, mean
     colour step c across the common border, length l of the borders, A the mean area of
     `n_segments` superpixels. The first factor is Ward's criterion, the last prefers neighbours

@@ -1,0 +1,82 @@
+"""`refine`: the borders of labels from anywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.segmentation import slic
+
+from napari_superpixels import metrics, refine, samples
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.int64])
+def test_borders_reach_the_edges_and_ids_and_dtype_stay(tiles_image, truth, dtype):
+    labels = (100 - np.roll(truth, 2, axis=1)).astype(dtype)
+    labels[:, :2] = labels[:, 2:3]
+    before = labels.copy()
+    out = refine(tiles_image, labels, channel_axis=-1)
+    assert out.dtype == dtype
+    np.testing.assert_array_equal(labels, before)
+    np.testing.assert_array_equal(np.unique(out), np.unique(before))
+    assert metrics.boundary_recall(out, truth, tolerance=0) > 0.98
+    assert (out != before).any()
+
+
+def test_zero_stays_zero_and_gaps_in_the_ids_are_kept(tiles_image, truth):
+    labels = truth * 1000 - 3000  # negative ones and a 0 among them
+    out = refine(tiles_image, labels, channel_axis=-1)
+    np.testing.assert_array_equal(out == 0, labels == 0)
+    np.testing.assert_array_equal(np.unique(out), np.unique(labels))
+
+
+def test_slic_gets_better():
+    image = samples.photo()
+    labels = slic(image, 150, start_label=1, channel_axis=-1)
+    before, after = (
+        metrics.explained_variation(x, image, channel_axis=-1)
+        for x in (labels, refine(image, labels, channel_axis=-1))
+    )
+    assert after > before
+
+
+def test_smoothness_trades_border_pixels():
+    image = samples.photo()[::2, ::2]
+    labels = slic(image, 100, start_label=1, channel_axis=-1)
+    shares = [
+        metrics.boundary_mask(refine(image, labels, channel_axis=-1, smoothness=s)).mean()
+        for s in (0.02, 0.15, 0.6)
+    ]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_pixels_without_a_value_keep_their_label(rng):
+    image = rng.random((20, 20))
+    image[5:8, 5:8] = np.nan
+    labels = np.ones((20, 20), int)
+    labels[:, 10:] = 2
+    out = refine(image, labels)
+    np.testing.assert_array_equal(out[5:8, 5:8], 1)
+
+
+def test_only_zeros_is_nothing_to_do():
+    np.testing.assert_array_equal(refine(np.ones((3, 3)), np.zeros((3, 3), int)), 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": np.ones((48, 64))}, "labels must be integers, got float64"),
+        ({"labels": np.ones((4, 4), int)}, r"labels \(4, 4\) and the image \(48, 64\)"),
+        ({"smoothness": -1}, "refine_smoothness must be 0 to 100, got -1"),
+        ({"channel_axis": None}, "say which holds the channels"),
+    ],
+)
+def test_bad_input(tiles_image, changes, message):
+    given = {"labels": np.ones((48, 64), int), "channel_axis": -1} | changes
+    with pytest.raises(ValueError, match=message):
+        refine(tiles_image, **given)
