@@ -320,7 +320,7 @@ def refine(
         return given.copy()
     prepared = prepare_image(
         image, channel_axis=channel_axis, mask=inside, nodata=np.nan, color_space=color_space
-    )
+    ).balanced()
     ids, numbered = np.unique(given[prepared.window] * prepared.mask, return_inverse=True)
     # Without a 0 in the window the numbers start at the first label.
     numbered = numbered.reshape(prepared.mask.shape) + int(ids[0] != 0)

@@ -59,6 +59,7 @@ def finish(
         ``count="exact"``.
     """
     n = params.n_segments
+    prepared = prepared.balanced()
     small = shrink(prepared, factor)
     min_size = params.min_size_px or round(prepared.mask.sum() / n * _AUTO_MIN_SHARE)
     small_min = max(1, round(min_size / factor**2))

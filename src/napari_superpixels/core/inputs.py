@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +60,20 @@ class PreparedImage:
         whole = np.zeros(self.shape, np.int32)
         whole[self.window] = labels
         return whole
+
+    def balanced(self) -> PreparedImage:
+        """Scale the features to a total variance of 3, that of CIELAB, for any number of channels.
+
+        Colour then weighs alike against position and border length in grey, RGB and multi-channel
+        images.
+
+        Returns
+        -------
+        PreparedImage
+            The same image; features scaled by sqrt(3 / C).
+        """
+        scale = np.float32(math.sqrt(3 / len(self.features)))
+        return replace(self, features=self.features * scale)
 
     @property
     def n_regions(self) -> int:

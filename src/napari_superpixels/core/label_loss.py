@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from napari_superpixels.core.layers import EPS, chunk_size
+from napari_superpixels.core.layers import chunk_size, instance_statistics
 from napari_superpixels.core.losses import edge_weights
 
 
@@ -114,8 +114,10 @@ class _LabelLoss(Function):
         n, height, width = maps.shape
         strip = max(1, chunk_size(maps) // (n * width))
         strips = [slice(r, min(r + strip, height)) for r in range(0, height, strip)]
-        variance, mean = torch.var_mean(maps, dim=(1, 2), correction=0, keepdim=True)
-        inv_std = (variance + EPS).rsqrt()
+        group = max(1, chunk_size(maps) // (height * width))
+        groups = [slice(k, k + group) for k in range(0, n, group)]
+        statistics = [instance_statistics(maps[c]) for c in groups]
+        mean, inv_std = (torch.cat(parts) for parts in zip(*statistics, strict=True))
         n_pixels = height * width if weight is None else weight.sum()
 
         # First pass: probabilities, entropy of the pixels, mean probability of each label.
@@ -175,12 +177,9 @@ class _LabelLoss(Function):
 
         # Third pass, channel by channel: through the instance normalisation to the raw maps.
         scale = inv_std / n_pixels
-        n_all = height * width
-        mean_slope = sums[0][:, None, None] / n_all
-        correlation = (sums[1][:, None, None] / n_all - mean_slope * mean) * inv_std**2
-        group = max(1, chunk_size(maps) // n_all)
-        for start in range(0, n, group):
-            c = slice(start, start + group)
+        mean_slope = sums[0][:, None, None] / (height * width)
+        correlation = (sums[1][:, None, None] / (height * width) - mean_slope * mean) * inv_std**2
+        for c in groups:
             offset_term = correlation[c] * mean[c] - mean_slope[c]
             p[c].addcmul_(maps[c], -correlation[c]).add_(offset_term).mul_(scale[c])
         ctx.save_for_backward(p)

@@ -54,6 +54,25 @@ def normalise_rectify(x: Tensor, border: int) -> Tensor:
     return out
 
 
+def instance_statistics(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and inverse standard deviation of each map, as instance normalisation has them.
+
+    Parameters
+    ----------
+    maps : Tensor, shape (N, H, W)
+        Any values.
+
+    Returns
+    -------
+    mean, inv_std : Tensor, shape (N, 1, 1)
+        Statistics over the pixels.
+    """
+    mean = maps.mean((1, 2), keepdim=True)
+    # In two passes over values in the cache: faster than torch.var, and as exact.
+    variance = (maps - mean).square_().mean((1, 2), keepdim=True)
+    return mean, (variance + EPS).rsqrt_()
+
+
 def _memory_format(x: Tensor) -> torch.memory_format:
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     return torch.channels_last if last else torch.contiguous_format
@@ -95,13 +114,10 @@ class _NormaliseRectify(Function):
         group = max(1, chunk_size(x) // (height * width))
         for start in range(0, n, group):
             c = slice(start, start + group)
-            variance, mean[c] = torch.var_mean(
-                x[0, c].to(exact), dim=(1, 2), correction=0, keepdim=True
-            )
-            inv_std[c] = (variance + EPS).rsqrt_()
-            inner = _inner(out[0, c], border)
-            torch.sub(x[0, c], mean[c], out=inner)
-            inner.mul_(inv_std[c]).clamp_(min=0)
+            values = x[0, c].to(exact)
+            mean[c], inv_std[c] = instance_statistics(values)
+            centred = (values - mean[c]).clamp_(min=0)
+            torch.mul(centred, inv_std[c], out=_inner(out[0, c], border))
             for edge, line in _mirrors(out[0, c], border):
                 edge.copy_(line)
         ctx.save_for_backward(x, out, mean, inv_std)

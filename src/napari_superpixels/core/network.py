@@ -102,7 +102,14 @@ class SuperpixelNet(nn.Module):
         x = mirror_pad(x)
         for i, conv in enumerate(self.hidden):
             x = normalise_rectify(conv(x), border=int(i + 1 < len(self.hidden)))
-        return self.label_head(x)[0], self.image_head(x)[0]
+        return _pointwise(self.label_head, x), _pointwise(self.image_head, x)
+
+
+def _pointwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """Do a 1x1 convolution as one matrix product: its gradient needs no copies of the maps."""
+    assert conv.bias is not None
+    maps = torch.addmm(conv.bias[:, None], conv.weight.flatten(1), x[0].flatten(1))
+    return maps.unflatten(1, x.shape[2:])
 
 
 def log_probabilities(maps: Tensor) -> Tensor:

@@ -89,49 +89,22 @@ def refine_boundaries(
     scale = np.sqrt(compactness / max(area[1:][area[1:] > 0].mean(), 1.0))
     color = np.pad(features, ((0, 0), (1, 1), (1, 1)))
     values = np.concatenate([color, ys[None] * scale, xs[None] * scale]).astype(np.float32)
-    points = np.ascontiguousarray(values.reshape(len(values), -1).T)
+    points = values.reshape(len(values), -1)
     ring = np.array([dy * stride + dx for dy, dx in _RING])
-    bits = 1 << np.arange(8)
+    bits = (1 << np.arange(8)).astype(np.uint8)[:, None]
     area, sums = superpixel_sums(padded, values, n)
     for _ in range(iterations):
         moved = 0
         for oy in (0, 1):
             for ox in (0, 1):
-                center = padded[1 + oy : -1 : 2, 1 + ox : -1 : 2]
-                border = np.zeros(center.shape, bool)
-                for dy, dx in (_RING[k] for k in _SIDES):
-                    other = padded[1 + oy + dy :: 2, 1 + ox + dx :: 2][
-                        : center.shape[0], : center.shape[1]
-                    ]
-                    border |= (center != other) & (other != 0)
-                y, x = np.nonzero(border & (center != 0))
-                at = (1 + oy + 2 * y) * stride + 1 + ox + 2 * x
+                at = _border_pixels(padded, oy, ox)
                 own = flat[at]
-                around = flat[at[:, None] + ring]
-                free = _removable()[((around == own[:, None]) * bits).sum(1)]
-                at, own, around = at[free], own[free], around[free]
-                if not at.size:
-                    continue
-                mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32)
-                point = points[at]
-
-                def cost(
-                    candidate: NDArray[np.int32],
-                    point: NDArray[np.float32] = point,
-                    mean: NDArray[np.float32] = mean,
-                    around: NDArray[np.int32] = around,
-                ) -> NDArray[np.float32]:
-                    data = ((point - mean[candidate]) ** 2).sum(1)
-                    elsewhere = (around != candidate[:, None]).sum(1)
-                    return np.asarray(data + smoothness * elsewhere, np.float32)
-
-                best, best_cost = own.copy(), cost(own)
-                for k in _SIDES:
-                    candidate = around[:, k]
-                    candidate_cost = cost(candidate)
-                    better = (candidate != 0) & (candidate_cost < best_cost)
-                    best[better] = candidate[better]
-                    best_cost[better] = candidate_cost[better]
+                around = flat[at + ring[:, None]]
+                pattern = ((around == own) * bits).sum(0, dtype=np.uint8)
+                free = _removable()[pattern]
+                at, own, around = at[free], own[free], around[:, free]
+                mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32).T
+                best = _best_neighbours(points[:, at], own, around, mean, smoothness)
                 change = best != own
                 if not change.any():
                     continue
@@ -140,8 +113,47 @@ def refine_boundaries(
                 moved += len(at)
                 np.subtract.at(area, own, 1)
                 np.add.at(area, best, 1)
-                np.subtract.at(sums, own, points[at])
-                np.add.at(sums, best, points[at])
+                np.subtract.at(sums, own, points[:, at].T)
+                np.add.at(sums, best, points[:, at].T)
         if moved == 0:
             break
     return padded[1:-1, 1:-1].copy()
+
+
+def _border_pixels(padded: NDArray[np.int32], oy: int, ox: int) -> NDArray[np.int64]:
+    """Flat indices of one of the four grids' pixels that have another 4-neighbour."""
+    center = padded[1 + oy : -1 : 2, 1 + ox : -1 : 2]
+    rows, cols = center.shape
+    border = np.zeros(center.shape, bool)
+    for dy, dx in (_RING[k] for k in _SIDES):
+        other = padded[1 + oy + dy :: 2, 1 + ox + dx :: 2][:rows, :cols]
+        border |= (center != other) & (other != 0)
+    y, x = np.nonzero(border & (center != 0))
+    return np.asarray((1 + oy + 2 * y) * padded.shape[1] + 1 + ox + 2 * x)
+
+
+def _best_neighbours(
+    points: NDArray[np.float32],
+    own: NDArray[np.int32],
+    around: NDArray[np.int32],
+    mean: NDArray[np.float32],
+    smoothness: float,
+) -> NDArray[np.int32]:
+    """For each pixel (columns), the cheapest of its own superpixel and its 4-neighbours'."""
+
+    def cost(
+        pixels: slice | NDArray[np.int64], candidate: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        data = ((points[:, pixels] - mean[:, candidate]) ** 2).sum(0)
+        elsewhere = (around[:, pixels] != candidate).sum(0, dtype=np.uint8)
+        return np.asarray(data + np.float32(smoothness) * elsewhere)
+
+    best, best_cost = own.copy(), cost(slice(None), own)
+    for k in _SIDES:
+        other = np.flatnonzero((around[k] != own) & (around[k] != 0))
+        candidate = around[k, other]
+        candidate_cost = cost(other, candidate)
+        better = candidate_cost < best_cost[other]
+        best[other[better]] = candidate[better]
+        best_cost[other[better]] = candidate_cost[better]
+    return best
