@@ -1,44 +1,40 @@
-"""Quality and cost on BSDS500: ours against SLIC, Felzenszwalb, SEEDS and LSC in one run.
+"""Fig. 2: ASA and boundary recall against the number of superpixels, ours and peers in one run.
 
-For each image and each asked N, ours runs first; every peer is then brought as near as its own
-settings allow to the number of superpixels that ours obtained, so that the figures stand side by
-side at the same count.
+For each image and each N, ours makes exactly N superpixels; every peer is brought as near to N as
+its own settings allow. Means over the images are interpolated linearly in log K.
 
-    python benchmarks/bsds.py --data PATH --preset balanced --n 100 --images 5 --device auto
+    python benchmarks/bsds.py --data PATH --every 3 --n 25 50 100 200 400 --anchors ANCHORS.json
 
-PATH holds ``images/ID.jpg`` and ``groundTruth/ID.mat``. SEEDS and LSC need the extra ``[bench]``.
+PATH has the layout of BSDS500 or of SBD (see `common.load_image`). ANCHORS is a JSON file with
+``rows`` of method, settings, K, ASA, BR and boundary_share that were measured elsewhere on the
+same images; it is optional. SEEDS, LSC and the plot need the extra ``[bench]``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from skimage.color import rgb2lab
-from skimage.segmentation import felzenszwalb, slic
 
 from common import (
     RESULTS,
     BsdsImage,
     Results,
-    bsds_image,
-    bsds_names,
+    image_names,
+    load_image,
     machine,
     match_count,
     mean_rows,
     measured,
     quality,
 )
-from napari_superpixels import get_preset, list_presets, superpixels
-
-try:
-    import cv2
-except ImportError:
-    cv2 = None
+from methods import our_methods, peers, rivals
+from napari_superpixels import get_preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,99 +42,56 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = ["K", "ASA", "BR", "UE", "boundary_share", "compactness", "seconds", "peak_mb"]
-
-
-def run_slic(rgb: NDArray[np.uint8], n: float, compactness: float) -> NDArray[np.integer]:
-    return slic(rgb, round(n), compactness=compactness, start_label=1, channel_axis=-1)
-
-
-def run_felzenszwalb(rgb: NDArray[np.uint8], n: float) -> NDArray[np.integer]:
-    # Its count falls with the scale and the minimum size, both tied to the superpixel area.
-    area = rgb.shape[0] * rgb.shape[1] / n
-    return felzenszwalb(rgb, scale=area / 8, sigma=0.8, min_size=round(area / 8)) + 1
-
-
-def run_seeds(rgb: NDArray[np.uint8], n: float) -> NDArray[np.integer]:
-    height, width, channels = rgb.shape
-    seeds = cv2.ximgproc.createSuperpixelSEEDS(width, height, channels, round(n), 4, 2, 5, False)
-    seeds.iterate(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV), 10)
-    return seeds.getLabels() + 1
-
-
-def run_lsc(rgb: NDArray[np.uint8], n: float) -> NDArray[np.integer]:
-    size = max(2, round((rgb.shape[0] * rgb.shape[1] / n) ** 0.5))
-    lab = rgb2lab(rgb).astype(np.float32)
-    lsc = cv2.ximgproc.createSuperpixelLSC(lab, region_size=size, ratio=0.075)
-    lsc.iterate(10)
-    lsc.enforceLabelConnectivity(25)
-    return lsc.getLabels() + 1
-
-
-def peers() -> dict[str, Callable[..., NDArray[np.integer]]]:
-    found: dict[str, Callable[..., NDArray[np.integer]]] = {
-        "SLIC (compactness 10)": partial(run_slic, compactness=10),
-        "SLIC (compactness 20)": partial(run_slic, compactness=20),
-        "Felzenszwalb": run_felzenszwalb,
-    }
-    if cv2 is None:
-        print("SEEDS and LSC are left out: install the extra [bench]")
-    else:
-        found |= {"SEEDS": run_seeds, "LSC": run_lsc}
-    return found
+OURS = "ours (balanced)"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--preset", choices=list_presets(), default="balanced")
-    parser.add_argument("--n", type=int, nargs="+", default=[100])
-    parser.add_argument("--images", type=int, default=5)
+    parser.add_argument("--n", type=int, nargs="+", default=[25, 50, 100, 200, 400])
+    parser.add_argument("--every", type=int, default=1, help="take every so-manieth sorted id")
+    parser.add_argument("--images", type=int, help="so many of them, spread evenly")
+    parser.add_argument("--anchors", type=Path, help="JSON with figures measured elsewhere")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--name", default="bsds", help="of the result files")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
 
-    ours = f"ours ({arguments.preset})"
+    names = image_names(arguments.data, every=arguments.every, count=arguments.images)
+    own = our_methods(arguments.device, arguments.seed)
+    others = peers() | rivals()
     settings = {
-        "preset": arguments.preset,
-        "parameters": get_preset(arguments.preset).to_dict(),
+        "balanced": get_preset("balanced").to_dict(),
+        "fast": get_preset("fast").to_dict(),
         "device": arguments.device,
         "seed": arguments.seed,
         "n": arguments.n,
-        "images": bsds_names(arguments.data, arguments.images),
+        "images": names,
     }
-    path = arguments.output or RESULTS / f"bsds_{arguments.preset}_{arguments.images}images.json"
+    path = RESULTS / f"{arguments.name}.json"
     results = Results(path, {"machine": machine(), "settings": settings})
-    methods = peers()
-    for name in settings["images"]:
-        image = bsds_image(arguments.data, name)
+    for name in names:
+        image = load_image(arguments.data, name)
         for n in arguments.n:
-            own = results.find(method=ours, n=n, image=name)
-            if own is None:
-                own = measure(
-                    results,
-                    {"method": ours, "n": n, "image": name},
-                    image,
-                    partial(
-                        superpixels,
-                        image.rgb,
-                        n,
-                        preset=arguments.preset,
-                        channel_axis=-1,
-                        device=arguments.device,
-                        seed=arguments.seed,
-                    ),
-                )
-            for method, make in methods.items():
-                if results.find(method=method, n=n, image=name) is None:
-                    setting = match_count(partial(make, image.rgb), own["K"], n / 8, n * 8)
-                    key = {"method": method, "n": n, "image": name, "setting": setting}
-                    measure(results, key, image, partial(make, image.rgb, setting))
-    summary = summarise(results, [ours, *methods], arguments.n)
-    results.save(summary=summary)
+            for method, make in (own | others).items():
+                if results.find(method=method, n=n, image=name) is not None:
+                    continue
+                exact = method in own or method == "SLIC + our merging"
+                call = partial(make, image.rgb)
+                setting = n if exact else match_count(call, n, n / 4, n * 4)
+                key = {"method": method, "n": n, "image": name, "setting": setting}
+                measure(results, key, image, partial(call, setting))
+    curves = summarise(results, [*own, *others], arguments.n)
+    if arguments.anchors:
+        curves |= anchor_curves(json.loads(arguments.anchors.read_text())["rows"])
+    reach = [reached(curves, k) for k in arguments.n]
+    for row in reach:
+        print(row)
+    results.save(curves=curves, reach=reach)
+    plot(curves, RESULTS / f"{arguments.name}.png", len(names))
     print(f"\nsaved {path}")
 
 
@@ -147,29 +100,121 @@ def measure(
     key: dict[str, Any],
     image: BsdsImage,
     call: Callable[[], NDArray[np.integer]],
-) -> dict[str, Any]:
+) -> None:
     labels, seconds, peak = measured(call)
     row = key | quality(labels, image.truths)
     row |= {"seconds": round(seconds, 3), "peak_mb": round(peak, 1)}
     results.add(row)
     print(
-        f"{key['image']:>8} {key['method']:24} K {row['K']:4}  ASA {row['ASA']:.4f}  "
+        f"{key['image']:>8} {key['method']:34} K {row['K']:4}  ASA {row['ASA']:.4f}  "
         f"BR {row['BR']:.4f}  {seconds:6.2f} s",
         flush=True,
     )
+
+
+def summarise(
+    results: Results, methods: list[str], counts: list[int]
+) -> dict[str, list[dict[str, float]]]:
+    """Print and return the mean of each method at each N."""
+    curves = {}
+    print(f"\n{'':34}    N " + "".join(f"{name:>15}" for name in COLUMNS))
+    for method in methods:
+        curves[method] = []
+        for n in counts:
+            rows = [r for r in results.rows if r["method"] == method and r["n"] == n]
+            means = mean_rows(rows, COLUMNS)
+            curves[method].append({"n": n} | means)
+            print(f"{method:34} {n:4} " + "".join(f"{means[name]:15.4f}" for name in COLUMNS))
+    return curves
+
+
+def anchor_curves(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, float]]]:
+    """Curves of methods that were measured elsewhere, one for each smoothness setting."""
+    curves: dict[str, list[dict[str, float]]] = {}
+    for row in sorted(rows, key=lambda r: r["K"]):
+        weight = row["settings"].get("length_weight")
+        name = row["method"] + ("" if weight is None else f" (length weight {weight})")
+        point = {key: row[key] for key in ("K", "ASA", "BR", "boundary_share")}
+        curves.setdefault(name, []).append(point)
+    return curves
+
+
+def at_count(curve: list[dict[str, float]], k: float, column: str) -> float:
+    """Interpolate a column linearly in log K; NaN outside the measured range, but for 5 %."""
+    points = sorted((np.log(p["K"]), p[column]) for p in curve)
+    log_k, values = map(np.array, zip(*points, strict=True))
+    if not log_k[0] - 0.05 <= np.log(k) <= log_k[-1] + 0.05:
+        return float("nan")
+    return float(np.interp(np.log(k), log_k, values))
+
+
+def reached(curves: dict[str, list[dict[str, float]]], k: int) -> dict[str, Any]:
+    """Ours against the best peer at one K: ASA, and BR at ours' share of boundary pixels."""
+    own = {c: at_count(curves[OURS], k, c) for c in ("ASA", "BR", "boundary_share")}
+    is_peer = {name: not name.startswith("ours") and " + our" not in name for name in curves}
+    peer = {
+        name: {c: at_count(curves[name], k, c) for c in ("ASA", "BR", "boundary_share")}
+        for name in curves
+    }
+    known = [name for name in curves if is_peer[name] and np.isfinite(peer[name]["ASA"])]
+    best = max(known, key=lambda name: peer[name]["ASA"])
+    share = own["boundary_share"]
+    envelope = upper_envelope([(peer[p]["boundary_share"], peer[p]["BR"]) for p in known], share)
+    row: dict[str, Any] = {"K": k} | {f"ours_{c}": round(v, 4) for c, v in own.items()}
+    row |= {"best_peer_ASA": round(peer[best]["ASA"], 4), "best_peer": best}
+    row |= {"ASA_margin": round(own["ASA"] - peer[best]["ASA"], 4)}
+    row |= {
+        "best_peer_BR_at_equal_share": round(envelope, 4),
+        "BR_margin": round(own["BR"] - envelope, 4),
+    }
+    for name in curves:
+        if " + our" in name:
+            row[f"ASA_over_{name}"] = round(own["ASA"] - peer[name]["ASA"], 4)
+            row[f"BR_over_{name}"] = round(own["BR"] - peer[name]["BR"], 4)
+            row[f"share_over_{name}"] = round(share - peer[name]["boundary_share"], 4)
     return row
 
 
-def summarise(results: Results, methods: list[str], counts: list[int]) -> list[dict[str, Any]]:
-    summary = []
-    print(f"\n{'':24}    N " + "".join(f"{name:>15}" for name in COLUMNS))
-    for n in counts:
-        for method in methods:
-            rows = [r for r in results.rows if r["method"] == method and r["n"] == n]
-            means = mean_rows(rows, COLUMNS)
-            summary.append({"method": method, "n": n} | means)
-            print(f"{method:24} {n:4} " + "".join(f"{means[name]:15.4f}" for name in COLUMNS))
-    return summary
+def upper_envelope(points: list[tuple[float, float]], share: float) -> float:
+    """Return the highest recall at `share` on a line between two points of the peers.
+
+    No border gives no recall, which is a point too; beyond the largest share of any peer the
+    recall of the best one counts.
+    """
+    points = [(0.0, 0.0), *points]
+    between = [
+        a[1] + (b[1] - a[1]) * (share - a[0]) / (b[0] - a[0])
+        for a in points
+        for b in points
+        if a[0] <= share <= b[0] and a[0] < b[0]
+    ]
+    return max([*between, *(recall for s, recall in points if s <= share)])
+
+
+def plot(curves: dict[str, list[dict[str, float]]], path: Path, n_images: int) -> None:
+    """Draw ASA and BR against K, and BR against the share of boundary pixels."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("no plot: install the extra [bench]")
+        return
+    figure = Figure(figsize=(15, 5.5), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for name, curve in curves.items():
+        style = {"marker": "o", "markersize": 3, "linewidth": 2.5 if name == OURS else 1.0}
+        style["linestyle"] = "-" if name.startswith("ours") else ":" if " + our" in name else "--"
+        for ax, x, y in zip(axes, ("K", "K", "boundary_share"), ("ASA", "BR", "BR"), strict=True):
+            ax.plot([p[x] for p in curve], [p[y] for p in curve], label=name, **style)
+            ax.set(xlabel=x.replace("_", " "), ylabel=y)
+            ax.grid(alpha=0.3)
+    for ax in axes[:2]:
+        ax.set_xscale("log")
+    figure.suptitle(f"{n_images} images; dashed: peers; dotted: peers with parts of ours")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8
+    )
+    figure.savefig(path, dpi=110)
+    print(f"saved {path}")
 
 
 if __name__ == "__main__":

@@ -58,19 +58,27 @@ class BsdsImage:
     truths: list[Labels]
 
 
-def bsds_image(data: Path, name: str) -> BsdsImage:
-    """Load an image of a folder with ``images/ID.jpg`` and ``groundTruth/ID.mat``."""
+def load_image(data: Path, name: str) -> BsdsImage:
+    """Load an image of either layout.
+
+    BSDS500: ``images/ID.jpg`` and ``groundTruth/ID.mat`` with all annotators. Stanford Background
+    Dataset (SBD): ``images/ID.jpg`` and ``labels/ID.regions.txt``, -1 where nothing is labelled.
+    """
     rgb = read_image(data / "images" / f"{name}.jpg").array
+    regions = data / "labels" / f"{name}.regions.txt"
+    if regions.exists():
+        return BsdsImage(name, rgb, [np.loadtxt(regions, dtype=np.int64) + 1])
     return BsdsImage(name, rgb, read_ground_truths(data / "groundTruth" / f"{name}.mat"))
 
 
-def bsds_names(data: Path, count: int) -> list[str]:
-    """Names of `count` images, spread evenly over the sorted ids."""
-    names = sorted(p.stem for p in (data / "images").glob("*.jpg"))
+def image_names(data: Path, *, every: int = 1, count: int | None = None) -> list[str]:
+    """Names of every so-manieth image of the sorted ids, or `count` spread evenly over them."""
+    names = sorted(p.stem for p in (data / "images").glob("*.jpg"))[::every]
     if not names:
         raise SystemExit(f"{data} has no images/*.jpg")
-    chosen = np.linspace(0, len(names) - 1, min(count, len(names))).round().astype(int)
-    return [names[i] for i in chosen]
+    if count is None or count >= len(names):
+        return names
+    return [names[i] for i in np.linspace(0, len(names) - 1, count).round().astype(int)]
 
 
 def quality(labels: Labels, truths: list[Labels]) -> dict[str, float]:
@@ -113,7 +121,7 @@ def measured(call: Callable[[], Labels]) -> tuple[Labels, float, float]:
 
 
 def match_count(
-    make: Callable[[float], Labels], target: int, low: float, high: float, rounds: int = 10
+    make: Callable[[float], Labels], target: int, low: float, high: float, rounds: int = 8
 ) -> float:
     """Find the setting whose number of superpixels comes nearest to `target`.
 

@@ -106,7 +106,9 @@ def main() -> None:
         rows.append(
             {
                 "n_segments": n,
-                **{f"{name}_{key}": row[key] for name, row in pair.items() for key in list(row)[:2]},
+                **{
+                    f"{name}_{key}": row[key] for name, row in pair.items() for key in list(row)[:2]
+                },
                 "times_faster": round(
                     plain["seconds_per_iteration"] / lean["seconds_per_iteration"], 2
                 ),

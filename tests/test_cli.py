@@ -180,7 +180,7 @@ def test_an_input_is_never_overwritten(photo, capsys):
 def test_an_error_of_pytorch_ends_one_image_only(tmp_path, photo, monkeypatch, capsys):
     from napari_superpixels.core import optimize
 
-    real, calls = optimize._iterate, []
+    real, calls = optimize._Run._iterate, []
 
     def failing_once(*args):
         calls.append(1)
@@ -188,7 +188,7 @@ def test_an_error_of_pytorch_ends_one_image_only(tmp_path, photo, monkeypatch, c
             raise RuntimeError("broken kernel")
         return real(*args)
 
-    monkeypatch.setattr(optimize, "_iterate", failing_once)
+    monkeypatch.setattr(optimize._Run, "_iterate", failing_once)
     other = tmp_path / "other.png"
     iio.imwrite(other, np.zeros((20, 20), np.uint8))
     assert main(["segment", str(photo), str(other), "-o", f"{tmp_path}/out/", *QUICK]) == 1

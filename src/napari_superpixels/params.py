@@ -32,7 +32,7 @@ class SuperpixelParams(ParameterSet):
 
     n_segments: int = parameter(
         100,
-        "Superpixels (at most)",
+        "Superpixels (N)",
         "N, the largest number of superpixels, 1 to 65535. Plain images get fewer, unless the "
         "count is exact; the number obtained is shown after the run.",
         ge=1,

@@ -53,7 +53,7 @@ def test_errors_in_the_worker_are_shown_and_the_next_run_works(
 
     before = live_tensors()
     with monkeypatch.context() as patch:
-        patch.setattr(optimize_module, "_iterate", failing)
+        patch.setattr(optimize_module._Run, "_iterate", failing)
         run_to_end(dock)
     assert message in shown[0]
     assert message in dock.result_label.text()

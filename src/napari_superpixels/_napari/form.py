@@ -11,7 +11,7 @@ from psygnal import Signal
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import PRESETS, get_preset, list_presets
 
-MAIN_FIELDS = ("n_segments", "lam")
+MAIN_FIELDS = ("n_segments", "count", "lam")
 ADVANCED_FIELDS = tuple(
     name for name in SuperpixelParams.__dataclass_fields__ if name not in MAIN_FIELDS
 )
@@ -87,9 +87,9 @@ class ParameterForm:
             label="Preset",
             choices=[*list_presets(), CUSTOM],
             value=list_presets()[0],
-            tooltip="balanced: quality within seconds. fast: for a first look. paper: every value "
-            "as published, full resolution and 1,000 iterations; minutes on a GPU, over an hour on "
-            "a CPU. paper-no-recon: the same without reconstruction (β = 0).",
+            tooltip="balanced: the best borders, in a second or so. fast: for a first look. paper: "
+            "every value as published, full resolution and 1,000 iterations; minutes on a GPU, "
+            "about an hour on a CPU. paper-no-recon: the same without reconstruction (β = 0).",
         )
         self._controls = {
             name: make_control(name, start) for name in (*MAIN_FIELDS, *ADVANCED_FIELDS)

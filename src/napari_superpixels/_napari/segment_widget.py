@@ -268,9 +268,10 @@ class SegmentWidget(QWidget):
         self._done = delivery
         result = delivery.result
         loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
+        ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
         stopped = (
-            f" (stopped after {result.iterations} iterations)"
-            if result.reason == FinishReason.STOPPED
+            f" ({ended[result.reason]} after {result.iterations} iterations)"
+            if result.reason in ended
             else ""
         )
         self.result_label.setText(

@@ -155,9 +155,9 @@ def available_devices() -> list[DeviceInfo]:
 def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelParams) -> int:
     """Estimate the peak memory of one iteration.
 
-    Counts the tensors that the backward pass keeps, in float32, at the working resolution, plus
-    the full-resolution arrays of the refinement. Measured peaks lie within about 25 % of it (see
-    ``benchmarks/memory.py``).
+    Counts the tensors of an iteration, in float32, at the working resolution, and the arrays of
+    preparation and refinement at full resolution; the largest of the three counts. Measured peaks
+    lie within about 25 % of it (see ``benchmarks/memory.py``).
 
     Parameters
     ----------
@@ -175,13 +175,17 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
     """
     n_pixels = shape[0] * shape[1]
     working = n_pixels / working_downscale(shape, params) ** 2
-    # Per hidden map: the convolution's output, the rectified output, the padded next input.
-    network = 3 * sum(params.hidden_channels)
-    # Per probability map: logits and their normalised form, log p, the p and the differences of
-    # the loss terms, and the gradients that live at the same time.
-    maps = 10 * (min(params.n_segments, working) + n_channels)
-    refinement = 12 * (n_channels + 2) * n_pixels * 4
-    return int(working * (network + maps) * 4 + refinement + _OVERHEAD)
+    # Per hidden map the convolution's output and the next one's input; while the widest layer is
+    # differentiated, copies of both and their gradients.
+    hidden = 2 * sum(params.hidden_channels) + 4 * max(params.hidden_channels)
+    # The label maps and their slope, or the two forms of the slope.
+    maps = 2.2 * min(params.n_label_maps, working) + 4 * n_channels
+    optimizing = working * 4 * (hidden + maps)
+    # Colours are converted and scaled in float64; borders are refined on float32 features.
+    preparing = n_pixels * n_channels * 8 * 8
+    refining = n_pixels * 4 * (4 * n_channels + 16)
+    features = n_pixels * n_channels * 4
+    return int(max(preparing, features + optimizing, features + refining) + _OVERHEAD)
 
 
 def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> None:
