@@ -68,7 +68,12 @@ def slic_then_merge(rgb: NDArray[np.uint8], n: float) -> Labels:
     prepared = prepare_image(rgb, channel_axis=-1)
     factor = finishing_downscale(prepared.mask.shape, params)
     pieces = run_slic(rgb, max(params.oversegmentation, 2 * n), compactness=20)
-    return finish(pieces[::factor, ::factor], prepared, factor, params)
+    steps = finish(pieces[::factor, ::factor], prepared, factor, params)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def ours(preset: str, device: str, seed: int, **changes: object) -> Method:

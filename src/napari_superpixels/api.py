@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+# Finishing a large image takes seconds: the consumer hears from it at least so often.
+_PAUSE_S = 0.2
+
+
 def superpixels(
     image: ArrayLike,
     n_segments: int = 100,
@@ -153,7 +157,8 @@ def iter_superpixels(
     Yields
     ------
     Step
-        Iteration, losses, superpixels so far, at times a preview.
+        Iteration, losses, superpixels so far, at times a preview. The last one comes again while
+        superpixels are being finished, where that takes long.
 
     Returns
     -------
@@ -185,7 +190,7 @@ def iter_superpixels(
         labels, optimized = prepared.mask.astype(np.int32), None
     else:
         optimized = yield from _guarded(prepared, params, where, preview_interval_s, start, needed)
-        labels = finish(optimized.winners, prepared, optimized.factor, params)
+        labels = yield from _finished(optimized, prepared, params)
     info = describe_device(where)
     return SuperpixelResult(
         labels=prepared.embed(labels),
@@ -250,6 +255,26 @@ def _guarded(
         f"{describe_device(device)}: out of memory. The estimate for this run was "
         f"{needed / 1e9:.1f} GB. {REMEDIES}."
     )
+
+
+def _finished(
+    optimized: Optimized, prepared: PreparedImage, params: SuperpixelParams
+) -> Generator[Step, Command | None, NDArray[np.int32]]:
+    """Finish; where that takes long, repeat the last Step now and then so that one can cancel."""
+    n_winners = len(np.unique(optimized.winners[optimized.winners > 0]))
+    done = optimized.iterations
+    last = Step(done, done, optimized.losses[-1], n_winners)
+    pauses = finish(optimized.winners, prepared, optimized.factor, params)
+    told = time.monotonic()
+    while True:
+        try:
+            next(pauses)
+        except StopIteration as end:
+            labels: NDArray[np.int32] = end.value
+            return labels
+        if time.monotonic() - told > _PAUSE_S:
+            yield last
+            told = time.monotonic()
 
 
 def refine(

@@ -7,9 +7,11 @@ import gc
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_superpixels.core.inputs import prepare_image
-from napari_superpixels.core.optimize import learning_rate, optimize
+from napari_superpixels.core.optimize import _Run, learning_rate, optimize
+from napari_superpixels.core.warm_start import WarmStart
 from napari_superpixels.events import Command, FinishReason
 
 CPU = torch.device("cpu")
@@ -116,3 +118,37 @@ def test_cuda_repeats_itself(tiles_image, quick):
     prepared = prepare_image(tiles_image, channel_axis=-1)
     runs = [drain(optimize(prepared, quick, torch.device("cuda")))[1].winners for _ in range(2)]
     np.testing.assert_array_equal(*runs)
+
+
+class NothingRead(TorchDispatchMode):
+    """Fails when a value is read from the device, which would make a GPU wait."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func is not torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_iteration_reads_nothing_from_the_device(tiles_image, quick, masked, precision):
+    mask = np.ones(tiles_image.shape[:2], bool)
+    mask[:9] = not masked
+    prepared = prepare_image(tiles_image, channel_axis=-1, mask=mask)
+    run = _Run(prepared, quick.replace(precision=precision), CPU, WarmStart())
+    run._iterate(run.scale, 1, look=False)  # the optimiser reads once, when it starts
+    with NothingRead():
+        terms, winners = run._iterate(run.scale, 2, look=True)
+    assert len(terms) == 4
+    assert winners.shape == run.scale.image.shape[1:]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_and_cpu_agree(tiles_image, quick):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    # Rounding differs and grows with the iterations: a few must agree closely.
+    first, second = (
+        drain(optimize(prepared, quick.replace(iterations=5), torch.device(kind)))[1].losses[-1]
+        for kind in ("cpu", "cuda")
+    )
+    assert first.total == pytest.approx(second.total, rel=1e-3)

@@ -9,10 +9,12 @@ import numpy as np
 from napari_superpixels.core.connectivity import connected_superpixels
 from napari_superpixels.core.inputs import PreparedImage, shrink
 from napari_superpixels.core.merge import merge_regions
-from napari_superpixels.core.refine import refine_boundaries
+from napari_superpixels.core.refine import refine_rounds
 from napari_superpixels.core.split import split_to_count
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from numpy.typing import NDArray
 
     from napari_superpixels.params import SuperpixelParams
@@ -28,8 +30,8 @@ _STOP_BASE = 10.0
 
 def finish(
     winners: NDArray[np.integer], prepared: PreparedImage, factor: int, params: SuperpixelParams
-) -> NDArray[np.int32]:
-    """Turn winning labels into superpixels.
+) -> Generator[None, None, NDArray[np.int32]]:
+    """Turn winning labels into superpixels, with pauses to give up at.
 
     With ``oversegmentation`` pieces: the connected pieces of the labels, the least homogeneous of
     them split up to that number, are refined, merged to N and refined again on the image reduced
@@ -47,6 +49,11 @@ def finish(
     params : SuperpixelParams
         Parameters of the run.
 
+    Yields
+    ------
+    None
+        Every now and then.
+
     Returns
     -------
     ndarray of int32, shape (h, w)
@@ -55,8 +62,7 @@ def finish(
     Raises
     ------
     ValueError
-        If the mask has more separate regions than ``n_segments``, or less pixels with
-        ``count="exact"``.
+        If the mask has more separate regions than ``n_segments``.
     """
     n = params.n_segments
     prepared = prepared.balanced()
@@ -64,21 +70,21 @@ def finish(
     min_size = params.min_size_px or round(prepared.mask.sum() / n * _AUTO_MIN_SHARE)
     small_min = max(1, round(min_size / factor**2))
     if params.oversegmentation:
-        labels = _merged_pieces(winners, small, small_min, params)
+        labels = yield from _merged_pieces(winners, small, small_min, params)
     else:
         labels = connected_superpixels(winners, small.features, n_segments=n, min_size_px=small_min)
-    labels = _refined(labels, small, params, params.refine_iterations)
+    labels = yield from _refined(labels, small, params, params.refine_iterations)
     if factor > 1:
         labels = _enlarged(labels, prepared, factor, n)
-        labels = _refined(labels, prepared, params, params.refine_iterations // 2)
+        labels = yield from _refined(labels, prepared, params, params.refine_iterations // 2)
     if params.count == "exact":
-        labels = _exact(labels, prepared, params)
+        labels = yield from _exact(labels, prepared, params)
     return labels
 
 
 def _merged_pieces(
     winners: NDArray[np.integer], image: PreparedImage, min_size_px: int, params: SuperpixelParams
-) -> NDArray[np.int32]:
+) -> Generator[None, None, NDArray[np.int32]]:
     n_pieces = max(params.oversegmentation, 2 * params.n_segments)
     pieces = connected_superpixels(
         winners,
@@ -86,10 +92,10 @@ def _merged_pieces(
         n_segments=max(n_pieces, image.n_regions),
         min_size_px=_MIN_PIECE_PX,
     )
-    pieces = _refined(pieces, image, params, params.refine_iterations // 2)
+    pieces = yield from _refined(pieces, image, params, params.refine_iterations // 2)
     # A piece that holds more than one object cannot be mended by merging.
     pieces = split_to_count(pieces, image.features, n_pieces)
-    pieces = _refined(pieces, image, params, params.refine_iterations)
+    pieces = yield from _refined(pieces, image, params, params.refine_iterations)
     return merge_regions(
         pieces,
         image.features,
@@ -101,8 +107,8 @@ def _merged_pieces(
 
 def _refined(
     labels: NDArray[np.int32], image: PreparedImage, params: SuperpixelParams, iterations: int
-) -> NDArray[np.int32]:
-    return refine_boundaries(
+) -> Generator[None, None, NDArray[np.int32]]:
+    return refine_rounds(
         labels,
         image.features,
         iterations=iterations,
@@ -126,14 +132,9 @@ def _enlarged(
 
 def _exact(
     labels: NDArray[np.int32], prepared: PreparedImage, params: SuperpixelParams
-) -> NDArray[np.int32]:
-    n, n_pixels = params.n_segments, int(prepared.mask.sum())
-    if n > n_pixels:
-        raise ValueError(
-            f"exactly {n} superpixels are asked for, but there are only {n_pixels} pixels: ask "
-            "for fewer, or for count='adaptive'"
-        )
+) -> Generator[None, None, NDArray[np.int32]]:
+    n = params.n_segments
     if labels.max() == n:
         return labels
     labels = split_to_count(labels, prepared.features, n)
-    return _refined(labels, prepared, params, params.refine_iterations // 2)
+    return (yield from _refined(labels, prepared, params, params.refine_iterations // 2))

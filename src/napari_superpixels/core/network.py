@@ -109,7 +109,7 @@ def _pointwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Do a 1x1 convolution as one matrix product: its gradient needs no copies of the maps."""
     assert conv.bias is not None
     maps = torch.addmm(conv.bias[:, None], conv.weight.flatten(1), x[0].flatten(1))
-    return maps.unflatten(1, x.shape[2:])
+    return maps.view(-1, *x.shape[2:])
 
 
 def log_probabilities(maps: Tensor) -> Tensor:

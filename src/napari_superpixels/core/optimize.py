@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -194,11 +195,7 @@ class _Run:
         self.optimizer = torch.optim.Adam(
             self.net.parameters(), lr=params.learning_rate, fused=device.type in ("cpu", "cuda")
         )
-        self.autocast: dict[str, Any] = {
-            "device_type": device.type,
-            "dtype": torch.bfloat16,
-            "enabled": half_precision,
-        }
+        self.half_precision = half_precision
 
     def steps(
         self, offset: int, preview_interval_s: float | None
@@ -243,11 +240,20 @@ class _Run:
                 reason = FinishReason.SETTLED
                 break
         factor = finishing_downscale(prepared.mask.shape, params)
-        with deterministic(), torch.no_grad(), torch.autocast(**self.autocast):
-            maps, _ = self.net(self.scale.network_input)
         with deterministic(), torch.no_grad():
-            winners = _winners_at(maps.float(), self.scale.factor, shrink(prepared, factor), factor)
+            maps, _ = self._forward(self.scale)
+            winners = _winners_at(maps, self.scale.factor, shrink(prepared, factor), factor)
         return Optimized(winners, factor, tuple(history), done, reason, weights_of(self.net))
+
+    def _forward(self, scale: _Scale) -> tuple[Tensor, Tensor]:
+        """Label maps and reconstruction, in float32 whatever the network computes with."""
+        with (
+            torch.autocast(self.device.type, torch.bfloat16)
+            if self.half_precision
+            else nullcontext()
+        ):
+            maps, reconstruction = self.net(scale.network_input)
+        return maps.float(), reconstruction.float()
 
     def _iterate(
         self, scale: _Scale, number: int, look: bool
@@ -257,12 +263,10 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(params, number)
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(**self.autocast):
-            maps, reconstruction = self.net(scale.network_input)
-        maps = maps.float()
+        maps, reconstruction = self._forward(scale)
         winners = _winners(maps.detach(), scale.weight) if look else None
         labels = label_loss(maps, scale.edges, params.lam, params.alpha, scale.weight)
-        error = reconstruction_loss(reconstruction.float(), scale.image, scale.weight)
+        error = reconstruction_loss(reconstruction, scale.image, scale.weight)
         if self.to_imitate is not None and number <= self.n_coarse:
             objective = imitation_loss(log_probabilities(maps), self.to_imitate)
         else:

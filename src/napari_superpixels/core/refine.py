@@ -16,6 +16,8 @@ from skimage.measure import label
 from napari_superpixels.graph import superpixel_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from numpy.typing import NDArray
 
 # Offsets of the eight neighbours; bit k of a pattern is neighbour k.
@@ -76,6 +78,42 @@ def refine_boundaries(
     ndarray of int32, shape (H, W)
         Refined superpixels: the same ids, none lost, each connected.
     """
+    rounds = refine_rounds(
+        labels, features, iterations=iterations, compactness=compactness, smoothness=smoothness
+    )
+    while True:
+        try:
+            next(rounds)
+        except StopIteration as end:
+            refined: NDArray[np.int32] = end.value
+            return refined
+
+
+def refine_rounds(
+    labels: NDArray[np.int32],
+    features: NDArray[np.floating],
+    *,
+    iterations: int,
+    compactness: float,
+    smoothness: float,
+) -> Generator[None, None, NDArray[np.int32]]:
+    """Do the same as `refine_boundaries`, with a pause after each round.
+
+    Parameters
+    ----------
+    labels, features, iterations, compactness, smoothness
+        See `refine_boundaries`.
+
+    Yields
+    ------
+    None
+        After each round: stop iterating to give up.
+
+    Returns
+    -------
+    ndarray of int32, shape (H, W)
+        Refined superpixels.
+    """
     height, width = labels.shape
     n = int(labels.max(initial=0)) + 1
     if n <= 2 or iterations == 0:
@@ -117,6 +155,7 @@ def refine_boundaries(
                 np.add.at(sums, best, points[:, at].T)
         if moved == 0:
             break
+        yield
     return padded[1:-1, 1:-1].copy()
 
 
