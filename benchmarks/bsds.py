@@ -167,8 +167,16 @@ def reached(curves: dict[str, list[dict[str, float]]], k: int) -> dict[str, Any]
         "best_peer_BR_at_equal_share": round(envelope, 4),
         "BR_margin": round(own["BR"] - envelope, 4),
     }
+    # Ours at the rival's share of boundary pixels: along our own curve of smoothness settings.
+    trade = sorted(
+        (at_count(curve, k, "boundary_share"), at_count(curve, k, "BR"))
+        for name, curve in curves.items()
+        if name == OURS or "smoothness" in name
+    )
     for name in curves:
         if " + our" in name:
+            at_equal = float(np.interp(peer[name]["boundary_share"], *zip(*trade, strict=True)))
+            row[f"BR_at_equal_share_over_{name}"] = round(at_equal - peer[name]["BR"], 4)
             row[f"ASA_over_{name}"] = round(own["ASA"] - peer[name]["ASA"], 4)
             row[f"BR_over_{name}"] = round(own["BR"] - peer[name]["BR"], 4)
             row[f"share_over_{name}"] = round(share - peer[name]["boundary_share"], 4)

@@ -196,8 +196,8 @@ class SuperpixelParams(ParameterSet):
     oversegmentation: int = parameter(
         1000,
         "Oversegmentation",
-        "Pieces, 0 to 1000000, that the labels are cut into before the most alike merge to N (at "
-        "least 2 N). 0 switches it off, as in the paper.",
+        "Pieces, 0 to 1000000, that the labels are cut into before the most alike merge to N; at "
+        "least 2 N, and 4 N up to 4000. 0 switches it off, as in the paper.",
         ge=0,
         le=1_000_000,
         step=100,
