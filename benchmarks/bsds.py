@@ -91,6 +91,7 @@ def main() -> None:
     for row in reach:
         print(row)
     results.save(curves=curves, reach=reach)
+    write_tables(curves, reach, RESULTS / f"{arguments.name}.md", len(names))
     plot(curves, RESULTS / f"{arguments.name}.png", len(names))
     print(f"\nsaved {path}")
 
@@ -197,6 +198,33 @@ def upper_envelope(points: list[tuple[float, float]], share: float) -> float:
         if a[0] <= share <= b[0] and a[0] < b[0]
     ]
     return max([*between, *(recall for s, recall in points if s <= share)])
+
+
+def write_tables(
+    curves: dict[str, list[dict[str, float]]],
+    reach: list[dict[str, Any]],
+    path: Path,
+    n_images: int,
+) -> None:
+    """Write what was measured as Markdown: at each K all methods, then ours against the best."""
+    columns = ("ASA", "BR", "boundary_share")
+    parts = [f"{n_images} images; means, interpolated linearly in log K.\n"]
+    for row in reach:
+        k = row["K"]
+        parts.append(f"\n## K = {k}\n\n| method | ASA | BR | boundary share |\n|---|---|---|---|\n")
+        for name, curve in curves.items():
+            values = [at_count(curve, k, column) for column in columns]
+            if np.isfinite(values).all():
+                parts.append(f"| {name} | " + " | ".join(f"{v:.4f}" for v in values) + " |\n")
+    parts.append("\n## Ours (balanced) against the best peer and against rivals\n\n| |")
+    parts.append("".join(f" K = {row['K']} |" for row in reach) + "\n|---" + "|---" * len(reach))
+    parts.append("|\n")
+    for key in reach[0]:
+        if key != "K":
+            cells = " | ".join(str(row.get(key, "")) for row in reach)
+            parts.append(f"| {key.replace('_', ' ')} | {cells} |\n")
+    path.write_text("".join(parts))
+    print(f"saved {path}")
 
 
 def plot(curves: dict[str, list[dict[str, float]]], path: Path, n_images: int) -> None:
