@@ -230,12 +230,15 @@ def write_tables(
 def plot(curves: dict[str, list[dict[str, float]]], path: Path, n_images: int) -> None:
     """Draw ASA and BR against K, and BR against the share of boundary pixels."""
     try:
+        from matplotlib import colormaps
         from matplotlib.figure import Figure
     except ImportError:
         print("no plot: install the extra [bench]")
         return
     figure = Figure(figsize=(15, 5.5), layout="constrained")
     axes = figure.subplots(1, 3)
+    for ax in axes:
+        ax.set_prop_cycle(color=colormaps["tab20"].colors)
     for name, curve in curves.items():
         style = {"marker": "o", "markersize": 3, "linewidth": 2.5 if name == OURS else 1.0}
         style["linestyle"] = "-" if name.startswith("ours") else ":" if " + our" in name else "--"
@@ -245,6 +248,8 @@ def plot(curves: dict[str, list[dict[str, float]]], path: Path, n_images: int) -
             ax.grid(alpha=0.3)
     for ax in axes[:2]:
         ax.set_xscale("log")
+        ax.set_xticks([25, 50, 100, 200, 400], ["25", "50", "100", "200", "400"])
+        ax.minorticks_off()
     figure.suptitle(f"{n_images} images; dashed: peers; dotted: peers with parts of ours")
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8

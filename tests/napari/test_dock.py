@@ -136,6 +136,23 @@ def test_second_run_makes_a_second_layer(viewer, dock, tiles_image, run_to_end):
     assert [layer.name for layer in results(viewer)] == ["a superpixels", "a superpixels [1]"]
 
 
+def test_exact_count_is_asked_for_and_told(viewer, dock, tiles_image, run_to_end):
+    viewer.add_image(tiles_image, rgb=True, name="tiles")
+    dock.form.control("n_segments").value = 17
+    dock.form.control("count").value = "exact"
+    run_to_end(dock)
+    assert viewer.layers[-1].data.max() == 17
+    assert "17 superpixels</b> of 17 asked for" in dock.result_label.text()
+
+
+def test_a_settled_run_says_so(viewer, dock, tiles_image, run_to_end):
+    viewer.add_image(tiles_image, rgb=True, name="tiles")
+    dock.form.control("iterations").value = 400
+    dock.form.control("settle_percent").value = 20.0
+    run_to_end(dock)
+    assert "(settled after " in dock.result_label.text()
+
+
 def test_replace_takes_the_place_of_the_last_result(viewer, dock, tiles_image, run_to_end):
     viewer.add_image(tiles_image, name="a")
     run_to_end(dock)
