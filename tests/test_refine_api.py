@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from skimage.segmentation import slic
 
 from napari_superpixels import metrics, refine, samples
@@ -30,6 +33,22 @@ def test_borders_reach_the_edges_and_ids_and_dtype_stay(tiles_image, truth, dtyp
 def test_zero_stays_zero_and_gaps_in_the_ids_are_kept(tiles_image, truth):
     labels = truth * 1000 - 3000  # negative ones and a 0 among them
     out = refine(tiles_image, labels, channel_axis=-1)
+    np.testing.assert_array_equal(out == 0, labels == 0)
+    np.testing.assert_array_equal(np.unique(out), np.unique(labels))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    labels=hnp.arrays(
+        np.int64,
+        hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12),
+        elements=st.integers(-3, 4),
+    ),
+    seed=st.integers(0, 9),
+)
+def test_any_labels_keep_their_ids_and_zeros(labels, seed):
+    image = np.random.default_rng(seed).random(labels.shape)
+    out = refine(image, labels, iterations=4)
     np.testing.assert_array_equal(out == 0, labels == 0)
     np.testing.assert_array_equal(np.unique(out), np.unique(labels))
 

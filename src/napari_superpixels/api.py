@@ -346,9 +346,9 @@ def refine(
     prepared = prepare_image(
         image, channel_axis=channel_axis, mask=inside, nodata=np.nan, color_space=color_space
     ).balanced()
-    ids, numbered = np.unique(given[prepared.window] * prepared.mask, return_inverse=True)
-    # Without a 0 in the window the numbers start at the first label.
-    numbered = numbered.reshape(prepared.mask.shape) + int(ids[0] != 0)
+    window = given[prepared.window]
+    ids = np.unique(window[prepared.mask])
+    numbered = (np.searchsorted(ids, window) + 1) * prepared.mask
     refined = refine_boundaries(
         numbered.astype(np.int32),
         prepared.features,
@@ -357,5 +357,5 @@ def refine(
         smoothness=smoothness,
     )
     out = given.copy()
-    out[prepared.window][prepared.mask] = ids[refined - int(ids[0] != 0)][prepared.mask]
+    out[prepared.window][prepared.mask] = ids[refined[prepared.mask] - 1]
     return out
