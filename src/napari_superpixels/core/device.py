@@ -157,7 +157,7 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
 
     Counts the tensors of an iteration, in float32, at the working resolution, and the arrays of
     preparation and refinement at full resolution; the largest of the three counts. Measured peaks
-    lie within about 25 % of it (see ``benchmarks/memory.py``).
+    lie within about 30 % of it (see ``benchmarks/memory.py``).
 
     Parameters
     ----------
@@ -175,15 +175,14 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
     """
     n_pixels = shape[0] * shape[1]
     working = n_pixels / working_downscale(shape, params) ** 2
-    # Per hidden map the convolution's output and the next one's input; while the widest layer is
-    # differentiated, copies of both and their gradients.
-    hidden = 2 * sum(params.hidden_channels) + 4 * max(params.hidden_channels)
-    # The label maps and their slope, or the two forms of the slope.
-    maps = 2.2 * min(params.n_label_maps, working) + 4 * n_channels
-    optimizing = working * 4 * (hidden + maps)
+    # Kept until the backward pass: each convolution's output and the next one's input.
+    hidden = 2 * sum(params.hidden_channels)
+    # Besides, either the label maps and their slope, or the gradients of the widest layer.
+    maps = 2.3 * min(params.n_label_maps, working) + 4 * n_channels
+    optimizing = working * 4 * (hidden + max(maps, 3.5 * max(params.hidden_channels)))
     # Colours are converted and scaled in float64; borders are refined on float32 features.
-    preparing = n_pixels * n_channels * 8 * 8
-    refining = n_pixels * 4 * (4 * n_channels + 16)
+    preparing = n_pixels * n_channels * 72
+    refining = n_pixels * 4 * (4 * n_channels + 26)
     features = n_pixels * n_channels * 4
     return int(max(preparing, features + optimizing, features + refining) + _OVERHEAD)
 
