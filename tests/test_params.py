@@ -108,3 +108,13 @@ def test_bad_json():
 def test_frozen():
     with pytest.raises(AttributeError):
         SuperpixelParams().lam = 1.0  # type: ignore[misc]
+
+
+def test_many_superpixels_need_no_more_label_maps():
+    # Pieces come from splitting: maps in proportion to N once took 23 GB for N = 20,000.
+    params = SuperpixelParams(n_segments=20_000)
+    assert params.n_label_maps == params.label_maps
+    assert params.n_pieces == 40_000
+    assert get_preset("paper").replace(n_segments=20_000).n_label_maps == 20_000
+    assert get_preset("paper").n_pieces == 0
+    assert [SuperpixelParams(n_segments=n).n_pieces for n in (100, 400, 1500)] == [1000, 1600, 4000]

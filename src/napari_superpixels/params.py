@@ -14,6 +14,7 @@ COLOR_SPACES = ("auto", "lab", "channels")
 COUNTS = ("adaptive", "exact")
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "bfloat16")
+_ENOUGH_PIECES = 4000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +233,14 @@ class SuperpixelParams(ParameterSet):
 
     @property
     def n_label_maps(self) -> int:
-        """Channels of the network's label maps; at least a quarter of N, which then splits."""
-        if self.label_maps == 0:
-            return self.n_segments
-        return max(self.label_maps, self.n_segments // 4)
+        """Channels of the network's label maps."""
+        return self.label_maps or self.n_segments
+
+    @property
+    def n_pieces(self) -> int:
+        """Pieces that the labels are cut into before they merge; 0 for none."""
+        if self.oversegmentation == 0:
+            return 0
+        n = self.n_segments
+        # Four pieces a superpixel are better than two, but their number takes time for large N.
+        return max(self.oversegmentation, 2 * n, min(4 * n, _ENOUGH_PIECES))

@@ -69,9 +69,9 @@ def test_estimate_grows_with_the_work():
 
 
 def test_estimate_knows_that_there_are_no_more_channels_than_pixels():
-    params = SuperpixelParams(n_segments=60_000)
+    params = SuperpixelParams(label_maps=60_000)
     assert devices.estimate_memory((100, 100), 1, params) == devices.estimate_memory(
-        (100, 100), 1, params.replace(n_segments=10_000)
+        (100, 100), 1, params.replace(label_maps=10_000)
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
 
 _OVERHEAD = 50_000_000  # bytes of buffers that do not grow with the image
+_BYTES_PER_PIECE = 3000  # of the graph of regions: neighbours, borders, queue
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _GB = 1e9
 
@@ -178,13 +179,16 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
     # Kept until the backward pass: each convolution's output and the next one's input.
     hidden = 2 * sum(params.hidden_channels)
     # Besides, either the label maps and their slope, or the gradients of the widest layer.
-    maps = 2.3 * min(params.n_label_maps, working) + 4 * n_channels
-    optimizing = working * 4 * (hidden + max(maps, 3.5 * max(params.hidden_channels)))
+    n_maps = min(params.n_label_maps, working) + 2 * n_channels
+    training = hidden + max(2.3 * n_maps, 3.5 * max(params.hidden_channels))
+    # In the end, without hidden layers: the maps, normalised, as probabilities.
+    optimizing = working * 4 * max(training, 3.2 * n_maps)
     # Colours are converted and scaled in float64; borders are refined on float32 features.
     preparing = n_pixels * n_channels * 72
     refining = n_pixels * 4 * (4 * n_channels + 26)
+    merging = min(params.n_pieces, n_pixels) * _BYTES_PER_PIECE
     features = n_pixels * n_channels * 4
-    return int(max(preparing, features + optimizing, features + refining) + _OVERHEAD)
+    return int(max(preparing, features + optimizing, features + refining + merging) + _OVERHEAD)
 
 
 def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # Pieces of one or two pixels carry no colour of their own.
 _MIN_PIECE_PX = 2
-# Four pieces a superpixel are better than two, but their number decides the time for large N.
-_ENOUGH_PIECES = 4000
 # Automatic minimum size, as a share of the mean area of N superpixels.
 _AUTO_MIN_SHARE = 1 / 20
 # Merging goes on below N while a pair costs less than 10^(1 - lambda). On photographs lambda = 3
@@ -87,8 +85,7 @@ def finish(
 def _merged_pieces(
     winners: NDArray[np.integer], image: PreparedImage, min_size_px: int, params: SuperpixelParams
 ) -> Generator[None, None, NDArray[np.int32]]:
-    n = params.n_segments
-    n_pieces = max(params.oversegmentation, 2 * n, min(4 * n, _ENOUGH_PIECES))
+    n_pieces = params.n_pieces
     pieces = connected_superpixels(
         winners,
         image.features,
