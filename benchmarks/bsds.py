@@ -52,6 +52,12 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every so-manieth sorted id")
     parser.add_argument("--images", type=int, help="so many of them, spread evenly")
     parser.add_argument("--anchors", type=Path, help="JSON with figures measured elsewhere")
+    parser.add_argument(
+        "--paper",
+        action="store_true",
+        help="also the presets paper and paper-no-recon: the better part of an hour an image and N "
+        "on a CPU",
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
@@ -61,7 +67,7 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
 
     names = image_names(arguments.data, every=arguments.every, count=arguments.images)
-    own = our_methods(arguments.device, arguments.seed)
+    own = our_methods(arguments.device, arguments.seed, paper=arguments.paper)
     others = peers() | rivals()
     settings = {
         "balanced": get_preset("balanced").to_dict(),

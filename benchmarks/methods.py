@@ -89,9 +89,15 @@ def ours(preset: str, device: str, seed: int, **changes: object) -> Method:
     return run
 
 
-def our_methods(device: str, seed: int) -> dict[str, Method]:
+def our_methods(device: str, seed: int, *, paper: bool = False) -> dict[str, Method]:
+    """Ours in variants; `paper` adds the published method, for those who have a GPU."""
     make = partial(ours, device=device, seed=seed)
-    return {
+    published = {
+        f"ours ({preset})": make(preset, count="adaptive")
+        for preset in ("paper", "paper-no-recon")
+        if paper
+    }
+    return published | {
         "ours (balanced)": make("balanced"),
         "ours (balanced, smoothness 0.05)": make("balanced", refine_smoothness=0.05),
         "ours (balanced, smoothness 0.4)": make("balanced", refine_smoothness=0.4),
