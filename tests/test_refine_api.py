@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from skimage.measure import label
 from skimage.segmentation import slic
 
 from napari_superpixels import metrics, refine, samples
@@ -80,6 +81,15 @@ def test_pixels_without_a_value_keep_their_label(rng):
     labels[:, 10:] = 2
     out = refine(image, labels)
     np.testing.assert_array_equal(out[5:8, 5:8], 1)
+
+
+def test_labels_stay_connected_through_pixels_without_a_value(rng):
+    for _ in range(60):
+        labels = np.arange(1, 10).reshape(3, 3).repeat(4, 0).repeat(4, 1)
+        image = rng.random(labels.shape)
+        image[rng.random(labels.shape) < 0.15] = np.nan
+        out = refine(image, labels, compactness=0, smoothness=0)
+        assert label(out, connectivity=1).max() == 9
 
 
 def test_only_zeros_is_nothing_to_do():

@@ -184,7 +184,8 @@ def iter_superpixels(
     )
     _check_count(prepared, params)
     start = _warm_start(initial, prepared)
-    needed = estimate_memory(prepared.features.shape[1:], len(prepared.features), params)
+    maps = params.replace(label_maps=min(max(params.n_label_maps, start.n_labels), 65535))
+    needed = estimate_memory(prepared.features.shape[1:], len(prepared.features), maps)
     check_memory(needed, where, memory_limit_gb)
     if params.n_segments == 1 or prepared.mask.sum() == 1:
         labels, optimized = prepared.mask.astype(np.int32), None
@@ -346,16 +347,20 @@ def refine(
     prepared = prepare_image(
         image, channel_axis=channel_axis, mask=inside, nodata=np.nan, color_space=color_space
     ).balanced()
-    window = given[prepared.window]
-    ids = np.unique(window[prepared.mask])
-    numbered = (np.searchsorted(ids, window) + 1) * prepared.mask
+    ids = np.unique(given[inside])
+    numbered = (np.searchsorted(ids, given) + 1) * inside
+    features = np.zeros((len(prepared.features), *plane), np.float32)
+    features[:, *prepared.window] = prepared.features
+    frozen = inside.copy()  # pixels without a value stay, and keep their label in one piece
+    frozen[prepared.window] &= ~prepared.mask
     refined = refine_boundaries(
         numbered.astype(np.int32),
-        prepared.features,
+        features,
         iterations=iterations,
         compactness=compactness,
         smoothness=smoothness,
+        frozen=frozen,
     )
     out = given.copy()
-    out[prepared.window][prepared.mask] = ids[refined[prepared.mask] - 1]
+    out[inside] = ids[refined[inside] - 1]
     return out

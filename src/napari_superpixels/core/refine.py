@@ -50,6 +50,7 @@ def refine_boundaries(
     iterations: int,
     compactness: float,
     smoothness: float,
+    frozen: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int32]:
     """Move border pixels to the neighbouring superpixel that they fit best.
 
@@ -72,6 +73,9 @@ def refine_boundaries(
         Weight of the distance to the centroid; >= 0.
     smoothness : float
         Weight of the border length; >= 0.
+    frozen : ndarray of bool, shape (H, W), optional
+        Pixels without a colour: they keep their superpixel, hold it together, and do not count in
+        its mean.
 
     Returns
     -------
@@ -79,7 +83,12 @@ def refine_boundaries(
         Refined superpixels: the same ids, none lost, each connected.
     """
     rounds = refine_rounds(
-        labels, features, iterations=iterations, compactness=compactness, smoothness=smoothness
+        labels,
+        features,
+        iterations=iterations,
+        compactness=compactness,
+        smoothness=smoothness,
+        frozen=frozen,
     )
     while True:
         try:
@@ -96,12 +105,13 @@ def refine_rounds(
     iterations: int,
     compactness: float,
     smoothness: float,
+    frozen: NDArray[np.bool_] | None = None,
 ) -> Generator[None, None, NDArray[np.int32]]:
     """Do the same as `refine_boundaries`, with a pause after each round.
 
     Parameters
     ----------
-    labels, features, iterations, compactness, smoothness
+    labels, features, iterations, compactness, smoothness, frozen
         See `refine_boundaries`.
 
     Yields
@@ -130,12 +140,16 @@ def refine_rounds(
     points = values.reshape(len(values), -1)
     ring = np.array([dy * stride + dx for dy, dx in _RING])
     bits = (1 << np.arange(8)).astype(np.uint8)[:, None]
-    area, sums = superpixel_sums(padded, values, n)
+    fixed = None if frozen is None else np.pad(frozen, 1)
+    counted = padded if fixed is None else padded * ~fixed
+    area, sums = superpixel_sums(counted, values, n)
     for _ in range(iterations):
         moved = 0
         for oy in (0, 1):
             for ox in (0, 1):
                 at = _border_pixels(padded, oy, ox)
+                if fixed is not None:
+                    at = at[~fixed.ravel()[at]]
                 own = flat[at]
                 around = flat[at + ring[:, None]]
                 pattern = ((around == own) * bits).sum(0, dtype=np.uint8)
