@@ -14,29 +14,44 @@ if TYPE_CHECKING:
 
 
 def adjacency(labels: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pairs of 4-neighbouring superpixels and the length of their common border.
+    """Return the pairs of neighbouring superpixels and the length of their common border.
 
     Parameters
     ----------
-    labels : ndarray of int, shape (H, W)
-        Label map with ids 0...K; pairs with 0 (outside) are left out.
+    labels : ndarray of int, shape (H, W) or (D, H, W)
+        Label map with ids 0...K; pairs with 0 (outside) are left out. Pixels that share an edge
+        are neighbours, voxels that share a face.
 
     Returns
     -------
     pairs : ndarray of int64, shape (E, 2)
         Each pair once, smaller id first, in ascending order.
     border : ndarray of int64, shape (E,)
-        Pixel edges between the two.
+        Pixel edges (voxel faces) between the two.
     """
-    first = np.concatenate([labels[:, :-1].ravel(), labels[:-1].ravel()]).astype(np.int64)
-    second = np.concatenate([labels[:, 1:].ravel(), labels[1:].ravel()]).astype(np.int64)
-    keep = (first != second) & (first != 0) & (second != 0)
-    first, second = first[keep], second[keep]
+    sides = []
+    for before, after in _neighbours(labels.ndim):
+        one, other = labels[before], labels[after]
+        keep = (one != other) & (one != 0) & (other != 0)
+        sides.append((one[keep].astype(np.int64), other[keep].astype(np.int64)))
+    first, second = (np.concatenate(side) for side in zip(*sides, strict=True))
     n = int(labels.max(initial=0)) + 1
     keys, border = np.unique(
         np.minimum(first, second) * n + np.maximum(first, second), return_counts=True
     )
     return np.stack(np.divmod(keys, n), axis=1), border
+
+
+def _neighbours(ndim: int) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """For each axis, last first, the pixels that have a next one, and those next ones."""
+    whole = (slice(None),)
+    return [
+        (
+            whole * axis + (slice(None, -1),) + whole * (ndim - axis - 1),
+            whole * axis + (slice(1, None),) + whole * (ndim - axis - 1),
+        )
+        for axis in reversed(range(ndim))
+    ]
 
 
 def superpixel_sums(
@@ -90,14 +105,13 @@ def border_steps(
     n = int(labels.max(initial=0)) + 1
     keys = pairs[:, 0] * n + pairs[:, 1]
     total = np.zeros(len(pairs))
-    for first, second, before, after in (
-        (labels[:, :-1], labels[:, 1:], features[:, :, :-1], features[:, :, 1:]),
-        (labels[:-1], labels[1:], features[:, :-1], features[:, 1:]),
-    ):
-        here = (first != second) & (first != 0) & (second != 0)
-        one, other = first[here].astype(np.int64), second[here].astype(np.int64)
+    for here, there in _neighbours(labels.ndim):
+        first, second = labels[here], labels[there]
+        across = (first != second) & (first != 0) & (second != 0)
+        one, other = first[across].astype(np.int64), second[across].astype(np.int64)
         pair = np.searchsorted(keys, np.minimum(one, other) * n + np.maximum(one, other))
-        step = np.sqrt(((before[:, here] - after[:, here]) ** 2).sum(0, dtype=np.float64))
+        gap = features[:, *here][:, across] - features[:, *there][:, across]
+        step = np.sqrt((gap**2).sum(0, dtype=np.float64))
         total += np.bincount(pair, step, len(pairs))
     return total
 

@@ -69,6 +69,32 @@ def merge_regions(
     return np.asarray(new_id[parent[labels]] * (labels != 0), np.int32)
 
 
+def merge_order(
+    labels: NDArray[np.integer], features: NDArray[np.floating]
+) -> list[tuple[int, int]]:
+    """Merge until no neighbours are left, and return who joined whom: nested levels of detail.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (H, W) or (D, H, W)
+        Connected superpixels with ids 1...K; 0 is outside.
+    features : ndarray of float, shape (C, *labels.shape)
+        Colour per pixel, scaled to unit variance.
+
+    Returns
+    -------
+    list of (int, int)
+        In the order of merging, the id that goes on and the higher id that joins it. Without its
+        last n steps it gives n superpixels more.
+    """
+    smooth = np.stack([ndimage.gaussian_filter(channel, _SMOOTHING_PX) for channel in features])
+    area, sums = superpixel_sums(labels, smooth, int(labels.max(initial=0)) + 1)
+    area[0] = 0
+    merger = _Merger(labels, smooth, area, sums, 1, 1, 0.0)
+    merger.run()
+    return merger.merges
+
+
 class _Merger:
     """State of the greedy merging; regions are known by the id of their first superpixel."""
 
@@ -92,6 +118,7 @@ class _Merger:
         self.n_left = int((area > 0).sum())
         pairs, border = adjacency(labels)
         step = border_steps(labels, smooth, pairs)
+        self.merges: list[tuple[int, int]] = []
         # For each neighbour: length of the common border, sum of the colour steps across it.
         self.links: list[dict[int, tuple[float, float]]] = [{} for _ in area]
         self.border = [0.0] * len(area)
@@ -133,6 +160,7 @@ class _Merger:
     def _merge(self, i: int, j: int) -> None:
         links, border = self.links, self.border
         self.parent[j] = i
+        self.merges.append((i, j))
         self.size[i] += self.size[j]
         self.total[i] = self.total[i] + self.total[j]
         border[i] += border[j] - 2 * links[i][j][0]

@@ -44,8 +44,8 @@ def split_to_count(
     n = int(out.max(initial=0))
     if n == 0 or n >= n_segments:
         return out
-    position = np.mgrid[: out.shape[0], : out.shape[1]].astype(np.float64)
-    position *= np.sqrt(_COMPACTNESS * n_segments / np.count_nonzero(out))
+    position = np.indices(out.shape, np.float64)
+    position *= np.sqrt(_COMPACTNESS) * (n_segments / np.count_nonzero(out)) ** (1 / out.ndim)
     values = np.concatenate([features, position])
     area, sums = superpixel_sums(out, values, n + 1)
     _, squares = superpixel_sums(out, values**2, n + 1)

@@ -1,0 +1,104 @@
+"""Repeat a log of edits on the labels that it began with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_superpixels.editing import operations, whole_map
+from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.patch import apply_patch
+from napari_superpixels.editing.scope import Scope
+from napari_superpixels.editing.session import HISTORY, PAINT, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels.editing.image import EditImage
+    from napari_superpixels.editing.records import Records
+
+OPERATIONS = {
+    operation.__name__: operation
+    for operation in (
+        operations.merge,
+        operations.split,
+        operations.split_line,
+        operations.detach,
+        operations.lock,
+        operations.assign,
+        whole_map.clean_up,
+        whole_map.set_count,
+        whole_map.take_over,
+        whole_map.assign_many,
+    )
+}
+
+
+def replay(
+    labels: NDArray[np.integer],
+    image: EditImage | None,
+    log: Iterable[Mapping[str, Any]],
+    records: Records | None = None,
+) -> Session:
+    """Repeat edits.
+
+    Tools are run again at the logged positions; what the brush, undo, redo and the network did is
+    read from the log.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        The labels that the log began with.
+    image : EditImage or None
+        The image that they were edited on.
+    log : iterable of mapping
+        `Session.log`.
+    records : Records, optional
+        What was known of the labels when the log began.
+
+    Returns
+    -------
+    Session
+        With the corrected labels, and the log.
+
+    Raises
+    ------
+    EditError
+        If a step cannot be repeated, or gives other superpixels than the log says.
+    """
+    session = Session(np.ascontiguousarray(labels), image, records)
+    for entry in log:
+        where = f"step {entry.get('step', '?')} ({entry.get('operation', 'unknown')})"
+        try:
+            _repeat(session, entry)
+        except (EditError, ValueError, KeyError, TypeError, IndexError) as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise EditError(f"{where} of the log cannot be repeated: {reason}") from error
+        done = session.log[-1]
+        if done["old_ids"] != entry["old_ids"] or done["new_ids"] != entry["new_ids"]:
+            raise EditError(
+                f"{where} of the log gave other superpixels than in the log: these are not the "
+                "image and labels that it began with, or other versions of the libraries"
+            )
+        session.log[-1] = dict(entry)
+    return session
+
+
+def _repeat(session: Session, entry: Mapping[str, Any]) -> None:
+    name = entry["operation"]
+    if name in (PAINT, HISTORY):
+        labels = session.labels.copy()
+        apply_patch(labels, entry["patch"])
+        if len(session.observe(labels, painted=name == PAINT)) == 0:
+            raise ValueError("it changes nothing here")
+        return
+    if name not in OPERATIONS:
+        raise ValueError(f"there is no such operation (there are {', '.join(OPERATIONS)})")
+    scope = Scope(tuple(entry["axes"]), tuple(entry["index"]))
+    change = session.build(
+        OPERATIONS[name], scope, fresh_ids=entry["fresh_ids"], **entry["arguments"]
+    )
+    session.commit(change)

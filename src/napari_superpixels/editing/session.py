@@ -1,0 +1,320 @@
+"""A label map under correction: builds edits, follows edits, keeps table, records and log true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_superpixels.editing.label_edit import EditError, LabelEdit, edit_between
+from napari_superpixels.editing.patch import encode_patch
+from napari_superpixels.editing.records import IdSource, Records, Renaming
+from napari_superpixels.editing.region import Region, region_at
+from napari_superpixels.editing.statistics import SuperpixelStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels.editing.image import EditImage
+    from napari_superpixels.editing.scope import Scope
+
+PAINT = "paint"
+HISTORY = "undo or redo"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """An edit that has been built and not yet applied.
+
+    Attributes
+    ----------
+    edit : LabelEdit
+        What changes, in the whole label map.
+    message : str
+        What it does, for the user.
+    entry : dict
+        What the log gets: plain values.
+    renaming : Renaming or None
+        Given if ids mean something else after it.
+    """
+
+    edit: LabelEdit
+    message: str
+    entry: dict[str, Any]
+    renaming: Renaming | None = None
+
+
+class Session:
+    """Corrections of one label map.
+
+    Operations (`operations`, `whole_map`, `reassign`) build a `Change`; whoever applies it to the
+    user's data calls `commit`. What others do to the data is told to `observe`.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        The label map; copied.
+    image : EditImage or None
+        The image under it.
+    records : Records, optional
+        What is known of its superpixels.
+    log : list of dict, optional
+        Log to go on with.
+
+    Attributes
+    ----------
+    labels : ndarray of int
+        The label map as it is now.
+    statistics : SuperpixelStatistics
+        Of its superpixels.
+    choose_id : callable or None
+        ``choose_id(region, free)`` picks one of some free ids, for instance by colour.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.integer],
+        image: EditImage | None = None,
+        records: Records | None = None,
+        log: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self.labels = np.array(labels)
+        self.image = image
+        self.statistics = self._count()
+        self.records = records or Records(IdSource(self.statistics.ids.tolist(), self.labels.dtype))
+        self.log = [] if log is None else log
+        self.choose_id: Callable[[Region, list[int]], int] | None = None
+        self._taken: list[int] = []
+        self._given: list[int] | None = None
+
+    def _count(self) -> SuperpixelStatistics:
+        none = np.zeros((0, *self.labels.shape))
+        values = none if self.image is None else self.image.values()
+        return SuperpixelStatistics(self.labels, values)
+
+    def use_image(self, image: EditImage | None) -> None:
+        """Take another image, and count anew.
+
+        Parameters
+        ----------
+        image : EditImage or None
+            On the grid of the labels.
+        """
+        self.image = image
+        self.statistics = self._count()
+
+    # ---- for operations ----------------------------------------------------------------------
+
+    def region(self, scope: Scope, position: Sequence[int], *, held: bool = False) -> Region:
+        """Find the superpixel at a position, for a tool to work on.
+
+        Parameters
+        ----------
+        scope : Scope
+            Plane or volume worked in.
+        position : sequence of int
+            Pixel in the whole label map.
+        held : bool, default False
+            Whether one that is locked by hand is welcome.
+
+        Returns
+        -------
+        Region
+            In the scope.
+
+        Raises
+        ------
+        EditError
+            If there is none, or it is locked.
+        """
+        if any(not 0 <= i < n for i, n in zip(position, self.labels.shape, strict=True)):
+            raise EditError("That is outside the labels: click on a superpixel.")
+        label = int(self.labels[tuple(position)])
+        if label == 0:
+            raise EditError("There is no superpixel here (label 0): click on one.")
+        if label < 0:
+            raise EditError("Superpixels have positive labels; this one is negative.")
+        if not held:
+            self.refuse_held([label])
+        return region_at(scope.view(self.labels), scope.local(position))
+
+    def refuse_held(self, labels: Sequence[int]) -> None:
+        """Raise if a superpixel is locked by hand."""
+        held = [i for i in labels if self.records[i].lock == "held"]
+        if held:
+            raise EditError(
+                f"Superpixel {held[0]} is locked: unlock it first (lock tool, click on it)."
+            )
+
+    def fresh_ids(self, n: int, region: Region | None = None) -> list[int]:
+        """Take ids that nothing else has.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        region : Region, optional
+            What a single id is for.
+
+        Returns
+        -------
+        list of int
+            Ids.
+
+        Raises
+        ------
+        EditError
+            If the integer type of the labels has none left.
+        """
+        if self._given is not None:
+            taken, self._given = self._given[:n], self._given[n:]
+            if len(taken) < n:
+                raise EditError("The log has fewer new superpixels than this step makes.")
+        else:
+            choose = None
+            if self.choose_id is not None and region is not None:
+                chooser = self.choose_id
+                choose = lambda free: chooser(region, free)  # noqa: E731
+            taken = self.records.ids.take(n, self.statistics.__contains__, choose)
+        for i in taken:
+            self.records.forget(i)
+        self._taken += taken
+        return taken
+
+    def build(
+        self,
+        operation: Callable[..., Draft],
+        scope: Scope,
+        *,
+        fresh_ids: list[int] | None = None,
+        **arguments: Any,
+    ) -> Change:
+        """Build a change; nothing is applied.
+
+        Parameters
+        ----------
+        operation : callable
+            One of the operations of this package.
+        scope : Scope
+            Plane or volume worked in.
+        fresh_ids : list of int, optional
+            Ids for the new superpixels, as logged; free ones if None.
+        **arguments
+            The operation's; plain values.
+
+        Returns
+        -------
+        Change
+            For `commit`.
+
+        Raises
+        ------
+        EditError
+            If it is not possible.
+        """
+        self._taken, self._given = [], None if fresh_ids is None else list(fresh_ids)
+        try:
+            draft = operation(self, scope, **arguments)
+        finally:
+            self._given = None
+        if len(draft.edit) == 0:
+            raise EditError(draft.message or "Nothing to change.")
+        entry = {
+            "operation": operation.__name__,
+            "arguments": arguments,
+            "axes": list(scope.axes),
+            "index": list(scope.index),
+            "old_ids": np.unique(draft.edit.old).tolist(),
+            "new_ids": np.unique(draft.edit.new).tolist(),
+            "fresh_ids": self._taken,
+            "position": [round(float(i.mean()), 1) for i in draft.edit.indices],
+        }
+        return Change(draft.edit, draft.message, entry, draft.renaming)
+
+    # ---- what happened -----------------------------------------------------------------------
+
+    def commit(self, change: Change) -> None:
+        """Take note of a change that was applied to the user's data.
+
+        Parameters
+        ----------
+        change : Change
+            From `build`.
+        """
+        if change.renaming is not None:
+            self.records.rename(change.renaming)
+        self._follow(change.edit, pushed=True)
+        self._write_log(change.entry)
+
+    def observe(self, labels: NDArray[np.integer], *, painted: bool) -> LabelEdit:
+        """Take note of what somebody else did to the user's data: brush, fill, undo, redo.
+
+        Parameters
+        ----------
+        labels : ndarray of int
+            The data as they are now.
+        painted : bool
+            Whether napari's history got a step by it; False after undo and redo.
+
+        Returns
+        -------
+        LabelEdit
+            What has changed.
+        """
+        edit = edit_between(self.labels, np.asarray(labels))
+        if len(edit) == 0:
+            return edit
+        self._follow(edit, pushed=painted)
+        self.records.follow(self.labels)
+        self._write_log(
+            {
+                "operation": PAINT if painted else HISTORY,
+                "old_ids": np.unique(edit.old).tolist(),
+                "new_ids": np.unique(edit.new).tolist(),
+                "position": [round(float(i.mean()), 1) for i in edit.indices],
+                "patch": encode_patch(edit, self.labels.shape),
+            }
+        )
+        return edit
+
+    def _follow(self, edit: LabelEdit, *, pushed: bool) -> None:
+        edit.apply(self.labels)
+        values = [] if self.image is None else self.image.at(edit.indices)
+        self.statistics.update(edit.old, edit.new, values)
+        vanished = [i for i in np.unique(edit.old).tolist() if i not in self.statistics]
+        self.records.ids.note_present(int(edit.new.max()))
+        if pushed:
+            self.records.pushed(vanished)
+        else:
+            self.records.ids.unmade(vanished, np.unique(edit.new).tolist())
+
+    def _write_log(self, entry: dict[str, Any]) -> None:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.log.append({"step": len(self.log) + 1, "time": time} | entry)
+
+    def is_current(self, edit: LabelEdit) -> bool:
+        """Whether an edit that was built earlier still fits the label map."""
+        return bool((self.labels[edit.indices] == edit.old).all())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """What an operation returns.
+
+    Attributes
+    ----------
+    edit : LabelEdit
+        In the whole label map.
+    message : str
+        What it does; or, with an empty edit, why there is nothing to do.
+    renaming : Renaming or None
+        Given if ids mean something else after it.
+    """
+
+    edit: LabelEdit
+    message: str
+    renaming: Renaming | None = None

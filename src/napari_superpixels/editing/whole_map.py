@@ -1,0 +1,419 @@
+"""Operations on all superpixels of a plane or volume: clean up, count, results of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_superpixels.core.connectivity import connected_pieces, join_small_pieces
+from napari_superpixels.core.merge import merge_order
+from napari_superpixels.core.split import split_to_count
+from napari_superpixels.editing.label_edit import EditError, edit_between
+from napari_superpixels.editing.numbering import number
+from napari_superpixels.editing.partition import repartition
+from napari_superpixels.editing.patch import decode_array
+from napari_superpixels.editing.records import IdSource, Lock, Renaming
+from napari_superpixels.editing.session import Draft
+from napari_superpixels.graph import adjacency
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels.editing.label_edit import LabelEdit
+    from napari_superpixels.editing.scope import Scope
+    from napari_superpixels.editing.session import Session
+
+# Texture counts this much beside colour, when superpixels are compared to merge.
+_TEXTURE_WEIGHT = 0.5
+_TEXTURE_PX = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is untidy in a plane or volume.
+
+    Attributes
+    ----------
+    n_superpixels : int
+        Labels above 0.
+    n_pieces : int
+        Connected pieces; more than `n_superpixels` where labels are in several.
+    n_small : int
+        Pieces below the minimum size.
+    n_holes : int
+        Unlabelled spots that lie within one superpixel.
+    highest : int
+        Highest id of the whole label map.
+    n_ids : int
+        Ids of the whole label map; numbered in sequence if equal to `highest`.
+    """
+
+    n_superpixels: int
+    n_pieces: int
+    n_small: int
+    n_holes: int
+    highest: int
+    n_ids: int
+
+    def __str__(self) -> str:
+        """The findings in words."""
+        return (
+            f"{self.n_superpixels} superpixels in {self.n_pieces} pieces, {self.n_small} of them "
+            f"too small; {self.n_holes} holes; ids up to {self.highest} for {self.n_ids} "
+            "superpixels"
+        )
+
+
+def survey(session: Session, scope: Scope, *, min_size_px: int = 0) -> Survey:
+    """Look for what `clean_up` would tidy.
+
+    Parameters
+    ----------
+    session : Session
+        Has the label map.
+    scope : Scope
+        Plane or volume worked in.
+    min_size_px : int, default 0
+        Pieces with fewer pixels are too small.
+
+    Returns
+    -------
+    Survey
+        Counts.
+    """
+    view = scope.view(session.labels)
+    pieces = connected_pieces(view)
+    areas = np.bincount(pieces.ravel())[1:]
+    _, spots = _holes(pieces)
+    ids = session.statistics.ids
+    return Survey(
+        n_superpixels=int(np.count_nonzero(number(view)[0] > 0)),
+        n_pieces=len(areas),
+        n_small=int((areas < min_size_px).sum()),
+        n_holes=len(spots),
+        highest=int(ids.max(initial=0)),
+        n_ids=len(ids),
+    )
+
+
+def clean_up(
+    session: Session,
+    scope: Scope,
+    *,
+    connect: bool = True,
+    min_size_px: int = 0,
+    fill_holes: bool = False,
+    sequential: bool = False,
+) -> Draft:
+    """Make superpixels connected, large enough, without holes, and numbered in sequence.
+
+    Superpixels that are locked by hand keep their pixels.
+
+    Parameters
+    ----------
+    session : Session
+        Has the label map.
+    scope : Scope
+        Plane or volume worked in; numbering always covers the whole label map.
+    connect : bool, default True
+        Each connected piece becomes a superpixel of its own.
+    min_size_px : int, default 0
+        Smaller pieces join the neighbour that they resemble most.
+    fill_holes : bool, default False
+        Unlabelled spots within one superpixel become part of it.
+    sequential : bool, default False
+        Number the superpixels 1...K, in the order of their ids.
+
+    Returns
+    -------
+    Draft
+        The edit.
+    """
+    view = scope.view(session.labels)
+    before = survey(session, scope, min_size_px=min_size_px)
+    free = np.where(_held(session, view), 0, view)
+    # Without "connect", pieces of one label stay together: each label counts as one piece.
+    parts = connected_pieces(free) if connect else number(free)[1] + int(free.min() > 0)
+    if fill_holes:
+        spots, inside = _holes(connected_pieces(view))
+        for spot, at in inside.items():
+            parts[spots == spot] = parts[at]
+    if min_size_px > 1:
+        pieces = join_small_pieces(connected_pieces(parts), _features(session, scope), min_size_px)
+        parts = pieces
+    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None)
+    renaming = None
+    if sequential:
+        edit, renaming = _renumbered(session, edit)
+    after_labels = session.labels.copy()
+    edit.apply(after_labels)
+    n = int(np.count_nonzero(number(scope.view(after_labels))[0] > 0))
+    return Draft(edit, f"Cleaned up: {before.n_superpixels} superpixels became {n}.", renaming)
+
+
+def set_count(session: Session, scope: Scope, *, n_segments: int) -> Draft:
+    """Merge the most alike, or split the least homogeneous, until there are so many.
+
+    Fewer and fewer superpixels are nested: each is made of whole ones of a finer level.
+    Superpixels that are locked by hand stay as they are, and count.
+
+    Parameters
+    ----------
+    session : Session
+        Has the label map and the image.
+    scope : Scope
+        Plane or volume worked in.
+    n_segments : int
+        Superpixels wanted in the scope.
+
+    Returns
+    -------
+    Draft
+        The edit.
+
+    Raises
+    ------
+    EditError
+        If so many, or so few, are not possible.
+    """
+    view = scope.view(session.labels)
+    held = _held(session, view)
+    n_held = len(np.unique(view[held]))
+    pieces = connected_pieces(np.where(held, 0, view))
+    n_free, wanted = int(pieces.max(initial=0)), n_segments - n_held
+    if wanted < min(n_free, 1):
+        raise EditError(
+            f"{n_held} superpixels are locked and count: ask for more than that, or unlock some."
+        )
+    features = _features(session, scope)
+    if wanted <= n_free:
+        parts = Levels(pieces, features).at(max(wanted, 1))
+    else:
+        parts = split_to_count(pieces, features, wanted).astype(np.int64)
+    n = int(parts.max(initial=0))
+    if n != wanted:
+        limit = "separate islands cannot merge" if n > wanted else "every superpixel is one pixel"
+        raise EditError(f"{n_segments} is not possible: {n + n_held} is the nearest, as {limit}.")
+    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None)
+    if len(edit) == 0:
+        return Draft(edit, f"There are {n_segments} superpixels already.")
+    return Draft(edit, f"{n_free + n_held} superpixels became {n_segments}.")
+
+
+class Levels:
+    """Nested levels of detail of a label map, from merging the most alike neighbours.
+
+    Parameters
+    ----------
+    pieces : ndarray of int, 2D or 3D
+        Connected superpixels 1...K; 0 is outside.
+    features : ndarray of float, shape (C, *pieces.shape)
+        From the image.
+    """
+
+    def __init__(self, pieces: NDArray[np.integer], features: NDArray[np.floating]) -> None:
+        self._pieces = pieces
+        self.finest = int(pieces.max(initial=0))
+        self._merges = merge_order(pieces, features) if self.finest else []
+
+    @property
+    def coarsest(self) -> int:
+        """Number of superpixels of the coarsest level."""
+        return self.finest - len(self._merges)
+
+    def at(self, n_segments: int) -> NDArray[np.int64]:
+        """Return the level with so many superpixels.
+
+        Parameters
+        ----------
+        n_segments : int
+            Between `coarsest` and `finest`; the nearest level outside that range.
+
+        Returns
+        -------
+        ndarray of int64
+            Superpixels 1...n_segments; 0 outside.
+        """
+        parent = np.arange(self.finest + 1)
+        for i, j in self._merges[: max(self.finest - n_segments, 0)]:
+            parent[j] = i
+        for i in range(len(parent)):  # a parent has always a lower id
+            parent[i] = parent[parent[i]]
+        _, rows = np.unique(parent, return_inverse=True)
+        return np.asarray(rows[self._pieces], np.int64)
+
+
+def levels(session: Session, scope: Scope) -> Levels:
+    """Nested levels of detail of all superpixels that are not locked by hand.
+
+    Parameters
+    ----------
+    session : Session
+        Has the label map and the image.
+    scope : Scope
+        Plane or volume worked in.
+
+    Returns
+    -------
+    Levels
+        Its finest level is the label map as it is; `set_count` applies one.
+    """
+    view = scope.view(session.labels)
+    pieces = connected_pieces(np.where(_held(session, view), 0, view))
+    return Levels(pieces, _features(session, scope))
+
+
+def take_over(
+    session: Session, scope: Scope, *, start: Sequence[int], parts: str, recompute: bool
+) -> Draft:
+    """Put the network's superpixels in the place of those that are there.
+
+    Parameters
+    ----------
+    session : Session
+        Has the label map.
+    scope : Scope
+        Plane or volume worked in.
+    start : sequence of int
+        Where the result begins in the scope.
+    parts : str
+        The result: superpixels 1...K, 0 for pixels that stay; from `encode_array`.
+    recompute : bool
+        Whether locked and edited superpixels must be spared, and the new ones are unlocked.
+
+    Returns
+    -------
+    Draft
+        The edit.
+
+    Raises
+    ------
+    EditError
+        If a protected superpixel would change.
+    """
+    found = decode_array(parts)
+    box = tuple(slice(a, a + n) for a, n in zip(start, found.shape, strict=True))
+    before = scope.view(session.labels)[box]
+    covered = np.unique(before[found > 0]).tolist()
+    session.refuse_held(covered)
+    if recompute and any(session.records[i].lock is not Lock.FREE for i in covered):
+        raise EditError("An edited superpixel would change: recompute once more.")
+    lock = Lock.FREE if recompute else Lock.EDITED
+    edit = repartition(session, scope, start, before, found, keep_fragments=False, lock=lock)
+    verb = "Recomputed" if recompute else "Split in"
+    return Draft(edit, f"{verb} {int(found.max())} superpixels.")
+
+
+def assign_many(
+    session: Session, scope: Scope, *, ids: Sequence[int], categories: Sequence[int]
+) -> Draft:
+    """Assign classes to superpixels by their ids, wherever they are in the label map.
+
+    Parameters
+    ----------
+    session : Session
+        Has the label map.
+    scope : Scope
+        Not used: ids count in the whole label map.
+    ids : sequence of int
+        Superpixels; those that are gone or locked by hand are left out.
+    categories : sequence of int
+        Class of each.
+
+    Returns
+    -------
+    Draft
+        The edit.
+    """
+    known, rows, _ = number(session.labels)
+    target = known.astype(session.labels.dtype)
+    wanted = {
+        i: replace(session.records[i], category=category)
+        for i, category in zip(ids, categories, strict=True)
+        if i in session.statistics and session.records[i].lock is not Lock.HELD
+    }
+    changing = {i: record for i, record in wanted.items() if record != session.records[i]}
+    for i, label in zip(changing, session.fresh_ids(len(changing)), strict=True):
+        session.records.by_id[label] = changing[i]
+        target[np.searchsorted(known, i)] = label
+    edit = edit_between(session.labels, target[rows])
+    return Draft(edit, f"Classes assigned to {len(changing)} superpixels.")
+
+
+def _held(session: Session, view: NDArray[np.integer]) -> NDArray[np.bool_]:
+    ids = [i for i, record in session.records.by_id.items() if record.lock is Lock.HELD]
+    return np.isin(view, [i for i in ids if i in session.statistics])
+
+
+def _features(session: Session, scope: Scope) -> NDArray[np.floating]:
+    """Colour and texture of the scope; without an image, nothing that differs."""
+    shape = scope.view(session.labels).shape
+    if session.image is None:
+        return np.zeros((1, *shape), np.float32)
+    box = scope.lift_box(tuple(slice(0, n) for n in shape))
+    colour = session.image.features(box).reshape(-1, *shape)
+    mean = ndimage.gaussian_filter(colour[0], _TEXTURE_PX)
+    square = ndimage.gaussian_filter(colour[0] ** 2, _TEXTURE_PX)
+    texture = np.sqrt(np.maximum(square - mean**2, 0))
+    texture *= _TEXTURE_WEIGHT / (float(texture.std()) or 1.0)
+    return np.concatenate([colour, texture[None]])
+
+
+def _holes(
+    pieces: NDArray[np.int64],
+) -> tuple[NDArray[np.integer], dict[int, tuple[int, ...]]]:
+    """Find unlabelled spots within one piece: their map, and for each a pixel of that piece."""
+    spots, n = ndimage.label(pieces == 0)
+    inner = set(range(1, n + 1))
+    for axis in range(pieces.ndim):
+        for side in (0, -1):
+            inner -= set(np.unique(spots.take(side, axis)).tolist())
+    if not inner:
+        return spots, {}
+    highest = int(pieces.max())
+    pairs, _ = adjacency(np.where(spots > 0, spots + highest, pieces))
+    around: dict[int, set[int]] = {}
+    for piece, spot in pairs.tolist():
+        if spot > highest >= piece:
+            around.setdefault(spot - highest, set()).add(piece)
+    single = {s: next(iter(p)) for s, p in around.items() if s in inner and len(p) == 1}
+    first = np.full(highest + 1, -1, np.int64)
+    flat = pieces.ravel()
+    first[flat[::-1]] = np.arange(flat.size)[::-1]
+    return spots, {
+        s: tuple(int(i) for i in np.unravel_index(first[piece], pieces.shape))
+        for s, piece in single.items()
+    }
+
+
+def _renumbered(session: Session, edit: LabelEdit) -> tuple[LabelEdit, Renaming | None]:
+    """Follow an edit by numbering all superpixels 1...K; one edit that does both."""
+    labels, records = session.labels.copy(), session.records
+    edit.apply(labels)
+    ids, rows, _ = number(labels)
+    positive = ids > 0
+    target = ids.copy()
+    target[positive] = np.arange(1, np.count_nonzero(positive) + 1)
+    edit = edit_between(session.labels, target[rows].astype(labels.dtype))
+    if np.array_equal(ids, target) or len(edit) == 0:
+        return edit, None
+    after = {
+        int(new): records[int(old)]
+        for old, new in zip(ids, target, strict=True)
+        if int(old) in records.by_id
+    }
+    new_ids, first = np.unique(edit.new, return_index=True)
+    return edit, Renaming(
+        probes=tuple(i[first] for i in edit.indices),
+        before=edit.old[first],
+        after=new_ids,
+        records_before=records.by_id,
+        records_after=after,
+        ids_before=records.ids,
+        ids_after=IdSource(target.tolist(), labels.dtype),
+    )
