@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 METADATA_KEY = "napari-superpixels"
+_NAME = "napari-superpixels map"
 LABEL_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
 
 
@@ -30,6 +31,7 @@ def save_labels(
     labels: NDArray[np.integer],
     provenance: Mapping[str, Any] | None = None,
     *,
+    further: Mapping[str, NDArray[np.integer]] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a label map; the format follows the suffix.
@@ -41,17 +43,20 @@ def save_labels(
     ----------
     path : str or Path
         ``.tif``, ``.tiff``, ``.png`` (16 bit) or ``.npy``.
-    labels : ndarray of int, shape (H, W)
-        Labels of at most 65535 (stored as uint16), or more (TIFF and NPY only, as uint32).
+    labels : ndarray of int, shape (H, W), or more axes
+        Labels of at most 65535 (stored as uint16), or of less than 2^32 (TIFF and NPY only, as
+        uint32).
     provenance : mapping, optional
         Plain values; a TIFF keeps them as JSON in its description, see `read_provenance`.
+    further : mapping of str to ndarray of int, optional
+        More label maps for the same TIFF, by name; see `read_further`.
     overwrite : bool, default False
         Replace an existing file.
 
     Raises
     ------
     ExportError
-        If the suffix is unknown, the file exists, or it cannot be written.
+        If the suffix is unknown, the file exists, the labels do not fit, or it cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -59,7 +64,7 @@ def save_labels(
         raise ExportError(f"{path}: write labels as one of {', '.join(LABEL_SUFFIXES)}")
     if path.exists() and not overwrite:
         raise ExportError(f"{path}: exists already; use --force (overwrite=True) to replace it")
-    compact = labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
+    compact = _compact(path, labels)
     if suffix == ".png" and compact.dtype != np.uint16:
         raise ExportError(f"{path}: PNG holds at most 65535 labels; write a TIFF")
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{suffix}")
@@ -69,13 +74,52 @@ def save_labels(
         elif suffix == ".png":
             iio.imwrite(partial, compact)
         else:
-            metadata = {METADATA_KEY: dict(provenance or {})}
-            tifffile.imwrite(partial, compact, compression="zlib", metadata=metadata)
+            _write_tiff(partial, compact, dict(provenance or {}), further or {})
         partial.replace(path)
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _compact(path: Path, labels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    if labels.size and (labels.min() < 0 or labels.max() >= 2**32):
+        raise ExportError(
+            f"{path}: labels must lie between 0 and 4294967295 for a file; number them anew first"
+        )
+    return labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
+
+
+def _write_tiff(
+    path: Path,
+    labels: NDArray[np.unsignedinteger],
+    provenance: dict[str, Any],
+    further: Mapping[str, NDArray[np.integer]],
+) -> None:
+    with tifffile.TiffWriter(path) as tiff:
+        # Grey values also where three planes would look like the colours of a pixel.
+        options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack"}
+        tiff.write(labels, metadata={METADATA_KEY: provenance}, **options)
+        for name, extra in further.items():
+            tiff.write(_compact(path, extra), metadata={_NAME: name}, **options)
+
+
+def read_further(path: str | Path) -> dict[str, NDArray[np.unsignedinteger]]:
+    """Read the label maps that `save_labels` put beside the first one.
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF.
+
+    Returns
+    -------
+    dict of str to ndarray
+        As given to `save_labels`; empty if the file has none.
+    """
+    with tifffile.TiffFile(path) as tiff:
+        described = zip(tiff.series, tiff.shaped_metadata or (), strict=False)
+        return {about[_NAME]: series.asarray() for series, about in described if _NAME in about}
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:

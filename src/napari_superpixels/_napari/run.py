@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
-from superqt.utils import GeneratorWorker
 from vispy.scene.visuals import Line
 
 from napari_superpixels._napari.layer_output import (
@@ -17,13 +16,17 @@ from napari_superpixels._napari.layer_output import (
     finish_layer,
     new_layer,
 )
-from napari_superpixels._napari.worker import CancelSwitch, Delivery, Request, segment
+from napari_superpixels._napari.worker import (
+    CancellableWorker,
+    CancelSwitch,
+    Delivery,
+    Request,
+    segment,
+)
 from napari_superpixels.events import Step
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from napari.layers import Labels
     from napari.viewer import Viewer
 
@@ -35,27 +38,6 @@ class Target(StrEnum):
 
     NEW = "new layer"
     REPLACE = "replace the last result"
-
-
-class SegmentationWorker(GeneratorWorker[Step, None, Delivery | None]):
-    """A worker that ends by itself when asked to quit.
-
-    The inherited ``quit()``, which napari calls when its window closes, drops the generator between
-    two yields; whoever still holds the worker then holds the run's tensors.
-    """
-
-    def __init__(
-        self,
-        func: Callable[[Request, CancelSwitch], Generator[Step, None, Delivery | None]],
-        request: Request,
-        switch: CancelSwitch,
-    ) -> None:
-        super().__init__(func, request, switch)
-        self._switch = switch
-
-    def quit(self) -> None:
-        """Cancel the run; what is there is dropped."""
-        self._switch.cancel(keep=False)
 
 
 class Run(QObject):
@@ -90,14 +72,14 @@ class Run(QObject):
         self._preview: Labels | None = None
         self._switch = CancelSwitch()
         self._first: tuple[int, float] | None = None
-        self._worker: SegmentationWorker | None = None
+        self._worker: CancellableWorker | None = None
 
     def start(self) -> None:
         """Add the preview layer, empty, and start the thread."""
         if self._request.preferences.preview:
             # Now, not with the first preview: it takes longest, and the thread has the cores then.
             self._add_preview()
-        worker = SegmentationWorker(segment, self._request, self._switch)
+        worker = CancellableWorker(segment, self._request, self._switch)
         worker.yielded.connect(self._on_step)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)

@@ -7,9 +7,10 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from superqt.utils import GeneratorWorker
 
 from napari_superpixels._napari.colors import neighbour_colormap
 from napari_superpixels._napari.settings import Preferences
@@ -20,13 +21,14 @@ from napari_superpixels.graph import superpixel_table
 from napari_superpixels.params import SuperpixelParams
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from napari.utils.colormaps import CyclicLabelColormap
     from numpy.typing import NDArray
 
     from napari_superpixels.result import SuperpixelResult
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 PREVIEW_INTERVAL_S = 0.5
@@ -88,6 +90,69 @@ class CancelSwitch:
         return self._keep
 
 
+class CancellableWorker(GeneratorWorker[Step, None, Any]):
+    """A worker that ends by itself when asked to quit.
+
+    The inherited ``quit()``, which napari calls when its window closes, drops the generator between
+    two yields; whoever still holds the worker then holds the run's tensors.
+
+    Parameters
+    ----------
+    run : callable
+        ``run(request, switch)`` is a generator of Steps that looks at the switch.
+    request : object
+        What to do.
+    switch : CancelSwitch
+        Stops it.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Any, CancelSwitch], Generator[Step, None, Any]],
+        request: Any,
+        switch: CancelSwitch,
+    ) -> None:
+        super().__init__(run, request, switch)
+        self._switch = switch
+
+    def quit(self) -> None:
+        """Cancel the run; what is there is dropped."""
+        self._switch.cancel(keep=False)
+
+
+def tell_runtime_errors(steps: Generator[Step, None, T]) -> Generator[Step, None, T]:
+    """Turn RuntimeErrors, which a worker would swallow, into `SuperpixelError`.
+
+    Parameters
+    ----------
+    steps : generator of Step
+        What runs in the worker.
+
+    Yields
+    ------
+    Step
+        Its Steps.
+
+    Returns
+    -------
+    object
+        What it returns.
+
+    Raises
+    ------
+    SuperpixelError
+        For a RuntimeError.
+    """
+    try:
+        return (yield from steps)
+    except RuntimeError as error:
+        # As text: a log record that is kept would keep the traceback's frames and their tensors.
+        _log.error("segmentation failed\n%s", traceback.format_exc())
+        message = f"{type(error).__name__}: {error}"
+        error.__traceback__ = None  # its frames hold tensors
+    raise SuperpixelError(f"PyTorch could not go on. {message}")
+
+
 def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Delivery | None]:
     """Run a request.
 
@@ -115,14 +180,7 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Del
     ValueError
         If the image or a parameter is unusable.
     """
-    try:
-        return (yield from _segment(request, switch))
-    except RuntimeError as error:
-        # As text: a log record that is kept would keep the traceback's frames and their tensors.
-        _log.error("segmentation failed\n%s", traceback.format_exc())
-        message = f"{type(error).__name__}: {error}"
-        error.__traceback__ = None  # its frames hold tensors
-    raise SuperpixelError(f"PyTorch could not go on. {message}")
+    return (yield from tell_runtime_errors(_segment(request, switch)))
 
 
 def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Delivery | None]:
@@ -141,6 +199,22 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, De
         preview_interval_s=PREVIEW_INTERVAL_S if request.preferences.preview else None,
         memory_limit_gb=request.preferences.memory_limit_gb,
     )
+    result = yield from _watched(steps, switch)
+    if result is None:
+        return None
+    table = superpixel_table(
+        result.labels,
+        as_channels(image, source.channel_axis),
+        channel_names=source.channel_names,
+        pixel_area=source.placement.pixel_area,
+    )
+    return Delivery(request, result, table, neighbour_colormap(result.labels))
+
+
+def _watched(
+    steps: Generator[Step, Command | None, SuperpixelResult], switch: CancelSwitch
+) -> Generator[Step, None, SuperpixelResult | None]:
+    """Pass Steps on now and then, and look at the switch after every one."""
     reported = 0.0
     command: Command | None = None
     try:
@@ -160,12 +234,79 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, De
         result: SuperpixelResult = end.value
     finally:
         steps.close()
-    if switch.cancelled and not switch.keep:
-        return None
-    table = superpixel_table(
-        result.labels,
-        as_channels(image, source.channel_axis),
-        channel_names=source.channel_names,
-        pixel_area=source.placement.pixel_area,
+    return None if switch.cancelled and not switch.keep else result
+
+
+@dataclass(frozen=True, slots=True)
+class PartRequest:
+    """Pixels of an image that are to be segmented anew.
+
+    Attributes
+    ----------
+    channels : array_like, shape (C, H, W)
+        Part of the image; read in the worker.
+    mask : ndarray of bool, shape (H, W)
+        Pixels to segment.
+    params : SuperpixelParams
+        Parameters.
+    device : str
+        Where to run.
+    memory_limit_gb : float or None
+        Largest estimate to run.
+    """
+
+    channels: Any
+    mask: NDArray[np.bool_]
+    params: SuperpixelParams
+    device: str
+    memory_limit_gb: float | None
+
+
+def segment_part(
+    request: PartRequest, switch: CancelSwitch
+) -> Generator[Step, None, NDArray[np.int32] | None]:
+    """Segment some pixels of an image anew.
+
+    Parameters
+    ----------
+    request : PartRequest
+        What to do.
+    switch : CancelSwitch
+        Stops the run within one iteration.
+
+    Yields
+    ------
+    Step
+        At most ten a second.
+
+    Returns
+    -------
+    ndarray of int32, shape (H, W), or None
+        Superpixels 1...K, 0 outside the mask; None if cancelled.
+
+    Raises
+    ------
+    SuperpixelError
+        Also for any RuntimeError, which a worker would swallow.
+    ValueError
+        If the image or a parameter is unusable.
+    """
+    return (yield from tell_runtime_errors(_segment_part(request, switch)))
+
+
+def _segment_part(
+    request: PartRequest, switch: CancelSwitch
+) -> Generator[Step, None, NDArray[np.int32] | None]:
+    from napari_superpixels.api import iter_superpixels  # torch takes seconds to load
+
+    steps = iter_superpixels(
+        np.asarray(request.channels),
+        request.params,
+        channel_axis=0,
+        mask=request.mask,
+        nodata=float("nan"),
+        device=request.device,
+        memory_limit_gb=request.memory_limit_gb,
     )
-    return Delivery(request, result, table, neighbour_colormap(result.labels))
+    result = yield from _watched(steps, switch)
+    return None if result is None else result.labels

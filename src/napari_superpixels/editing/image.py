@@ -32,6 +32,16 @@ class EditImage:
     names: tuple[str, ...]
     is_rgb: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What the log says of it."""
+        return "rgb" if self.is_rgb else f"{len(self.names)} channels"
+
+    @property
+    def can_be_rgb(self) -> bool:
+        """Whether there are three channels."""
+        return len(self.names) == 3
+
     def values(self, box: Box | None = None) -> NDArray[np.generic]:
         """Read values as they are.
 

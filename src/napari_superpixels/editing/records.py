@@ -281,14 +281,20 @@ class Records:
         for label in self.ids.pushed(vanished):
             self.forget(label)
 
-    def follow(self, labels: NDArray[np.integer]) -> None:
+    def follow(self, labels: NDArray[np.integer]) -> bool:
         """Follow undo and redo across a renumbering, by looking at a pixel of each superpixel.
 
         Parameters
         ----------
         labels : ndarray of int
             The label map as it is now.
+
+        Returns
+        -------
+        bool
+            Whether one was crossed.
         """
+        known = self.by_id
         while self._done and np.array_equal(labels[self._done[-1].probes], self._done[-1].before):
             renaming = self._done.pop()
             self._undone.append(renaming)
@@ -300,6 +306,7 @@ class Records:
             renaming = self._undone.pop()
             self._done.append(renaming)
             self._switch(renaming.records_after, renaming.ids_after)
+        return self.by_id is not known
 
     def _switch(self, by_id: dict[int, Record], ids: IdSource) -> None:
         self.by_id, self.ids = by_id, ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,11 +70,11 @@ def replay(
     EditError
         If a step cannot be repeated, or gives other superpixels than the log says.
     """
-    session = Session(np.ascontiguousarray(labels), image, records)
+    session = Session(np.ascontiguousarray(labels), None, records)
     for entry in log:
         where = f"step {entry.get('step', '?')} ({entry.get('operation', 'unknown')})"
         try:
-            _repeat(session, entry)
+            _repeat(session, image, entry)
         except (EditError, ValueError, KeyError, TypeError, IndexError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise EditError(f"{where} of the log cannot be repeated: {reason}") from error
@@ -87,7 +88,7 @@ def replay(
     return session
 
 
-def _repeat(session: Session, entry: Mapping[str, Any]) -> None:
+def _repeat(session: Session, image: EditImage | None, entry: Mapping[str, Any]) -> None:
     name = entry["operation"]
     if name in (PAINT, HISTORY):
         labels = session.labels.copy()
@@ -98,7 +99,23 @@ def _repeat(session: Session, entry: Mapping[str, Any]) -> None:
     if name not in OPERATIONS:
         raise ValueError(f"there is no such operation (there are {', '.join(OPERATIONS)})")
     scope = Scope(tuple(entry["axes"]), tuple(entry["index"]))
-    change = session.build(
-        OPERATIONS[name], scope, fresh_ids=entry["fresh_ids"], **entry["arguments"]
-    )
+    # The image decides what is built; the session itself keeps no statistics of it.
+    session.image = _image_for(image, entry["image"])
+    try:
+        change = session.build(
+            OPERATIONS[name], scope, fresh_ids=entry["fresh_ids"], **entry["arguments"]
+        )
+    finally:
+        session.image = None
     session.commit(change)
+
+
+def _image_for(image: EditImage | None, kind: str | None) -> EditImage | None:
+    """The image, read as it was when a step was made."""
+    if kind is None:
+        return None
+    if image is None:
+        raise ValueError("it needs the image")
+    if kind not in ("rgb", f"{len(image.names)} channels") or (kind == "rgb") > image.can_be_rgb:
+        raise ValueError(f"it was made with an image of {kind}, this one has {len(image.names)}")
+    return replace(image, is_rgb=kind == "rgb")

@@ -64,11 +64,13 @@ class Session:
         What is known of its superpixels.
     log : list of dict, optional
         Log to go on with.
+    start : ndarray of int, optional
+        The label map that this log began with.
 
     Attributes
     ----------
-    labels : ndarray of int
-        The label map as it is now.
+    labels, start : ndarray of int
+        The label map as it is now, and as it was when the log began.
     statistics : SuperpixelStatistics
         Of its superpixels.
     choose_id : callable or None
@@ -81,8 +83,11 @@ class Session:
         image: EditImage | None = None,
         records: Records | None = None,
         log: list[dict[str, Any]] | None = None,
+        *,
+        start: NDArray[np.integer] | None = None,
     ) -> None:
         self.labels = np.array(labels)
+        self.start = self.labels.copy() if start is None else start
         self.image = image
         self.statistics = self._count()
         self.records = records or Records(IdSource(self.statistics.ids.tolist(), self.labels.dtype))
@@ -226,6 +231,7 @@ class Session:
         entry = {
             "operation": operation.__name__,
             "arguments": arguments,
+            "image": None if self.image is None else self.image.kind,
             "axes": list(scope.axes),
             "index": list(scope.index),
             "old_ids": np.unique(draft.edit.old).tolist(),
@@ -245,9 +251,11 @@ class Session:
         change : Change
             From `build`.
         """
+        self._follow(change.edit)
         if change.renaming is not None:
             self.records.rename(change.renaming)
-        self._follow(change.edit, pushed=True)
+        else:
+            self._note_ids(change.edit, pushed=True)
         self._write_log(change.entry)
 
     def observe(self, labels: NDArray[np.integer], *, painted: bool) -> LabelEdit:
@@ -268,8 +276,10 @@ class Session:
         edit = edit_between(self.labels, np.asarray(labels))
         if len(edit) == 0:
             return edit
-        self._follow(edit, pushed=painted)
-        self.records.follow(self.labels)
+        self._follow(edit)
+        # After undo of a renumbering the ids mean something else: there is nothing to note then.
+        if painted or not self.records.follow(self.labels):
+            self._note_ids(edit, pushed=painted)
         self._write_log(
             {
                 "operation": PAINT if painted else HISTORY,
@@ -281,10 +291,12 @@ class Session:
         )
         return edit
 
-    def _follow(self, edit: LabelEdit, *, pushed: bool) -> None:
+    def _follow(self, edit: LabelEdit) -> None:
         edit.apply(self.labels)
         values = [] if self.image is None else self.image.at(edit.indices)
         self.statistics.update(edit.old, edit.new, values)
+
+    def _note_ids(self, edit: LabelEdit, *, pushed: bool) -> None:
         vanished = [i for i in np.unique(edit.old).tolist() if i not in self.statistics]
         self.records.ids.note_present(int(edit.new.max()))
         if pushed:

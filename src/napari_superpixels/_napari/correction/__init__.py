@@ -1,0 +1,1 @@
+"""The correction dock: tools that edit any Labels layer through napari's own history."""

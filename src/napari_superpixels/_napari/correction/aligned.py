@@ -1,0 +1,116 @@
+"""The image under a Labels layer, on the labels' own pixel grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+
+from napari_superpixels.editing.image import EditImage
+from napari_superpixels.editing.label_edit import EditError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image, Labels
+
+# How far pixels may lie from the labels' pixels anywhere in the layer, in pixels.
+_TOLERANCE_PX = 0.1
+
+
+def aligned_image(
+    labels: Labels, image: Image, channel_axis: int | None, point: Sequence[float]
+) -> EditImage:
+    """Cut out of an image layer what lies under a Labels layer.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+        The labels.
+    image : napari.layers.Image
+        The image; may have more axes, be larger, lazy, or multiscale (its full resolution counts).
+    channel_axis : int or None
+        Axis of the image's data that holds channels.
+    point : sequence of float
+        Where the viewer stands, in world coordinates; decides on axes that the labels lack.
+
+    Returns
+    -------
+    EditImage
+        Lazy where the image is.
+
+    Raises
+    ------
+    EditError
+        If the pixels of the two do not lie on each other.
+    """
+    data = image.data[0] if image.multiscale else image.data
+    if not hasattr(data, "__array_function__"):  # zarr and the like can not be transposed lazily
+        data = da.from_array(data)
+    matrix, offset = _pixel_map(labels, image, point)
+    index: list[Any] = [slice(None)] * data.ndim
+    source_axis: dict[int, int] = {}
+    for axis in range(image.ndim):
+        if axis == channel_axis:
+            continue
+        along = np.flatnonzero(np.abs(matrix[axis]) > 1e-6)
+        place = round(float(offset[axis]))
+        if len(along) == 0:
+            if not 0 <= place < data.shape[axis]:
+                raise _mismatch(labels, image)
+            index[axis] = place
+            continue
+        n = labels.data.shape[along[0]]
+        slack = abs(matrix[axis, along[0]] - 1) * n + abs(offset[axis] - place)
+        fits = place >= 0 and place + n <= data.shape[axis]
+        if len(along) > 1 or slack > _TOLERANCE_PX or not fits or along[0] in source_axis:
+            raise _mismatch(labels, image)
+        source_axis[int(along[0])] = axis
+        index[axis] = slice(place, place + n)
+    lacking = [a for a in range(labels.ndim) if a not in source_axis]
+    if any(labels.data.shape[a] > 1 for a in lacking):
+        raise _mismatch(labels, image)
+    if image.rgb:
+        index[-1] = slice(0, 3)  # transparency is not colour
+    cut = data[tuple(index)]
+    kept = [a for a in range(data.ndim) if isinstance(index[a], slice)]
+    channels = [] if channel_axis is None else [kept.index(channel_axis % data.ndim)]
+    order = channels + [kept.index(source_axis[a]) for a in sorted(source_axis)]
+    cut = cut.transpose(order)
+    if channel_axis is None:
+        cut = cut[None]
+    for axis in lacking:
+        cut = np.expand_dims(cut, axis + 1)
+    return EditImage(cut, _names(image, len(cut)), is_rgb=bool(image.rgb))
+
+
+def _pixel_map(
+    labels: Labels, image: Image, point: Sequence[float]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Affine map from pixels of the labels to pixels of the image."""
+    ndim = max(labels.ndim, image.ndim, len(point))
+
+    def into_image(pixel: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        world = np.zeros(ndim)
+        world[ndim - len(point) :] = point
+        world[ndim - labels.ndim :] = labels.data_to_world(pixel)
+        return np.asarray(image.world_to_data(world[ndim - image.ndim :]), float)
+
+    origin = into_image(np.zeros(labels.ndim))
+    steps = [into_image(unit) - origin for unit in np.eye(labels.ndim)]
+    return np.stack(steps, axis=1), origin
+
+
+def _names(image: Image, n: int) -> tuple[str, ...]:
+    if image.rgb:
+        return ("red", "green", "blue")
+    return ("intensity",) if n == 1 else tuple(f"channel {i}" for i in range(n))
+
+
+def _mismatch(labels: Labels, image: Image) -> EditError:
+    return EditError(
+        f"The pixels of “{image.name}” do not lie on those of “{labels.name}” (other shape, scale, "
+        "rotation or place), so it cannot guide the tools: choose the image that the labels were "
+        "made from."
+    )

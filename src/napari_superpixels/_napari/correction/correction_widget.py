@@ -1,0 +1,462 @@
+"""The dock "Superpixel correction": tools for any Labels layer."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from weakref import ReferenceType, ref
+
+import napari.viewer
+from magicgui.widgets import CheckBox, ComboBox
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_error
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QSizePolicy,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_superpixels._napari.correction.aligned import aligned_image
+from napari_superpixels._napari.correction.class_panel import ClassPanel
+from napari_superpixels._napari.correction.controller import Controller
+from napari_superpixels._napari.correction.editor import LayerEditor
+from napari_superpixels._napari.correction.files import load_corrected, save_corrected
+from napari_superpixels._napari.correction.network_panel import NetworkPanel
+from napari_superpixels._napari.correction.target import (
+    can_be_copied,
+    editable_copy,
+    looks_like_volume,
+    problem_with,
+)
+from napari_superpixels._napari.correction.tools import (
+    TOOLS,
+    ClassTool,
+    MergeTool,
+    Options,
+    ResegmentTool,
+    Tool,
+)
+from napari_superpixels._napari.correction.whole_panel import DetailPanel, TidyPanel
+from napari_superpixels._napari.image_choice import ImageChoice
+from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
+from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.export import METADATA_KEY
+
+PLANE, VOLUME = "this plane", "volume (3D)"
+_TOOLS_A_ROW = 4
+
+
+class CorrectionWidget(QWidget):
+    """Dock widget "Superpixel correction".
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer.
+    """
+
+    # The annotation stays a real type: napari injects the viewer by it.
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.editor: LayerEditor | None = None
+        self._controller: Controller | None = None
+        self._layer: Labels | None = None
+        self._window: ReferenceType[QWidget] | None = None
+        self._image_in_use: tuple[int, int | None] | None = None
+        self.options = Options()
+        self.image = ImageChoice(napari_viewer)
+        self._build()
+        self.image.changed.connect(self._on_image)
+        self.classes.chosen.connect(self._on_class)
+        self.network.running_changed.connect(self._on_running)
+        events = napari_viewer.layers.events
+        self._connections: list[tuple[Any, Any]] = [
+            (napari_viewer.layers.selection.events.active, self._on_active),
+            (events.removed, self._on_removed),
+            (napari_viewer.dims.events.current_step, self._on_view),
+            (napari_viewer.dims.events.order, self._on_view),
+        ]
+        for event, slot in self._connections:
+            event.connect(slot)
+        # Children get no closeEvent when the window closes, but every widget is destroyed.
+        self.destroyed.connect(partial(_let_go, self.__dict__))
+        self._on_active()
+
+    def _build(self) -> None:
+        self.layer_label = text_label()
+        self.image_label = text_label()
+        self.message = text_label(selectable=True)
+        self.copy_button = button(
+            "Make an editable copy",
+            "Add a layer in memory with the same labels, which can be corrected.",
+            self.make_copy,
+        )
+        self.work_box = ComboBox(
+            label="Work in",
+            choices=[PLANE, VOLUME],
+            value=PLANE,
+            tooltip="Whether superpixels are areas in the plane shown (frames of a time series) "
+            "or bodies that go on in the next plane (a z-stack that was labelled in 3D).",
+        )
+        self.work_box.changed.connect(self._on_work)
+        self.snap_box = CheckBox(
+            label="Cut snaps to edges",
+            value=False,
+            tooltip="The cut tool's line may be left for image edges near it.",
+        )
+        self.snap_box.changed.connect(lambda on: setattr(self.options, "snap", bool(on)))
+        self.plane_box = CheckBox(
+            label="Split only this plane",
+            value=True,
+            tooltip="In a volume: split and cut only the plane shown, or through all planes.",
+        )
+        self.plane_box.changed.connect(lambda on: setattr(self.options, "split_in_plane", bool(on)))
+        self.tool_buttons: dict[str, QToolButton] = {}
+        tools = QWidget()
+        grid = QGridLayout(tools)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        for i, tool in enumerate(TOOLS):
+            made = QToolButton()
+            made.setText(f"{tool.name} ({tool.key})")
+            made.setToolTip(tool.tooltip)
+            made.setCheckable(True)
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
+            made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            made.clicked.connect(partial(self._on_tool_button, tool.name))
+            self.tool_buttons[tool.name] = made
+            grid.addWidget(made, i // _TOOLS_A_ROW, i % _TOOLS_A_ROW)
+
+        self.classes = ClassPanel(self._viewer, self.say)
+        self.detail = DetailPanel(self._viewer, self.say)
+        self.tidy = TidyPanel(self.say)
+        self.network = NetworkPanel(self.say)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for name, panel in (
+            ("Classes", self.classes),
+            ("Detail", self.detail),
+            ("Clean up", self.tidy),
+            ("Network", self.network),
+        ):
+            self.tabs.addTab(panel, name)
+
+        self.save_button = button(
+            "Save…",
+            "Write labels, fragments, classes, locks and the edit log to one TIFF.",
+            self._save,
+        )
+        self.open_button = button(
+            "Open…", "Read labels that were saved here, and go on correcting them.", self._open
+        )
+        self._image_rows = rows(self.image.layer_box, self.image.channel_box)
+        self._work_rows = rows(self.work_box)
+        self._plane_rows = rows(self.plane_box)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 6, 0)
+        column.setSpacing(4)
+        for widget in (
+            self.layer_label,
+            self.copy_button,
+            self._image_rows,
+            self.image_label,
+            self._work_rows,
+            tools,
+            rows(self.snap_box),
+            self._plane_rows,
+        ):
+            column.addWidget(widget)
+        column.addWidget(self.tabs, stretch=1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(VerticalScroll(content), stretch=1)
+        layout.addWidget(self.message)
+        layout.addLayout(row(self.save_button, self.open_button))
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Remember the window, to know later whether the viewer outlives the dock."""
+        self._window = ref(self.window() or self)
+        super().showEvent(event)
+
+    # ---- which layer -------------------------------------------------------------------------
+
+    def _on_active(self, event: Any = None) -> None:
+        """Follow the active Labels layer; other layers may be active in between."""
+        active = self._viewer.layers.selection.active
+        new = isinstance(active, Labels) and active is not self._layer
+        if new and not self._is_derived(active):
+            self._attach(active)
+        self._refresh()
+
+    def _on_removed(self, event: Any = None) -> None:
+        if self._layer is not None and self._layer not in self._viewer.layers:
+            self._attach(None)
+            self._on_active()
+
+    def _is_derived(self, layer: Labels) -> bool:
+        derived = [self.classes.semantic, self.classes.suggestions, self.detail.preview]
+        if self.editor is not None:
+            derived.append(self.editor.marks)
+        return any(d is not None and d.layer == layer for d in derived)
+
+    def _attach(self, layer: Labels | None) -> None:
+        self._detach()
+        self._layer = layer
+        if layer is not None:
+            layer.events.editable.connect(self._on_editable)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start to correct the layer, if it can be."""
+        layer = self._layer
+        if layer is None or problem_with(layer):
+            self._refresh()
+            return
+        editor = LayerEditor(self._viewer, layer, self)
+        if layer.ndim >= 3 and looks_like_volume(layer):
+            self.work_box.value = VOLUME
+        else:
+            self.work_box.value = PLANE
+        editor.volume = self.work_box.value == VOLUME
+        self.editor = editor
+        editor.changed.connect(self._refresh)
+        source = layer.metadata[METADATA_KEY].get("source_layer")
+        if source in [image.name for image in self._viewer.layers if isinstance(image, Image)]:
+            self.image.layer_box.value = source
+        self._on_image()
+        for panel in (self.classes, self.detail, self.tidy, self.network):
+            panel.attach(editor)
+        tools = [self._make_tool(kind, editor) for kind in TOOLS]
+        class_keys: dict[str, Callable[[], None]] = {
+            str(i): partial(self.classes.choose, i) for i in range(10)
+        }
+        self._controller = Controller(
+            editor,
+            tools,
+            {"N": self.classes.go_to_next},
+            {ClassTool.name: class_keys},
+            self.say,
+        )
+        self._controller.chosen.connect(self._on_tool)
+        self._controller.choose(MergeTool.name)
+        self._refresh()
+
+    def _make_tool(self, kind: type[Tool], editor: LayerEditor) -> Tool:
+        if issubclass(kind, ResegmentTool):
+            return kind(editor, self.options, self.say, self.network.split)
+        return kind(editor, self.options, self.say)
+
+    def _detach(self) -> None:
+        if self._layer is not None:
+            self._layer.events.editable.disconnect(self._on_editable)
+        if self._controller is not None:
+            self._controller.cleanup()
+        if self.editor is not None:
+            for panel in (self.classes, self.detail, self.tidy, self.network):
+                panel.attach(None)
+            self.editor.cleanup()
+            self.editor.marks.remove()
+        self.editor = self._controller = None
+
+    def _on_editable(self, event: Any = None) -> None:
+        """A layer that a run has unlocked can be corrected now, and the other way round."""
+        if self._layer is not None and bool(problem_with(self._layer)) == bool(self.editor):
+            layer = self._layer
+            self._detach()
+            self._layer = None
+            self._attach(layer)
+
+    def make_copy(self) -> None:
+        """Add an editable copy of a layer that cannot be edited itself."""
+        if self._layer is not None:
+            self._viewer.add_layer(editable_copy(self._layer))
+
+    # ---- which image, which axes -------------------------------------------------------------
+
+    def _on_image(self) -> None:
+        if self.editor is None:
+            return
+        layer, session = self.image.layer, self.editor.session
+        problem, found = "", None
+        if layer is None:
+            problem = "No image: merge, detach, lock and classes work; splits ignore edges."
+        else:
+            try:
+                found = aligned_image(
+                    self.editor.layer, layer, self.image.channel_axis, self._viewer.dims.point
+                )
+            except EditError as error:
+                problem = str(error)
+        self.image_label.setText(problem)
+        self.image_label.setVisible(bool(problem))
+        choice = None if found is None or layer is None else (id(layer), self.image.channel_axis)
+        if choice != self._image_in_use or session.image is None:
+            self._image_in_use = choice
+            self.editor.use_image(found)
+
+    def _on_work(self, value: str) -> None:
+        if self.editor is not None:
+            self.editor.volume = value == VOLUME
+            self.editor.refresh_table()
+        self._refresh()
+
+    def _on_view(self, event: Any = None) -> None:
+        if self._controller is not None and self._controller.tool is not None:
+            self._controller.tool.reset()
+        self._refresh()
+
+    # ---- tools -------------------------------------------------------------------------------
+
+    def choose_tool(self, name: str) -> None:
+        """Choose a tool, as its button and its key do.
+
+        Parameters
+        ----------
+        name : str
+            Its name; empty for none.
+        """
+        if self._controller is not None and self._layer is not None:
+            self._viewer.layers.selection.active = self._layer
+            self._controller.choose(name)
+
+    def _on_tool_button(self, name: str, _checked: bool = False) -> None:
+        self.choose_tool(name)
+
+    def _on_tool(self, name: str) -> None:
+        for key, made in self.tool_buttons.items():
+            made.setChecked(key == name)
+        if name:
+            assert self._controller is not None
+            self.say(self._controller.tools[name].hint)
+        if name == ClassTool.name:
+            self.tabs.setCurrentWidget(self.classes)
+        if name == ResegmentTool.name:
+            self.tabs.setCurrentWidget(self.network)
+
+    def _on_class(self, category: int) -> None:
+        self.options.category = category
+        if self._controller is not None:
+            tool = self._controller.tool
+            if category and not isinstance(tool, ClassTool):
+                self.choose_tool(ClassTool.name)
+            names = {} if self.classes.classes is None else self.classes.classes.names
+            self.say(f"Class: {names.get(category, 'none')}. Click or drag over superpixels.")
+
+    def _on_running(self, running: bool) -> None:
+        if self._controller is not None:
+            self._controller.enabled = not running
+        self._refresh()
+
+    # ---- what the dock says ------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Tell the user a line, in the dock and in the status bar.
+
+        Parameters
+        ----------
+        text : str
+            The line.
+        """
+        self.message.setText(text)
+        self._viewer.status = text
+
+    def _refresh(self, event: Any = None) -> None:
+        layer = self._layer
+        problem = problem_with(layer)
+        self.copy_button.setVisible(bool(problem) and can_be_copied(layer))
+        volume = layer is not None and layer.ndim >= 3
+        self._work_rows.setVisible(volume)
+        self._plane_rows.setVisible(volume and self.work_box.value == VOLUME)
+        for made in self.tool_buttons.values():
+            made.setEnabled(self.editor is not None)
+        self.tabs.setEnabled(self.editor is not None)
+        self.save_button.setEnabled(self.editor is not None)
+        if self.editor is None:
+            self.layer_label.setText(problem)
+            return
+        found = self.editor.session.statistics
+        kinds = [str(self.editor.session.records[i].lock) for i in found.ids.tolist()]
+        text = f"<b>{len(kinds)} superpixels</b> in “{self.editor.layer.name}”"
+        edited, held = kinds.count("edited"), kinds.count("held")
+        if edited or held:
+            text += f"; {edited} edited, {held} locked"
+        self.layer_label.setText(text)
+
+    # ---- files -------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        name = "" if self._layer is None else f"{self._layer.name}.tif"
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save corrected labels", name, "Labels (*.tif *.tiff)"
+        )
+        if path:
+            self.save(Path(path), overwrite=True)  # the dialog has asked
+
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write labels, fragments, classes, locks and log; say what went wrong if that fails.
+
+        Parameters
+        ----------
+        path : Path
+            TIFF.
+        overwrite : bool, default False
+            Replace an existing file.
+        """
+        if self.editor is None:
+            return
+        self.editor.sync()
+        try:
+            save_corrected(path, self.editor.layer, self.editor.session, overwrite=overwrite)
+        except SuperpixelError as error:
+            show_error(str(error))
+            return
+        self.say(f"Saved {path}.")
+
+    def _open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open corrected labels", "", "Labels (*.tif *.tiff);;All files (*)"
+        )
+        if path:
+            self.open(Path(path))
+
+    def open(self, path: Path) -> None:
+        """Add the layer that `save` wrote; say what went wrong if that fails.
+
+        Parameters
+        ----------
+        path : Path
+            TIFF.
+        """
+        try:
+            layer = load_corrected(path)
+        except SuperpixelError as error:
+            show_error(str(error))
+            return
+        self._viewer.layers.selection.active = self._viewer.add_layer(layer)
+
+
+def _let_go(state: dict[str, Any]) -> None:
+    """Give the layer back and disconnect from the viewer, once Qt destroyed the widget."""
+    for event, slot in state["_connections"]:
+        event.disconnect(slot)
+    state["image"].cleanup()
+    state["network"].abandon()
+    editor, controller = state["editor"], state["_controller"]
+    if editor is None or controller is None:
+        return
+    editor.cleanup()
+    window = state["_window"] and state["_window"]()
+    if window is not None and isalive(window):
+        controller.cleanup()
+        for layer in (editor.marks, state["detail"].preview, state["classes"].suggestions):
+            layer.remove()

@@ -1,0 +1,135 @@
+"""Layers that show what is known of the superpixels; made by the plugin, not edited by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_superpixels._napari.correction.target import placement_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    Color = tuple[float, float, float, float]
+
+
+class DerivedLayer:
+    """A Labels layer over another one, of the same shape and place, locked for the user.
+
+    It comes into being with the first pixels that it shows. If the user removes it, nothing is
+    shown until `show` is called.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    base : napari.layers.Labels
+        What it lies over.
+    suffix : str
+        Added to the name of `base`.
+    contour : int, default 0
+        Width of outlines in pixels; 0 fills.
+    opacity : float, default 1.0
+        Opacity.
+    """
+
+    def __init__(
+        self, viewer: Viewer, base: Labels, suffix: str, *, contour: int = 0, opacity: float = 1.0
+    ) -> None:
+        self._viewer = viewer
+        self._base = base
+        self._suffix = suffix
+        self._contour = contour
+        self._opacity = opacity
+        self._colors: dict[int, Color] = {}
+        self._layer: Labels | None = None
+
+    @property
+    def layer(self) -> Labels | None:
+        """The layer, if it is in the viewer."""
+        return self._layer if self._layer in self._viewer.layers else None
+
+    def set_colors(self, colors: Mapping[int, Color]) -> None:
+        """Choose the colour of each value; others are transparent.
+
+        Parameters
+        ----------
+        colors : mapping of int to RGBA
+            From 0 to 1.
+        """
+        self._colors = dict(colors)
+        if self.layer is not None:
+            self.layer.colormap = self._colormap()
+
+    def show(self, values: NDArray[np.integer] | None = None) -> Labels:
+        """Add the layer if it is not there, with some values or empty; return it.
+
+        Parameters
+        ----------
+        values : ndarray of int, optional
+            What it is to show, in the shape of the base layer.
+
+        Returns
+        -------
+        napari.layers.Labels
+            The layer.
+        """
+        layer = self.layer
+        if layer is not None:
+            if values is not None:
+                layer.data[...] = values
+                layer.refresh()
+            return layer
+        # Zeros take no memory until they are written.
+        data = np.zeros(self._base.data.shape, np.uint8)
+        if values is not None:
+            data[...] = values
+        active = self._viewer.layers.selection.active
+        layer = Labels(
+            data,
+            name=f"{self._base.name} {self._suffix}",
+            colormap=self._colormap(),
+            opacity=self._opacity,
+            **placement_of(self._base),
+        )
+        layer.contour = self._contour
+        layer.editable = False
+        self._layer = self._viewer.add_layer(layer)
+        self._viewer.layers.selection.active = active
+        return self._layer
+
+    def write(self, indices: tuple[NDArray[np.intp], ...], values: NDArray[np.integer]) -> None:
+        """Change some pixels, and redraw only these.
+
+        Parameters
+        ----------
+        indices : tuple of ndarray of intp
+            Pixels.
+        values : ndarray of int
+            What they are to show.
+        """
+        layer = self.layer
+        if layer is None:
+            if self._layer is not None or not values.any():
+                return
+            layer = self.show()
+        layer.editable = True
+        layer.data_setitem(indices, values.astype(layer.data.dtype))
+        layer.editable = False  # which also empties its history: undo belongs to the base layer
+
+    def remove(self) -> None:
+        """Remove the layer from the viewer."""
+        if self.layer is not None:
+            self._viewer.layers.remove(self.layer)
+        self._layer = None
+
+    def _colormap(self) -> DirectLabelColormap:
+        none = (0.0, 0.0, 0.0, 0.0)
+        colors: dict[int | None, Color] = {None: none, 0: none}
+        return DirectLabelColormap(color_dict=colors | self._colors)

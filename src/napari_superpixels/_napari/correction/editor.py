@@ -1,0 +1,362 @@
+"""One Labels layer under correction: applies changes, follows undo, keeps its table true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from psygnal import Signal
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, QTimer
+
+from napari_superpixels._napari.correction.derived import DerivedLayer
+from napari_superpixels._napari.correction.target import scope_of
+from napari_superpixels.editing.numbering import number
+from napari_superpixels.editing.records import Lock
+from napari_superpixels.editing.session import Session
+from napari_superpixels.export import METADATA_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Labels
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_superpixels.editing.image import EditImage
+    from napari_superpixels.editing.label_edit import LabelEdit
+    from napari_superpixels.editing.region import Region
+    from napari_superpixels.editing.scope import Scope
+    from napari_superpixels.editing.session import Change, Draft
+
+SESSION = "correction"
+# What the layer of marks shows.
+TOUCHED, EDITED, HELD, SEED = 1, 2, 3, 4
+_MARK_COLORS = {
+    TOUCHED: (1.0, 0.9, 0.1, 1.0),
+    EDITED: (0.25, 0.85, 1.0, 1.0),
+    HELD: (1.0, 0.25, 0.2, 1.0),
+    SEED: (1.0, 0.2, 0.9, 1.0),
+}
+_MARK_OF_LOCK = {Lock.FREE: 0, Lock.EDITED: EDITED, Lock.HELD: HELD}
+
+
+class LayerEditor:
+    """Edits a Labels layer through napari's own history.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    layer : napari.layers.Labels
+        An editable layer.
+    parent : QObject
+        Owner of its timer.
+
+    Attributes
+    ----------
+    changed : psygnal.Signal
+        Emitted after any change of the labels, with the edit.
+    session : Session
+        The labels under correction; kept in the layer's metadata.
+    volume : bool
+        Whether the third axis is worked in too.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, viewer: Viewer, layer: Labels, parent: QObject) -> None:
+        self._viewer = viewer
+        self.layer = layer
+        self.volume = False
+        self.class_names: dict[int, str] = {}
+        self._applying = False
+        self._painted = False
+        self._step: tuple[int, ...] = viewer.dims.current_step
+        self._timer = QTimer(parent)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self.sync)
+        self.marks = DerivedLayer(viewer, layer, "marks", contour=2)
+        self.marks.set_colors(_MARK_COLORS)
+        self.session = self._find_session()
+        self._connections: list[tuple[Any, Callable[..., None]]] = [
+            (layer.events.paint, self._on_paint),
+            (layer.events.set_data, self._on_set_data),
+            (layer.events.data, self._on_new_data),
+        ]
+        for event, slot in self._connections:
+            event.connect(slot)
+        self._write_table()
+        self.redraw_marks()
+
+    def _find_session(self) -> Session:
+        """Go on with the session that the layer was last corrected in, or begin one."""
+        known = self.layer.metadata.setdefault(METADATA_KEY, {})
+        data = np.asarray(self.layer.data)
+        session = known.get(SESSION)
+        if isinstance(session, Session) and session.labels.shape == data.shape:
+            session.observe(data, painted=False)
+        else:
+            session = Session(data)
+            known[SESSION] = session
+        known["edit_log"] = session.log
+        session.choose_id = self._most_distinct
+        return session
+
+    def cleanup(self) -> None:
+        """Let go of the layer; what is known stays in its metadata."""
+        for event, slot in self._connections:
+            event.disconnect(slot)
+        if isalive(self._timer):
+            self._timer.stop()
+        self.session.choose_id = None
+        self.changed.disconnect()
+
+    # ---- doing -------------------------------------------------------------------------------
+
+    def scope(self) -> Scope:
+        """Plane or volume worked in, where the viewer stands.
+
+        Raises
+        ------
+        EditError
+            If the viewer stands outside the layer.
+        """
+        return scope_of(self._viewer, self.layer, volume=self.volume)
+
+    def plane(self) -> Scope:
+        """Plane that the viewer shows.
+
+        Raises
+        ------
+        EditError
+            If the viewer stands outside the layer.
+        """
+        return scope_of(self._viewer, self.layer, volume=False)
+
+    def run(self, operation: Callable[..., Draft], **arguments: Any) -> Change:
+        """Build a change where the viewer stands, and apply it as one step of undo.
+
+        Parameters
+        ----------
+        operation : callable
+            One of the package ``editing``.
+        **arguments
+            The operation's.
+
+        Returns
+        -------
+        Change
+            What was applied.
+
+        Raises
+        ------
+        EditError
+            If it is not possible; nothing was changed.
+        """
+        self.sync()
+        change = self.session.build(operation, self.scope(), **arguments)
+        self.apply(change)
+        return change
+
+    def apply(self, change: Change) -> None:
+        """Apply a change as one step of undo.
+
+        Parameters
+        ----------
+        change : Change
+            Built on the labels as they are.
+        """
+        self._applying = True
+        try:
+            with self.layer.block_history():
+                self.layer.data_setitem(change.edit.indices, change.edit.new)
+        finally:
+            self._applying = False
+        self.session.commit(change)
+        self._after(change.edit)
+        fresh = change.entry["fresh_ids"]
+        if fresh:
+            self.layer.selected_label = fresh[0]
+
+    def use_image(self, image: EditImage | None) -> None:
+        """Take another image for guidance and for the table.
+
+        Parameters
+        ----------
+        image : EditImage or None
+            On the grid of the labels.
+        """
+        self.session.use_image(image)
+        self._write_table()
+
+    # ---- following ---------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Take note of what others did to the layer: brush, fill, undo, redo."""
+        painted, self._painted = self._painted, False
+        self._timer.stop()
+        edit = self.session.observe(np.asarray(self.layer.data), painted=painted)
+        if len(edit):
+            self._after(edit)
+
+    def _on_paint(self, event: Any = None) -> None:
+        # Without a stroke around it, napari tells of an edit before it makes it: look later.
+        if not self._applying:
+            self._painted = True
+            self._timer.start()
+
+    def _on_set_data(self, event: Any = None) -> None:
+        # Undo and redo redraw the layer without a word; so does a slider, which changes no data.
+        step = self._viewer.dims.current_step
+        moved, self._step = step != self._step, step
+        if not self._applying and not moved:
+            self._timer.start()
+
+    def _on_new_data(self, event: Any = None) -> None:
+        """Begin anew: somebody has put other data into the layer."""
+        self.layer.metadata[METADATA_KEY].pop(SESSION, None)
+        image = self.session.image
+        self.session = self._find_session()
+        if image is not None and image.channels.shape[1:] == self.session.labels.shape:
+            self.session.use_image(image)
+        self.marks.remove()
+        nothing = self.session.labels[:0]
+        self._write_table()
+        self.redraw_marks()
+        self.changed.emit(nothing)
+
+    def _after(self, edit: LabelEdit) -> None:
+        self._write_table()
+        self._mark(edit.indices, edit.new)
+        selected = int(self.layer.selected_label)
+        if selected and selected not in self.session.statistics:
+            alive = edit.new[edit.new != 0]
+            if len(alive):
+                self.layer.selected_label = int(alive[0])
+        self.changed.emit(edit)
+
+    def refresh_table(self) -> None:
+        """Write the table anew, for instance after a class got another name."""
+        self._write_table()
+
+    def _write_table(self) -> None:
+        found = self.session.statistics
+        size, _ = self.pixel_size()
+        table: dict[str, Any] = {
+            "index": found.ids,
+            "area_px": found.area,
+            "area": found.area * size,
+        }
+        if self.session.image is not None:
+            for name, mean in zip(self.session.image.names, found.mean().T, strict=True):
+                table[f"mean {name}"] = mean
+        records = [self.session.records[i] for i in found.ids.tolist()]
+        table["class"] = [self.class_names.get(r.category, "") for r in records]
+        table["lock"] = [str(r.lock) for r in records]
+        table["fragments"] = [len(r.fragments) for r in records]
+        self.layer.features = pd.DataFrame(table)
+
+    def pixel_size(self) -> tuple[float, str]:
+        """Area (or volume) of a pixel, and its unit.
+
+        Returns
+        -------
+        (float, str)
+            In the layer's units.
+        """
+        n = 3 if self.volume and self.layer.ndim >= 3 else 2
+        size = float(np.prod(self.layer.scale[-n:]))
+        unit = str(self.layer.units[-1])
+        return size, "px" if unit == "pixel" else f"{unit}{'²' if n == 2 else '³'}"
+
+    # ---- finding -----------------------------------------------------------------------------
+
+    def largest_without_class(self) -> int | None:
+        """Id of the largest superpixel without class and lock; None if there is none."""
+        found = self.session.statistics
+        records = self.session.records
+        for k in np.argsort(-found.area, kind="stable").tolist():
+            record = records[int(found.ids[k])]
+            if record.category == 0 and record.lock is not Lock.HELD:
+                return int(found.ids[k])
+        return None
+
+    def go_to(self, label: int) -> None:
+        """Select a superpixel and show it.
+
+        Parameters
+        ----------
+        label : int
+            Its id.
+        """
+        pixels = np.argwhere(self.session.labels == label)
+        # The pixel nearest to the centre: of a curved one, the centre may lie outside.
+        nearest = pixels[((pixels - pixels.mean(0)) ** 2).sum(1).argmin()]
+        world = self.layer.data_to_world(nearest)
+        self.layer.selected_label = label
+        dims = self._viewer.dims
+        shift = dims.ndim - self.layer.ndim
+        for axis in range(self.layer.ndim):
+            if axis + shift not in dims.displayed:
+                dims.set_point(axis + shift, float(world[axis]))
+        camera = self._viewer.scene.camera
+        shown = [world[axis - shift] for axis in dims.displayed if axis >= shift]
+        camera.center = (*camera.center[: 3 - len(shown)], *(float(w) for w in shown))
+
+    # ---- marks -------------------------------------------------------------------------------
+
+    def redraw_marks(self) -> None:
+        """Outline all superpixels that are edited or locked."""
+        if any(r.lock is not Lock.FREE for r in self.session.records.by_id.values()):
+            self.marks.show(self._codes(self.session.labels))
+
+    def mark(self, indices: tuple[NDArray[np.intp], ...], code: int) -> None:
+        """Mark pixels while a tool is at work.
+
+        Parameters
+        ----------
+        indices : tuple of ndarray of intp
+            In the whole label map.
+        code : int
+            One of the codes of this module.
+        """
+        self.marks.write(indices, np.full(len(indices[0]), code, np.uint8))
+
+    def unmark(self, indices: tuple[NDArray[np.intp], ...]) -> None:
+        """Show the locks of pixels again, and nothing else.
+
+        Parameters
+        ----------
+        indices : tuple of ndarray of intp
+            In the whole label map.
+        """
+        self._mark(indices, self.session.labels[indices])
+
+    def _mark(self, indices: tuple[NDArray[np.intp], ...], labels: NDArray[np.integer]) -> None:
+        if len(labels):
+            self.marks.write(indices, self._codes(labels))
+
+    def _codes(self, labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+        known, rows, _ = number(labels)
+        records = self.session.records
+        codes = [_MARK_OF_LOCK[records[i].lock] for i in known.tolist()]
+        return np.array(codes, np.uint8)[rows]
+
+    # ---- colours -----------------------------------------------------------------------------
+
+    def _most_distinct(self, region: Region, free: list[int]) -> int:
+        """Of some free ids, the one whose colour differs most from those around a region."""
+        scope = self.scope()
+        view = scope.view(self.session.labels)
+        box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in region.box[-view.ndim :])
+        around = np.unique(view[box])
+        around = around[(around != 0) & (around != region.label)]
+        if len(around) == 0:
+            return free[0]
+        near = np.asarray(self.layer.colormap.map(around))[:, :3]
+        offered = np.asarray(self.layer.colormap.map(np.array(free)))[:, :3]
+        gap = np.abs(offered[:, None] - near[None]).sum(-1).min(1)
+        return free[int(gap.argmax())]
