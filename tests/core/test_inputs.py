@@ -9,6 +9,7 @@ import torch
 from napari_superpixels.core.inputs import (
     MIN_PIXELS_PER_SEGMENT,
     as_channels,
+    enlarge,
     prepare_image,
     to_tensors,
     working_downscale,
@@ -192,3 +193,11 @@ def test_small_images_keep_enough_pixels_for_each_superpixel():
     factor = working_downscale((100, 100), params)
     assert (100 / factor) ** 2 >= MIN_PIXELS_PER_SEGMENT * 100
     assert working_downscale((3, 3), params) == 1
+
+
+def test_enlarging_repeats_pixels_inside_the_mask():
+    mask = np.ones((5, 3), bool)
+    mask[4, 0] = False
+    large = enlarge(np.array([[1, 2], [3, 4], [5, 6]], np.int32), mask, 2)
+    assert large.dtype == np.int32
+    np.testing.assert_array_equal(large, [[1, 1, 2], [1, 1, 2], [3, 3, 4], [3, 3, 4], [0, 5, 6]])

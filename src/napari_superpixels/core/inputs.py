@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
 
 MIN_PIXELS_PER_SEGMENT = 16
+_Label = TypeVar("_Label", bound=np.integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +339,28 @@ def shrink(prepared: PreparedImage, factor: int) -> PreparedImage:
         (rows, cols),
         (slice(0, rows), slice(0, cols)),
     )
+
+
+def enlarge(labels: NDArray[_Label], mask: NDArray[np.bool_], factor: int) -> NDArray[_Label]:
+    """Repeat the pixels of a reduced label map, the reverse of `shrink`.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (h / factor, w / factor), rounded up
+        Labels of blocks of pixels.
+    mask : ndarray of bool, shape (h, w)
+        True for pixels that count.
+    factor : int
+        Side of the blocks, >= 1.
+
+    Returns
+    -------
+    ndarray of int, shape (h, w)
+        Labels of the same dtype, 0 outside the mask.
+    """
+    height, width = mask.shape
+    large = labels.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
+    return np.where(mask, large, labels.dtype.type(0))
 
 
 def to_tensors(

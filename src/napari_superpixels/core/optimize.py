@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from napari_superpixels.core.device import deterministic, release_memory
 from napari_superpixels.core.inputs import (
     PreparedImage,
+    enlarge,
     finishing_downscale,
     shrink,
     to_tensors,
@@ -224,7 +225,7 @@ class _Run:
             if winners is not None:
                 n_winners = len(np.unique(winners[winners > 0]))
                 if show:
-                    preview = prepared.embed(_enlarge(winners, prepared.mask, scale.factor))
+                    preview = prepared.embed(enlarge(winners, prepared.mask, scale.factor))
                     shown = time.monotonic()
             command = yield Step(
                 offset + done,
@@ -321,13 +322,6 @@ def _winners(maps: Tensor, weight: Tensor | None) -> Tensor:
     # The softmax keeps the order, the instance normalisation does not.
     winners = F.instance_norm(maps[None])[0].argmax(0) + 1
     return winners if weight is None else winners * (weight > 0)
-
-
-def _enlarge(winners: NDArray[np.int64], mask: NDArray[np.bool_], factor: int) -> NDArray[np.int64]:
-    """Preview at full resolution, by repeating pixels."""
-    height, width = mask.shape
-    enlarged = winners.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
-    return np.asarray(enlarged * mask, dtype=np.int64)
 
 
 def _winners_at(
