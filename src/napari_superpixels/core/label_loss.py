@@ -67,11 +67,9 @@ def image_edges(image: Tensor, sigma: float, weight: Tensor | None = None) -> Ed
     Edges
         Weights in [0, 1].
     """
-    rows, cols = edge_weights(image, sigma, 1), edge_weights(image, sigma, 2)
-    if weight is not None:
-        rows = rows * weight[1:] * weight[:-1]
-        cols = cols * weight[:, 1:] * weight[:, :-1]
-    return Edges(rows, cols)
+    return Edges(
+        rows=edge_weights(image, sigma, 1, weight), cols=edge_weights(image, sigma, 2, weight)
+    )
 
 
 def label_loss(
