@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from napari_superpixels.core.layers import chunk_size, instance_statistics
+from napari_superpixels.core.layers import channel_groups, chunk_size, instance_statistics
 from napari_superpixels.core.losses import edge_weights
 
 
@@ -112,8 +112,7 @@ class _LabelLoss(Function):
         n, height, width = maps.shape
         strip = max(1, chunk_size(maps) // (n * width))
         strips = [slice(r, min(r + strip, height)) for r in range(0, height, strip)]
-        group = max(1, chunk_size(maps) // (height * width))
-        groups = [slice(k, k + group) for k in range(0, n, group)]
+        groups = channel_groups(maps)
         statistics = [instance_statistics(maps[c]) for c in groups]
         mean, inv_std = (torch.cat(parts) for parts in zip(*statistics, strict=True))
         n_pixels = height * width if weight is None else weight.sum()
