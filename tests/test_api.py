@@ -22,16 +22,9 @@ from napari_superpixels import (
     superpixels,
 )
 from napari_superpixels.core import optimize as optimize_module
+from napari_superpixels.events import drain
 
 QUICK = {"iterations": 8, "hidden_channels": (8, 8), "downscale": 2, "refine_iterations": 3}
-
-
-def drain(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.mark.parametrize("preset", list_presets())

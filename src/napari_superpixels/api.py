@@ -23,7 +23,7 @@ from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.warm_start import WarmStart, labels_to_imitate
 from napari_superpixels.errors import SuperpixelMemoryError
-from napari_superpixels.events import Command, FinishReason, Step
+from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.result import SuperpixelResult
@@ -106,12 +106,7 @@ def superpixels(
         device=device,
         initial=initial,
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: SuperpixelResult = end.value
-            return result.labels
+    return drain(steps).labels
 
 
 def iter_superpixels(
@@ -353,13 +348,15 @@ def refine(
     features[:, *prepared.window] = prepared.features
     frozen = inside.copy()  # pixels without a value stay, and keep their label in one piece
     frozen[prepared.window] &= ~prepared.mask
-    refined = refine_boundaries(
-        numbered.astype(np.int32),
-        features,
-        iterations=iterations,
-        compactness=compactness,
-        smoothness=smoothness,
-        frozen=frozen,
+    refined = drain(
+        refine_boundaries(
+            numbered.astype(np.int32),
+            features,
+            iterations=iterations,
+            compactness=compactness,
+            smoothness=smoothness,
+            frozen=frozen,
+        )
     )
     out = given.copy()
     out[inside] = ids[refined[inside] - 1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari_superpixels.core.connectivity import connected_superpixels
 from napari_superpixels.core.inputs import PreparedImage, enlarge, shrink
 from napari_superpixels.core.merge import merge_regions
-from napari_superpixels.core.refine import refine_rounds
+from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.split import split_to_count
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _merged_pieces(
 def _refined(
     labels: NDArray[np.int32], image: PreparedImage, params: SuperpixelParams, iterations: int
 ) -> Generator[None, None, NDArray[np.int32]]:
-    return refine_rounds(
+    return refine_boundaries(
         labels,
         image.features,
         iterations=iterations,
