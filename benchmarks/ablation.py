@@ -103,7 +103,7 @@ def main() -> None:
             seconds = round(time.perf_counter() - start, 3)
             row = {"variant": variant, "image": image.name, "iterations": result.iterations}
             results.add(row | quality(result.labels, image.truths) | {"seconds": seconds})
-        rows = [r for r in results.rows if r["variant"] == variant]
+        rows = results.select(variant=variant)
         table.append({"variant": variant} | mean_rows(rows, COLUMNS))
         print(table[-1], flush=True)
     results.save(summary=table)
