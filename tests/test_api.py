@@ -212,6 +212,15 @@ def test_warm_start_from_labels(tiles_image, quick):
     assert agreement > 0.95
 
 
+def test_many_labels_to_start_from_do_not_inflate_the_estimate(rng, quick):
+    labels = np.arange(1600).reshape(40, 40).repeat(5, 0).repeat(5, 1) + 1
+    steps = iter_superpixels(
+        rng.random((200, 200)), quick.replace(downscale=4), initial=labels, memory_limit_gb=0.15
+    )
+    next(steps)  # the memory is checked before the first Step
+    steps.close()
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

@@ -179,8 +179,9 @@ def iter_superpixels(
     )
     _check_count(prepared, params)
     start = _warm_start(initial, prepared)
-    maps = params.replace(label_maps=min(max(params.n_label_maps, start.n_labels), 65535))
-    needed = estimate_memory(prepared.features.shape[1:], len(prepared.features), maps)
+    needed = estimate_memory(
+        prepared.features.shape[1:], len(prepared.features), params, start.n_labels
+    )
     check_memory(needed, where, memory_limit_gb)
     if params.n_segments == 1 or prepared.mask.sum() == 1:
         labels, optimized = prepared.mask.astype(np.int32), None

@@ -153,7 +153,9 @@ def available_devices() -> list[DeviceInfo]:
     return [describe_device(device) for device in devices]
 
 
-def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelParams) -> int:
+def estimate_memory(
+    shape: tuple[int, int], n_channels: int, params: SuperpixelParams, n_labels: int = 0
+) -> int:
     """Estimate the peak memory of one iteration.
 
     Counts the tensors of an iteration, in float32, at the working resolution, and the arrays of
@@ -168,6 +170,8 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
         Image channels.
     params : SuperpixelParams
         Parameters of the run.
+    n_labels : int, default 0
+        Labels that the network starts from; each needs a label map.
 
     Returns
     -------
@@ -179,7 +183,7 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
     # Kept until the backward pass: each convolution's output and the next one's input.
     hidden = 2 * sum(params.hidden_channels)
     # Besides, either the label maps and their slope, or the gradients of the widest layer.
-    n_maps = min(params.n_label_maps, working) + 2 * n_channels
+    n_maps = max(min(params.n_label_maps, working), n_labels) + 2 * n_channels
     training = hidden + max(2.3 * n_maps, 3.5 * max(params.hidden_channels))
     # In the end, without hidden layers: the maps, normalised, as probabilities.
     optimizing = working * 4 * max(training, 3.2 * n_maps)
