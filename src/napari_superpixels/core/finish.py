@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_superpixels.params import SuperpixelParams
 
-# Pieces of one or two pixels carry no colour of their own.
+# A piece of a single pixel joins a neighbour: it carries hardly a colour of its own.
 _MIN_PIECE_PX = 2
 # Automatic minimum size, as a share of the mean area of N superpixels.
 _AUTO_MIN_SHARE = 1 / 20

@@ -2,8 +2,9 @@ r"""Eqs. (2) and (3) with their gradient in little memory and time.
 
 The plain formulas of `losses` keep about ten N x H x W tensors alive until the backward pass.
 Here the gradient is written during the forward pass, in place of the probabilities and a strip of
-rows at a time: one tensor of that size besides the network's output, and strips small enough for
-the processor's cache. Values and gradients equal those of the plain formulas.
+rows at a time: one tensor of that size besides the network's output, a second one in the backward
+pass, and strips small enough for the processor's cache. Values and gradients equal those of the
+plain formulas.
 """
 
 from __future__ import annotations
