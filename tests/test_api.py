@@ -212,6 +212,18 @@ def test_warm_start_from_labels(tiles_image, quick):
     assert agreement > 0.95
 
 
+def test_scribbles_are_as_good_a_start_as_full_labels(rng, quick):
+    labels = 1 + np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
+    scribbles = np.zeros_like(labels)
+    # Single pixels between those that a reduced image would sample.
+    scribbles[1::4, 1::4] = labels[1::4, 1::4]
+    image, params = rng.random((48, 64)), quick.replace(label_maps=12, downscale=4)
+    first, second = (
+        drain(iter_superpixels(image, params, initial=initial)) for initial in (labels, scribbles)
+    )
+    assert first.losses == second.losses
+
+
 def test_many_labels_to_start_from_do_not_inflate_the_estimate(rng, quick):
     labels = np.arange(1600).reshape(40, 40).repeat(5, 0).repeat(5, 1) + 1
     steps = iter_superpixels(
@@ -226,7 +238,8 @@ def test_many_labels_to_start_from_do_not_inflate_the_estimate(rng, quick):
     [
         (np.zeros((48, 64)), "must be integers, got float64"),
         (np.ones((48, 60), int), r"\(48, 60\) and the image \(48, 64\) differ in shape"),
-        (np.zeros((48, 64), int), "0 everywhere"),
+        (np.zeros((48, 64), int), "none above 0"),
+        (np.full((48, 64), -1), "none above 0"),
     ],
 )
 def test_labels_that_nothing_can_start_from(tiles_image, quick, labels, message):

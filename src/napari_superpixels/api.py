@@ -143,7 +143,8 @@ def iter_superpixels(
         Where to run; see `superpixels`.
     initial : mapping or array_like of int, shape (H, W), optional
         Where the network starts, instead of at random: ``result.weights`` of a run on a similar
-        image with the same network, or labels that it imitates first (0 is "no label").
+        image with the same network, or labels that it imitates first (0 and below is "no
+        label"; scribbles will do).
     preview_interval_s : float, optional
         Attach preview labels to a Step at most so often, in seconds; None for never.
     memory_limit_gb : float, optional

@@ -28,6 +28,7 @@ from napari_superpixels.core.warm_start import (
     WarmStart,
     imitation_loss,
     load_weights,
+    shrink_labels,
     weights_of,
 )
 from napari_superpixels.events import Command, FinishReason, Losses, Step
@@ -154,6 +155,12 @@ class _Scale:
         network_input, self.image, self.weight = to_tensors(prepared, factor, run.device)
         self.network_input = network_input.to(memory_format=run.memory_format)
         self.edges = image_edges(self.image, sigma, self.weight)
+        labels = run.labels_to_imitate
+        self.to_imitate = (
+            None
+            if labels is None
+            else torch.from_numpy(shrink_labels(labels, factor)).to(run.device)
+        )
 
 
 class _Run:
@@ -167,7 +174,7 @@ class _Run:
         start: WarmStart,
     ) -> None:
         self.prepared, self.params, self.device = prepared, params, device
-        self.to_imitate = start.labels
+        self.labels_to_imitate = start.labels
         half_precision = params.precision == "bfloat16"
         # Tensor cores read 16-bit images pixel by pixel.
         self.memory_format = (
@@ -268,8 +275,8 @@ class _Run:
         winners = _winners(maps.detach(), scale.weight) if look else None
         labels = label_loss(maps, scale.edges, params.lam, params.alpha, scale.weight)
         error = reconstruction_loss(reconstruction, scale.image, scale.weight)
-        if self.to_imitate is not None and number <= self.n_coarse:
-            objective = imitation_loss(log_probabilities(maps), self.to_imitate)
+        if scale.to_imitate is not None and number <= self.n_coarse:
+            objective = imitation_loss(log_probabilities(maps), scale.to_imitate)
         else:
             objective = labels.objective + params.beta * error
         del maps, reconstruction  # the backward pass does without them

@@ -46,7 +46,7 @@ def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> N
     Parameters
     ----------
     labels : ndarray of int, shape (H, W)
-        Labels of the whole image; 0 is "no label".
+        Labels of the whole image; 0 and below is "no label".
     prepared : PreparedImage
         The image.
 
@@ -58,7 +58,7 @@ def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> N
     Raises
     ------
     ValueError
-        If they are no integers, differ from the image in shape, or are 0 everywhere.
+        If they are no integers, differ from the image in shape, or none is above 0.
     """
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iu":
@@ -69,10 +69,10 @@ def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> N
             "shape"
         )
     window = labels[prepared.window] * prepared.mask
-    ids = np.unique(window[window != 0])
+    ids = np.unique(window[window > 0])
     if not ids.size:
-        raise ValueError("the labels to start from are 0 everywhere in the image or mask")
-    return np.asarray((np.searchsorted(ids, window) + 1) * (window != 0), np.int64)
+        raise ValueError("the labels to start from have none above 0 inside the image or mask")
+    return np.asarray((np.searchsorted(ids, window) + 1) * (window > 0), np.int64)
 
 
 def load_weights(net: SuperpixelNet, weights: Mapping[str, NDArray[np.float32]]) -> None:
@@ -116,23 +116,46 @@ def weights_of(net: SuperpixelNet) -> dict[str, NDArray[np.float32]]:
     return {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
 
 
-def imitation_loss(log_p: Tensor, labels: NDArray[np.int64]) -> Tensor:
+def shrink_labels(labels: NDArray[np.int64], factor: int) -> NDArray[np.int64]:
+    """Reduce labels to the most frequent one of each block, so that no scribble is lost.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (h, w)
+        Labels, 0 for none.
+    factor : int
+        Side of the blocks, >= 1; those at the lower and right border may be smaller.
+
+    Returns
+    -------
+    ndarray of int64, shape (h / factor, w / factor), rounded up
+        The label above 0 that most pixels of the block have, of equally frequent ones the lowest;
+        0 where no pixel has one.
+    """
+    rows, cols = (-(-n // factor) for n in labels.shape)
+    y, x = np.nonzero(labels)
+    block = y // factor * cols + x // factor
+    pairs, count = np.unique(np.stack([block, labels[y, x]]), axis=1, return_counts=True)
+    order = np.lexsort((-count, pairs[0]))  # stable: the lowest label first among equals
+    found, first = np.unique(pairs[0, order], return_index=True)
+    small = np.zeros(rows * cols, np.int64)
+    small[found] = pairs[1, order[first]]
+    return small.reshape(rows, cols)
+
+
+def imitation_loss(log_p: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy between the network's labels and those to imitate.
 
     Parameters
     ----------
-    log_p : Tensor, shape (N, h', w')
-        Log-probabilities at some resolution.
-    labels : ndarray of int64, shape (h, w)
-        Channel + 1 at full resolution, 0 for none; the nearest pixel counts.
+    log_p : Tensor, shape (N, h, w)
+        Log-probabilities.
+    target : Tensor of int64, shape (h, w)
+        Channel + 1, 0 for none; not 0 everywhere.
 
     Returns
     -------
     Tensor
         Scalar, mean over pixels with a label.
     """
-    rows, cols = log_p.shape[1:]
-    y = ((np.arange(rows) + 0.5) / rows * labels.shape[0]).astype(int)
-    x = ((np.arange(cols) + 0.5) / cols * labels.shape[1]).astype(int)
-    target = torch.from_numpy(labels[np.ix_(y, x)]).to(log_p.device) - 1
-    return F.nll_loss(log_p[None], target[None], ignore_index=-1)
+    return F.nll_loss(log_p[None], target[None] - 1, ignore_index=-1)
