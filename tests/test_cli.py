@@ -279,3 +279,12 @@ def test_help_lists_every_parameter(capsys):
     printed = capsys.readouterr().out
     for name in SuperpixelParams.__dataclass_fields__:
         assert f"--{name.replace('_', '-')}" in printed
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_help_on_a_terminal_without_greek_letters(encoding):
+    command = [sys.executable, "-m", "napari_superpixels.cli", "segment", "--help"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"--hidden-channels" in done.stdout
