@@ -181,7 +181,11 @@ def iter_superpixels(
     _check_count(prepared, params)
     start = _warm_start(initial, prepared)
     needed = estimate_memory(
-        prepared.features.shape[1:], len(prepared.features), params, start.n_labels
+        prepared.mask.shape,
+        len(prepared.features),
+        params,
+        n_labels=start.n_labels,
+        covered=prepared.covered,
     )
     check_memory(needed, where, memory_limit_gb)
     if params.n_segments == 1 or prepared.mask.sum() == 1:

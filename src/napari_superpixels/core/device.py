@@ -154,7 +154,12 @@ def available_devices() -> list[DeviceInfo]:
 
 
 def estimate_memory(
-    shape: tuple[int, int], n_channels: int, params: SuperpixelParams, n_labels: int = 0
+    shape: tuple[int, int],
+    n_channels: int,
+    params: SuperpixelParams,
+    *,
+    n_labels: int = 0,
+    covered: float = 1.0,
 ) -> int:
     """Estimate the peak memory of one iteration.
 
@@ -172,6 +177,8 @@ def estimate_memory(
         Parameters of the run.
     n_labels : int, default 0
         Labels that the network starts from; each needs a label map.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
 
     Returns
     -------
@@ -179,7 +186,7 @@ def estimate_memory(
         Bytes.
     """
     n_pixels = shape[0] * shape[1]
-    working = n_pixels / working_downscale(shape, params) ** 2
+    working = n_pixels / working_downscale(shape, params, covered) ** 2
     # Kept until the backward pass: each convolution's output and the next one's input.
     hidden = 2 * sum(params.hidden_channels)
     # Besides, either the label maps and their slope, or the gradients of the widest layer.

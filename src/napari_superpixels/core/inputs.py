@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
 
 MIN_PIXELS_PER_SEGMENT = 16
+# Of an image at the working resolution that a small mask makes finer.
+_MOST_MASKED_PIXELS = 500_000
 _Label = TypeVar("_Label", bound=np.integer)
 
 
@@ -75,6 +77,11 @@ class PreparedImage:
         """
         scale = np.float32(math.sqrt(3 / len(self.features)))
         return replace(self, features=self.features * scale)
+
+    @property
+    def covered(self) -> float:
+        """Share of the window's pixels that the mask holds, in (0, 1]."""
+        return float(self.mask.mean())
 
     @property
     def n_regions(self) -> int:
@@ -265,7 +272,9 @@ def _normalise(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArr
     return np.asarray(centred / std, dtype=np.float32)
 
 
-def working_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
+def working_downscale(
+    shape: tuple[int, int], params: SuperpixelParams, covered: float = 1.0
+) -> int:
     """Return the factor by which the network sees the image reduced.
 
     Parameters
@@ -275,16 +284,20 @@ def working_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
     params : SuperpixelParams
         ``downscale`` is the largest factor; it shrinks until each label map has
         `MIN_PIXELS_PER_SEGMENT` pixels to be optimised on.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
 
     Returns
     -------
     int
         >= 1.
     """
-    return _fitting_factor(shape, params.downscale, params.n_label_maps)
+    return _fitting_factor(shape, params.downscale, params.n_label_maps, covered)
 
 
-def finishing_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
+def finishing_downscale(
+    shape: tuple[int, int], params: SuperpixelParams, covered: float = 1.0
+) -> int:
     """Return the factor by which the image is reduced while superpixels merge.
 
     Parameters
@@ -294,18 +307,28 @@ def finishing_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int
     params : SuperpixelParams
         Half the working resolution's factor at most; it shrinks until each superpixel has
         `MIN_PIXELS_PER_SEGMENT` pixels.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
 
     Returns
     -------
     int
         >= 1.
     """
-    return _fitting_factor(shape, max(1, params.downscale // 2), params.n_segments)
+    return _fitting_factor(shape, max(1, params.downscale // 2), params.n_segments, covered)
 
 
-def _fitting_factor(shape: tuple[int, int], factor: int, n: int) -> int:
+def _fitting_factor(shape: tuple[int, int], factor: int, n: int, covered: float) -> int:
     wanted = MIN_PIXELS_PER_SEGMENT * n
-    while factor > 1 and math.ceil(shape[0] / factor) * math.ceil(shape[1] / factor) < wanted:
+
+    def blocks(side: int) -> int:
+        return math.ceil(shape[0] / side) * math.ceil(shape[1] / side)
+
+    # Pixels outside the mask take memory too: for its sake they must not become too many.
+    while factor > 1 and (
+        blocks(factor) < wanted
+        or (blocks(factor) * covered < wanted and blocks(factor - 1) <= _MOST_MASKED_PIXELS)
+    ):
         factor -= 1
     return factor
 

@@ -182,7 +182,7 @@ class _Run:
             if half_precision and device.type == "cuda"
             else torch.contiguous_format
         )
-        factor = working_downscale(prepared.mask.shape, params)
+        factor = working_downscale(prepared.mask.shape, params, prepared.covered)
         self.scale = self.coarse = _Scale(prepared, factor, params.sigma, self)
         n_pixels = self.scale.image[0].numel()
         # Given weights are past the coarse start; given labels are imitated during it.
@@ -247,7 +247,7 @@ class _Run:
             if scale is self.scale and settled.by(winners, done):
                 reason = FinishReason.SETTLED
                 break
-        factor = finishing_downscale(prepared.mask.shape, params)
+        factor = finishing_downscale(prepared.mask.shape, params, prepared.covered)
         with deterministic(), torch.no_grad():
             maps, _ = self._forward(self.scale)
             winners = _winners_at(maps, self.scale.factor, shrink(prepared, factor), factor)
