@@ -130,6 +130,8 @@ def test_overrides_and_their_errors(tiles_image):
         superpixels(tiles_image, channel_axis=-1, lam=5)
     with pytest.raises(ValueError, match="unknown parameter 'lambda_'"):
         superpixels(tiles_image, channel_axis=-1, lambda_=1)
+    with pytest.raises(ValueError, match=r"'chanel_axis': did you mean 'channel_axis'\?"):
+        superpixels(tiles_image, chanel_axis=-1)
     with pytest.raises(ValueError, match=r"unknown preset 'best'.*balanced, fast, paper"):
         superpixels(tiles_image, channel_axis=-1, preset="best")
     with pytest.raises(TypeError, match="n_segments must be an integer"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.warm_start import WarmStart, labels_to_imitate
 from napari_superpixels.errors import SuperpixelMemoryError
 from napari_superpixels.events import Command, FinishReason, Step, drain
+from napari_superpixels.parameter_set import unknown_name
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.result import SuperpixelResult
@@ -96,6 +98,10 @@ def superpixels(
     >>> from napari_superpixels import superpixels
     >>> labels = superpixels(astronaut(), n_segments=200, channel_axis=-1)
     """
+    known = SuperpixelParams.__dataclass_fields__
+    for name in overrides:
+        if name not in known:
+            raise ValueError(unknown_name(name, [*signature(superpixels).parameters, *known]))
     params = get_preset(preset).replace(n_segments=n_segments, seed=seed, **overrides)
     steps = iter_superpixels(
         image,
@@ -330,12 +336,13 @@ def refine(
     >>> from napari_superpixels import refine
     >>> labels = refine(astronaut(), slic(astronaut(), 200, start_label=1), channel_axis=-1)
     """
-    SuperpixelParams(
-        refine_compactness=compactness,
-        refine_smoothness=smoothness,
-        refine_iterations=iterations,
-        color_space=color_space,
-    )
+    for name, value in (
+        ("compactness", compactness),
+        ("smoothness", smoothness),
+        ("iterations", iterations),
+    ):
+        SuperpixelParams.check(f"refine_{name}", value, called=name)
+    SuperpixelParams.check("color_space", color_space)
     given = np.asarray(labels)
     if given.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers, got {given.dtype}: convert them first")

@@ -172,8 +172,6 @@ def _params(arguments: argparse.Namespace) -> SuperpixelParams:
             raise SuperpixelError(f"{arguments.params}: no such file")
         base = SuperpixelParams.load(arguments.params)
     given = {f.name: getattr(arguments, f.name) for f in fields(base) if f.name in arguments}
-    if "hidden_channels" in given:
-        given["hidden_channels"] = tuple(given["hidden_channels"])
     return base.replace(**given)
 
 
