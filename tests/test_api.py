@@ -204,6 +204,27 @@ def test_warm_start_from_weights(tiles_image, quick):
         )
 
 
+def test_a_result_and_its_weights_are_the_same_start(tiles_image, quick):
+    first = drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
+    tensors = {name: torch.from_numpy(value) for name, value in first.weights.items()}
+    one, other, third = (
+        drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=initial)).losses
+        for initial in (first, first.weights, tensors)
+    )
+    assert one == other == third
+    whole = drain(iter_superpixels(tiles_image, quick.replace(n_segments=1), channel_axis=-1))
+    drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=whole))  # no weights
+
+
+def test_integer_tensors_are_labels(tiles_image, quick):
+    labels = np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
+    one, other = (
+        drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=initial)).losses
+        for initial in (labels, torch.from_numpy(labels))
+    )
+    assert one == other
+
+
 def test_warm_start_from_labels(tiles_image, quick):
     truth = 5 + np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
     truth[:, :5] = 0
@@ -238,7 +259,14 @@ def test_many_labels_to_start_from_do_not_inflate_the_estimate(rng, quick):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.zeros((48, 64)), "must be integers, got float64"),
+        (np.zeros((48, 64)), "initial must be a result.*integer labels.*got values of.*float64"),
+        ("labels.tif", "initial must be a result.*integer labels.*got values of type <U10"),
+        ([[1, 2], [3]], "initial must be a result.*integer labels.*got list"),
+        ({"a": "b"}, "initial must be a result.*its weights.*got dict"),
+        ({"a": 3}, "belong to another network: pass those of a result"),
+        ({}, "belong to another network: pass those of a result"),
+        (torch.ones(48, 64, requires_grad=True), "initial must be a result.*got Tensor"),
+        (3, r"\(\) and the image \(48, 64\) differ in shape"),
         (np.ones((48, 60), int), r"\(48, 60\) and the image \(48, 64\) differ in shape"),
         (np.zeros((48, 64), int), "none above 0"),
         (np.full((48, 64), -1), "none above 0"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from napari_superpixels.core.finish import finish
 from napari_superpixels.core.inputs import PreparedImage, as_channels, prepare_image
 from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
-from napari_superpixels.core.warm_start import WarmStart, labels_to_imitate
+from napari_superpixels.core.warm_start import WarmStart, start_from
 from napari_superpixels.errors import SuperpixelMemoryError
 from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.parameter_set import unknown_name
@@ -31,7 +30,7 @@ from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.result import SuperpixelResult
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     import torch
     from numpy.typing import ArrayLike, NDArray
@@ -51,7 +50,7 @@ def superpixels(
     nodata: float | None = None,
     device: str = "auto",
     seed: int = 0,
-    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
+    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
     **overrides: Any,
 ) -> NDArray[np.int32]:
     """Segment an image into superpixels with a CNN that is optimised on this image alone.
@@ -74,7 +73,7 @@ def superpixels(
         ``auto`` (CUDA, then MPS, then CPU), ``cuda``, ``cuda:1``, ``mps`` or ``cpu``.
     seed : int, default 0
         Seed of the initial weights.
-    initial : mapping or array_like of int, optional
+    initial : SuperpixelResult, mapping or array_like of int, optional
         Where to start, see `iter_superpixels`.
     **overrides
         Fields of `SuperpixelParams` that replace those of the preset.
@@ -123,7 +122,7 @@ def iter_superpixels(
     mask: ArrayLike | None = None,
     nodata: float | None = None,
     device: str = "auto",
-    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
+    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
     preview_interval_s: float | None = None,
     memory_limit_gb: float | None = None,
 ) -> Generator[Step, Command | None, SuperpixelResult]:
@@ -147,9 +146,9 @@ def iter_superpixels(
         Pixels with this value in every channel are left out, and so are NaNs and infinities.
     device : str, default "auto"
         Where to run; see `superpixels`.
-    initial : mapping or array_like of int, shape (H, W), optional
-        Where the network starts, instead of at random: ``result.weights`` of a run on a similar
-        image with the same network, or labels that it imitates first (0 and below is "no
+    initial : SuperpixelResult, mapping or array_like of int, shape (H, W), optional
+        Where the network starts, instead of at random: the result of a run on a similar image with
+        the same network, or its ``weights``; or labels that it imitates first (0 and below is "no
         label"; scribbles will do).
     preview_interval_s : float, optional
         Attach preview labels to a Step at most so often, in seconds; None for never.
@@ -185,7 +184,7 @@ def iter_superpixels(
         color_space=params.color_space,
     )
     _check_count(prepared, params)
-    start = _warm_start(initial, prepared)
+    start = start_from(initial, prepared)
     needed = estimate_memory(
         prepared.mask.shape,
         len(prepared.features),
@@ -226,16 +225,6 @@ def _check_count(prepared: PreparedImage, params: SuperpixelParams) -> None:
             f"exactly {params.n_segments} superpixels are asked for, but there are only {n_pixels} "
             "pixels: ask for fewer, or for count='adaptive'"
         )
-
-
-def _warm_start(
-    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None, prepared: PreparedImage
-) -> WarmStart:
-    if initial is None:
-        return WarmStart()
-    if isinstance(initial, Mapping):
-        return WarmStart(weights=initial)
-    return WarmStart(labels=labels_to_imitate(np.asarray(initial), prepared))
 
 
 def _guarded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,20 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from napari_superpixels.result import SuperpixelResult
 
-    from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
     from napari_superpixels.core.inputs import PreparedImage
     from napari_superpixels.core.network import SuperpixelNet
+
+
+_EXPECTED = (
+    "initial must be a result of an earlier run, its weights, or a map of integer labels, one for "
+    "each pixel"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,43 @@ class WarmStart:
         return 0 if self.labels is None else int(self.labels.max(initial=0))
 
 
+def start_from(
+    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None,
+    prepared: PreparedImage,
+) -> WarmStart:
+    """Tell what a caller wants to start from.
+
+    Parameters
+    ----------
+    initial : SuperpixelResult, mapping of str to ndarray, array_like of int, or None
+        An earlier result, its weights, or labels of the whole image; None for a random start.
+    prepared : PreparedImage
+        The image.
+
+    Returns
+    -------
+    WarmStart
+        Weights or labels; weights are checked when the network that they must fit is there.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, with what is expected.
+    """
+    if initial is None:
+        return WarmStart()
+    if isinstance(initial, SuperpixelResult):
+        initial = initial.weights or initial.labels
+    try:
+        if isinstance(initial, Mapping):
+            weights = {name: np.asarray(value, np.float32) for name, value in initial.items()}
+            return WarmStart(weights=weights)
+        labels = np.asarray(initial)
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError is what PyTorch raises
+        raise ValueError(f"{_EXPECTED}, got {type(initial).__name__}: {error}") from None
+    return WarmStart(labels=labels_to_imitate(labels, prepared))
+
+
 def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> NDArray[np.int64]:
     """Check labels for a warm start and number them 1...K.
 
@@ -60,9 +104,8 @@ def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> N
     ValueError
         If they are no integers, differ from the image in shape, or none is above 0.
     """
-    labels = np.asarray(labels)
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"the labels to start from must be integers, got {labels.dtype}")
+        raise ValueError(f"{_EXPECTED}, got values of type {labels.dtype}")
     if labels.shape != prepared.shape:
         raise ValueError(
             f"the labels to start from {labels.shape} and the image {prepared.shape} differ in "
@@ -94,10 +137,10 @@ def load_weights(net: SuperpixelNet, weights: Mapping[str, NDArray[np.float32]])
     given = {name: tuple(value.shape) for name, value in weights.items()}
     if own != given:
         raise ValueError(
-            "the weights to start from belong to another network: use the same number of channels, "
-            "label maps and network widths as the run that they come from"
+            "the weights to start from belong to another network: pass those of a result whose run "
+            "had the same number of channels, label maps and network widths"
         )
-    net.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    net.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
 
 
 def weights_of(net: SuperpixelNet) -> dict[str, NDArray[np.float32]]:
