@@ -129,12 +129,15 @@ def _best_of(
     preview_interval_s: float | None,
     start: WarmStart | None,
 ) -> Generator[Step, Command | None, Optimized]:
+    start = start or WarmStart()
+    if start.weights is not None:
+        params = params.replace(restarts=1)  # all would start, and so end, alike
     best: Optimized | None = None
     history: list[Losses] = []
     done = 0
     for attempt in range(params.restarts):
         seed = (params.seed + attempt) % 2**32
-        run = _Run(prepared, params.replace(seed=seed), device, start or WarmStart())
+        run = _Run(prepared, params.replace(seed=seed), device, start)
         result = yield from run.steps(done, preview_interval_s)
         del run  # its tensors, before the next attempt makes its own
         done += result.iterations
@@ -191,6 +194,8 @@ class _Run:
             self.n_coarse = max(self.n_coarse, math.ceil(_IMITATION_SHARE * params.iterations))
         if params.coarse_share and min(self.scale.image.shape[1:]) >= _MIN_COARSE_SIDE:
             self.coarse = _Scale(prepared, 2 * factor, params.sigma, self)
+        elif start.labels is None:
+            self.n_coarse = 0
         self.net = SuperpixelNet(
             n_channels=len(self.scale.image),
             n_maps=max(min(params.n_label_maps, n_pixels), start.n_labels),
@@ -217,11 +222,13 @@ class _Run:
         done = n_winners = 0
         settled = _Settled(params.settle_percent)
         while done < params.iterations:
-            scale = self.coarse if done < self.n_coarse else self.scale
-            stage_end = self.n_coarse if done < self.n_coarse else params.iterations
-            end = min(done + stride, stage_end)
+            coarse = done < self.n_coarse
+            scale = self.coarse if coarse else self.scale
+            first, last = (0, self.n_coarse) if coarse else (self.n_coarse, params.iterations)
+            end = min(done + stride, last)
             show = preview_interval_s is not None and time.monotonic() - shown >= preview_interval_s
-            look = show or not n_winners or end % _ITERATIONS_PER_LOOK == 0
+            due = (end - first) % _ITERATIONS_PER_LOOK == 0
+            look = show or due or not n_winners
             with deterministic():
                 while done < end:
                     done += 1
@@ -244,7 +251,7 @@ class _Run:
             if command == Command.FINISH:
                 reason = FinishReason.STOPPED
                 break
-            if scale is self.scale and settled.by(winners, done):
+            if due and not coarse and winners is not None and settled.by(winners):
                 reason = FinishReason.SETTLED
                 break
         factor = finishing_downscale(prepared.mask.shape, params, prepared.covered)
@@ -308,20 +315,17 @@ def learning_rate(params: SuperpixelParams, number: int) -> float:
 
 
 class _Settled:
-    """Tells when the labels hardly change any more."""
+    """Tells when the labels inside the mask hardly change any more, look by look."""
 
     def __init__(self, percent: float) -> None:
         self.percent = percent
         self.before: NDArray[np.int64] | None = None
-        self.at = 0
 
-    def by(self, winners: NDArray[np.int64] | None, done: int) -> bool:
-        if not self.percent or winners is None or done - self.at < _ITERATIONS_PER_LOOK:
-            return False
-        before, self.before, self.at = self.before, winners, done
+    def by(self, winners: NDArray[np.int64]) -> bool:
+        before, self.before = self.before, winners
         if before is None:
             return False
-        return bool(100 * np.mean(before != winners) < self.percent)
+        return bool(100 * np.mean((before != winners)[winners > 0]) < self.percent)
 
 
 def _winners(maps: Tensor, weight: Tensor | None) -> Tensor:
