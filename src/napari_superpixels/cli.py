@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_superpixels.files import ImageFile
     from napari_superpixels.result import SuperpixelResult
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
@@ -65,7 +66,9 @@ def _complain(message: str) -> None:
 
 def _in_cli_words(message: str) -> str:
     """Spell a message of the API as options."""
-    message = message.replace("pass one 2D plane", "choose one plane with --plane")
+    message = message.replace(
+        "pass one 2D plane of a stack", "choose one plane of a stack with --plane"
+    )
     return re.sub(
         r"\b(channel_axis|nodata|device)=(\S+)",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
@@ -235,6 +238,8 @@ def _segment_file(
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
     if "plane" in arguments:
         array, channel_axis = _plane(array, channel_axis, arguments.plane)
+    elif "channel_axis" not in arguments:
+        _refuse_stack(loaded)
     mask = read_image(arguments.mask).array if "mask" in arguments else None
     steps = iter_superpixels(
         array,
@@ -259,6 +264,17 @@ def _segment_file(
     provenance = result.provenance() | {"source": image.name}
     save_labels(target, result.labels, provenance, overwrite=arguments.force)
     return result
+
+
+def _refuse_stack(image: ImageFile) -> None:
+    """Say what to do with the depths or times of a file that says that it holds some."""
+    if set("ZT") & set(image.axes):
+        sizes = zip(image.axes, image.array.shape, strict=True)
+        axes = ", ".join(f"{name} ({n})" for name, n in sizes)
+        raise ValueError(
+            f"it is a stack with the axes {axes}: choose one plane with --plane, or say with "
+            "--channel-axis which axis holds channels"
+        )
 
 
 def _plane(

@@ -129,11 +129,15 @@ def as_channels(image: ArrayLike, channel_axis: int | None) -> NDArray[np.generi
                 "channel_axis=-1 for RGB, or pass one 2D plane of a stack"
             )
         if array.ndim != 2:
-            raise ValueError(f"the image must have 2 axes, got {array.ndim} {array.shape}")
+            raise ValueError(
+                f"the image must have 2 axes, got {array.ndim} {array.shape}: pass one 2D plane of "
+                "a stack"
+            )
         return array[None]
     if array.ndim != 3:
         raise ValueError(
-            f"with channel_axis the image must have 3 axes, got {array.ndim} {array.shape}"
+            f"with channel_axis the image must have 3 axes, got {array.ndim} {array.shape}: pass "
+            "one 2D plane of a stack"
         )
     if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
         raise ValueError(f"channel_axis must be an integer or None, got {channel_axis!r}")
