@@ -328,7 +328,7 @@ def _fitting_factor(shape: tuple[int, int], factor: int, n: int, covered: float)
     def blocks(side: int) -> int:
         return math.ceil(shape[0] / side) * math.ceil(shape[1] / side)
 
-    # Pixels outside the mask take memory too: for its sake they must not become too many.
+    # Pixels outside the mask take memory too, so a small mask cannot have any resolution.
     while factor > 1 and (
         blocks(factor) < wanted
         or (blocks(factor) * covered < wanted and blocks(factor - 1) <= _MOST_MASKED_PIXELS)
