@@ -16,6 +16,7 @@ import numpy as np
 
 from common import RESULTS, Results, image_names, load_image, machine, mean_rows, quality
 from napari_superpixels import get_preset, iter_superpixels
+from napari_superpixels.events import drain
 
 COLUMNS = ["K", "ASA", "BR", "boundary_share", "seconds", "iterations"]
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -98,16 +99,11 @@ def main() -> None:
             steps = iter_superpixels(
                 image.rgb, base.replace(**changes), channel_axis=-1, device=arguments.device
             )
-            while True:
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    result = end.value
-                    break
+            result = drain(steps)
             seconds = round(time.perf_counter() - start, 3)
             row = {"variant": variant, "image": image.name, "iterations": result.iterations}
             results.add(row | quality(result.labels, image.truths) | {"seconds": seconds})
-        rows = [r for r in results.rows if r["variant"] == variant]
+        rows = results.select(variant=variant)
         table.append({"variant": variant} | mean_rows(rows, COLUMNS))
         print(table[-1], flush=True)
     results.save(summary=table)

@@ -128,7 +128,7 @@ def summarise(
     for method in methods:
         curves[method] = []
         for n in counts:
-            rows = [r for r in results.rows if r["method"] == method and r["n"] == n]
+            rows = results.select(method=method, n=n)
             means = mean_rows(rows, COLUMNS)
             curves[method].append({"n": n} | means)
             print(f"{method:34} {n:4} " + "".join(f"{means[name]:15.4f}" for name in COLUMNS))

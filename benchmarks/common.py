@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -120,6 +121,14 @@ def measured(call: Callable[[], Labels]) -> tuple[Labels, float, float]:
     return labels, seconds, (peak - start_memory) / 1e6
 
 
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes (POSIX only)."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def match_count(
     make: Callable[[float], Labels], target: int, low: float, high: float, rounds: int = 8
 ) -> float:
@@ -151,12 +160,18 @@ class Results:
             if saved["settings"] == header["settings"]:
                 self.rows = saved["rows"]
 
+    def select(self, **key: Any) -> list[dict[str, Any]]:
+        """The rows with these values."""
+        return [row for row in self.rows if key.items() <= row.items()]
+
     def find(self, **key: Any) -> dict[str, Any] | None:
         """The row with these values, if it was measured before."""
-        for row in self.rows:
-            if all(row.get(name) == value for name, value in key.items()):
-                return row
-        return None
+        return next(iter(self.select(**key)), None)
+
+    def measure_once(self, truths: list[Labels], make: Callable[[], Labels], **key: Any) -> None:
+        """Add a row with the quality of the labels that `make` gives, unless there is one."""
+        if self.find(**key) is None:
+            self.add(key | quality(make(), truths))
 
     def add(self, row: dict[str, Any]) -> None:
         """Add a row and save."""

@@ -9,10 +9,11 @@ whole preset takes the better part of an hour an image on a CPU.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, Results, image_names, load_image, machine, mean_rows, quality
+from common import RESULTS, Results, image_names, load_image, machine, mean_rows
 from napari_superpixels import get_preset, superpixels
 
 LAMBDAS = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
@@ -43,9 +44,8 @@ def main() -> None:
         used = images if variant == "balanced" else images[: arguments.paper_images]
         for lam in LAMBDAS if used else []:
             for image in used:
-                if results.find(variant=variant, lam=lam, image=image.name):
-                    continue
-                labels = superpixels(
+                make = partial(
+                    superpixels,
                     image.rgb,
                     arguments.n,
                     channel_axis=-1,
@@ -53,9 +53,8 @@ def main() -> None:
                     device=arguments.device,
                     **changes,
                 )
-                row = {"variant": variant, "lam": lam, "image": image.name}
-                results.add(row | quality(labels, image.truths))
-            rows = [r for r in results.rows if r["variant"] == variant and r["lam"] == lam]
+                results.measure_once(image.truths, make, variant=variant, lam=lam, image=image.name)
+            rows = results.select(variant=variant, lam=lam)
             point = {"lam": lam, "images": len(rows)} | mean_rows(rows, ["K", "ASA", "BR"])
             curves.setdefault(variant, []).append(point)
             print(variant, point, flush=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from statistics import median
 
 import psutil
 
-from common import RESULTS, machine
+from common import RESULTS, machine, peak_memory
 
 SIZE = (321, 481)  # of a BSDS500 image
 
@@ -78,8 +77,7 @@ def run_variant(variant: str, n: int, iterations: int) -> None:
         values.append(loss.item())
         del loss
         seconds.append(time.perf_counter() - start)
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before
+    peak = peak_memory() - before
     row = {"seconds_per_iteration": round(median(seconds[1:]), 3), "peak_mb": round(peak / 1e6)}
     print(json.dumps(row | {"losses": values}))
 

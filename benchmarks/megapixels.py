@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from statistics import median
 import numpy as np
 import psutil
 
-from common import RESULTS, machine
+from common import RESULTS, machine, peak_memory
 
 SIZES = [(321, 481), (650, 800), (1000, 1000), (1250, 1600), (2000, 2000)]
 
@@ -40,8 +39,7 @@ def run_size(preset: str, shape: list[int], n: int, repeats: int, device: str) -
         start = time.perf_counter()
         labels = superpixels(image, n, preset=preset, channel_axis=-1, device=device)
         seconds.append(time.perf_counter() - start)
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before
+    peak = peak_memory() - before
     row = {"K": int(labels.max()), "seconds": round(median(seconds), 3)}
     print(json.dumps(row | {"peak_gib": round(peak / 2**30, 3)}))
 

@@ -12,6 +12,7 @@ from skimage.segmentation import felzenszwalb, slic
 from napari_superpixels import SuperpixelParams, get_preset, refine, superpixels
 from napari_superpixels.core.finish import finish
 from napari_superpixels.core.inputs import finishing_downscale, prepare_image
+from napari_superpixels.events import drain
 
 try:
     import cv2
@@ -68,12 +69,7 @@ def slic_then_merge(rgb: NDArray[np.uint8], n: float) -> Labels:
     prepared = prepare_image(rgb, channel_axis=-1)
     factor = finishing_downscale(prepared.mask.shape, params)
     pieces = run_slic(rgb, max(params.oversegmentation, 2 * n), compactness=20)
-    steps = finish(pieces[::factor, ::factor], prepared, factor, params)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return drain(finish(pieces[::factor, ::factor], prepared, factor, params))
 
 
 def ours(preset: str, device: str, seed: int, **changes: object) -> Method:

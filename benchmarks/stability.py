@@ -6,11 +6,12 @@ python benchmarks/stability.py --data PATH --every 3 --n 100
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from common import RESULTS, Results, image_names, load_image, machine, mean_rows, quality
+from common import RESULTS, Results, image_names, load_image, machine, mean_rows
 from napari_superpixels import get_preset, superpixels
 
 VARIANTS = {"1 run": {}, "best of 3 restarts": {"restarts": 3}}
@@ -42,9 +43,8 @@ def main() -> None:
             # Restarts count up from the seed: other seeds must not meet the same weights.
             start = 100 * seed
             for image in images:
-                if results.find(variant=variant, seed=seed, image=image.name):
-                    continue
-                labels = superpixels(
+                make = partial(
+                    superpixels,
                     image.rgb,
                     arguments.n,
                     channel_axis=-1,
@@ -52,14 +52,13 @@ def main() -> None:
                     device=arguments.device,
                     **changes,
                 )
-                row = {"variant": variant, "seed": seed, "image": image.name}
-                results.add(row | quality(labels, image.truths))
-            rows = [r for r in results.rows if r["variant"] == variant and r["seed"] == seed]
-            means.append(mean_rows(rows, COLUMNS))
+                results.measure_once(
+                    image.truths, make, variant=variant, seed=seed, image=image.name
+                )
+            means.append(mean_rows(results.select(variant=variant, seed=seed), COLUMNS))
             print(variant, seed, means[-1], flush=True)
         per_image = [
-            [r["ASA"] for r in results.rows if r["variant"] == variant and r["image"] == name]
-            for name in names
+            [row["ASA"] for row in results.select(variant=variant, image=name)] for name in names
         ]
         summary.append(
             {

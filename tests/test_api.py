@@ -22,16 +22,9 @@ from napari_superpixels import (
     superpixels,
 )
 from napari_superpixels.core import optimize as optimize_module
+from napari_superpixels.events import drain
 
 QUICK = {"iterations": 8, "hidden_channels": (8, 8), "downscale": 2, "refine_iterations": 3}
-
-
-def drain(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.mark.parametrize("preset", list_presets())
@@ -137,6 +130,8 @@ def test_overrides_and_their_errors(tiles_image):
         superpixels(tiles_image, channel_axis=-1, lam=5)
     with pytest.raises(ValueError, match="unknown parameter 'lambda_'"):
         superpixels(tiles_image, channel_axis=-1, lambda_=1)
+    with pytest.raises(ValueError, match=r"'chanel_axis': did you mean 'channel_axis'\?"):
+        superpixels(tiles_image, chanel_axis=-1)
     with pytest.raises(ValueError, match=r"unknown preset 'best'.*balanced, fast, paper"):
         superpixels(tiles_image, channel_axis=-1, preset="best")
     with pytest.raises(TypeError, match="n_segments must be an integer"):
@@ -209,6 +204,27 @@ def test_warm_start_from_weights(tiles_image, quick):
         )
 
 
+def test_a_result_and_its_weights_are_the_same_start(tiles_image, quick):
+    first = drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
+    tensors = {name: torch.from_numpy(value) for name, value in first.weights.items()}
+    one, other, third = (
+        drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=initial)).losses
+        for initial in (first, first.weights, tensors)
+    )
+    assert one == other == third
+    whole = drain(iter_superpixels(tiles_image, quick.replace(n_segments=1), channel_axis=-1))
+    drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=whole))  # no weights
+
+
+def test_integer_tensors_are_labels(tiles_image, quick):
+    labels = np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
+    one, other = (
+        drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=initial)).losses
+        for initial in (labels, torch.from_numpy(labels))
+    )
+    assert one == other
+
+
 def test_warm_start_from_labels(tiles_image, quick):
     truth = 5 + np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
     truth[:, :5] = 0
@@ -219,12 +235,41 @@ def test_warm_start_from_labels(tiles_image, quick):
     assert agreement > 0.95
 
 
+def test_scribbles_are_as_good_a_start_as_full_labels(rng, quick):
+    labels = 1 + np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
+    scribbles = np.zeros_like(labels)
+    # Single pixels between those that a reduced image would sample.
+    scribbles[1::4, 1::4] = labels[1::4, 1::4]
+    image, params = rng.random((48, 64)), quick.replace(label_maps=12, downscale=4)
+    first, second = (
+        drain(iter_superpixels(image, params, initial=initial)) for initial in (labels, scribbles)
+    )
+    assert first.losses == second.losses
+
+
+def test_many_labels_to_start_from_do_not_inflate_the_estimate(rng, quick):
+    labels = np.arange(1600).reshape(40, 40).repeat(5, 0).repeat(5, 1) + 1
+    steps = iter_superpixels(
+        rng.random((200, 200)), quick.replace(downscale=4), initial=labels, memory_limit_gb=0.15
+    )
+    next(steps)  # the memory is checked before the first Step
+    steps.close()
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.zeros((48, 64)), "must be integers, got float64"),
+        (np.zeros((48, 64)), "initial must be a result.*integer labels.*got values of.*float64"),
+        ("labels.tif", "initial must be a result.*integer labels.*got values of type <U10"),
+        ([[1, 2], [3]], "initial must be a result.*integer labels.*got list"),
+        ({"a": "b"}, "initial must be a result.*its weights.*got dict"),
+        ({"a": 3}, "belong to another network: pass those of a result"),
+        ({}, "belong to another network: pass those of a result"),
+        (torch.ones(48, 64, requires_grad=True), "initial must be a result.*got Tensor"),
+        (3, r"\(\) and the image \(48, 64\) differ in shape"),
         (np.ones((48, 60), int), r"\(48, 60\) and the image \(48, 64\) differ in shape"),
-        (np.zeros((48, 64), int), "0 everywhere"),
+        (np.zeros((48, 64), int), "none above 0"),
+        (np.full((48, 64), -1), "none above 0"),
     ],
 )
 def test_labels_that_nothing_can_start_from(tiles_image, quick, labels, message):

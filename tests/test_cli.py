@@ -145,27 +145,52 @@ def test_mask_and_nodata(tmp_path):
     np.testing.assert_array_equal(read_labels(out) > 0, (mask > 0) & (image > 0))
 
 
-def test_a_stack_is_explained_and_a_plane_chosen(tmp_path, capsys, rng):
-    stack = rng.integers(0, 255, (5, 20, 30), dtype=np.uint8)
-    tifffile.imwrite(tmp_path / "z.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+@pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}, {}])
+@pytest.mark.parametrize("axis", ["Z", "T"])
+@pytest.mark.parametrize("n", [3, 5])
+def test_a_stack_is_explained_and_a_plane_chosen(tmp_path, capsys, rng, options, axis, n):
+    stack = rng.integers(0, 65535, (n, 20, 30), dtype=np.uint16)
+    tifffile.imwrite(
+        tmp_path / "z.tif",
+        stack,
+        photometric="minisblack",
+        metadata={"axes": f"{axis}YX"},
+        **options,
+    )
     command = ["segment", str(tmp_path / "z.tif"), "-o", str(tmp_path / "o.tif"), *QUICK]
     assert main(command) == 1
     complaint = capsys.readouterr().err
-    assert "--channel-axis -1" in complaint
-    assert "choose one plane with --plane" in complaint
+    assert f"z.tif: it is a stack with the axes {axis} ({n}), Y (20), X (30)" in complaint
+    assert "choose one plane with --plane, or say with --channel-axis" in complaint
     assert main([*command, "--plane", "5"]) == 1
-    assert "--plane takes 0 to 4; got 5" in capsys.readouterr().err
-    assert main([*command, "--plane", "3"]) == 0
-    expected = superpixels(stack[3], 9, iterations=4, hidden_channels=(4, 4))
+    assert f"--plane takes 0 to {n - 1}; got 5" in capsys.readouterr().err
+    assert main([*command, "--plane", "2"]) == 0
+    expected = superpixels(stack[2], 9, iterations=4, hidden_channels=(4, 4))
+    np.testing.assert_array_equal(read_labels(tmp_path / "o.tif"), expected)
+    assert main([*command, "--channel-axis", "0", "--force"]) == 0
+    expected = superpixels(stack, 9, channel_axis=0, iterations=4, hidden_channels=(4, 4))
     np.testing.assert_array_equal(read_labels(tmp_path / "o.tif"), expected)
 
 
-def test_a_plane_of_a_stack_with_channels(tmp_path, rng):
+def test_an_array_of_unknown_axes_is_explained(tmp_path, capsys, rng):
+    for shape, wanted in (
+        ((3, 20, 30), "--channel-axis -1 for RGB, or choose one plane of a stack with --plane"),
+        ((2, 3, 20, 30), "must have 2 axes, got 4 (2, 3, 20, 30): choose one plane of a stack"),
+    ):
+        np.save(tmp_path / "a.npy", rng.random(shape))
+        command = ["segment", str(tmp_path / "a.npy"), "-o", str(tmp_path / "o.tif"), *QUICK]
+        assert main(command) == 1
+        assert wanted in capsys.readouterr().err
+
+
+def test_a_plane_of_a_stack_with_channels(tmp_path, capsys, rng):
     stack = rng.integers(0, 255, (4, 3, 20, 30), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "t.tif", stack, imagej=True, metadata={"axes": "TCYX"})
     out = tmp_path / "o.tif"
-    command = ["segment", str(tmp_path / "t.tif"), "-o", str(out), "--plane", "2", *QUICK]
-    assert main(command) == 0
+    command = ["segment", str(tmp_path / "t.tif"), "-o", str(out), *QUICK]
+    assert main(command) == 1
+    assert "a stack with the axes T (4), C (3), Y (20), X (30)" in capsys.readouterr().err
+    assert main([*command, "--plane", "2"]) == 0
     expected = superpixels(stack[2], 9, channel_axis=0, iterations=4, hidden_channels=(4, 4))
     np.testing.assert_array_equal(read_labels(out), expected)
 
@@ -279,3 +304,12 @@ def test_help_lists_every_parameter(capsys):
     printed = capsys.readouterr().out
     for name in SuperpixelParams.__dataclass_fields__:
         assert f"--{name.replace('_', '-')}" in printed
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_help_on_a_terminal_without_greek_letters(encoding):
+    command = [sys.executable, "-m", "napari_superpixels.cli", "segment", "--help"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"--hidden-channels" in done.stdout

@@ -54,6 +54,18 @@ def test_tiff_axes(tmp_path, rng, shape, options, expected_shape, channel_axis):
     read = read_image(path)
     assert read.array.shape == expected_shape
     assert read.channel_axis == channel_axis
+    assert len(read.axes) == read.array.ndim
+    if channel_axis is not None:
+        assert read.axes[channel_axis] in "CS"
+
+
+def test_planes_that_a_writer_may_have_guessed_to_be_colours_are_told(tmp_path, caplog):
+    path = tmp_path / "planes.tif"
+    for dtype, told in ((np.uint8, False), (np.uint16, True)):
+        data = np.zeros((3, 20, 30), dtype)
+        tifffile.imwrite(path, data, photometric="rgb", planarconfig="separate")
+        assert read_image(path).channel_axis == -1
+        assert ("planes.tif says that its 3 planes are colours" in caplog.text) is told
 
 
 def test_gdal_nodata_is_found(tmp_path):

@@ -53,6 +53,8 @@ def test_ranges_are_enforced_and_told(name):
         ("lam", float("nan"), ValueError),
         ("color_space", "hsv", ValueError),
         ("hidden_channels", (), TypeError),
+        ("hidden_channels", [], TypeError),
+        ("hidden_channels", [3.5], TypeError),
         ("hidden_channels", 32, TypeError),
         ("hidden_channels", (32, 0), ValueError),
         ("lambda", 1, ValueError),
@@ -68,6 +70,18 @@ def test_numpy_numbers_become_plain_ones():
     assert type(params.n_segments) is int
     assert type(params.lam) is float
     assert SuperpixelParams.from_json(params.to_json()) == params
+
+
+def test_a_list_of_widths_is_a_tuple_of_widths():
+    assert SuperpixelParams(hidden_channels=[3, 4]) == SuperpixelParams(hidden_channels=(3, 4))
+    assert hash(SuperpixelParams(hidden_channels=[3, 4]))
+
+
+def test_the_nearest_name_is_suggested():
+    with pytest.raises(ValueError, match=r"'iteration': did you mean 'iterations'\?"):
+        SuperpixelParams().replace(iteration=3)
+    with pytest.raises(ValueError, match=r"'qqq'; known are n_segments, count, lam"):
+        SuperpixelParams().replace(qqq=3)
 
 
 def test_every_field_explains_itself():

@@ -101,7 +101,9 @@ def test_only_zeros_is_nothing_to_do():
     [
         ({"labels": np.ones((48, 64))}, "labels must be integers, got float64"),
         ({"labels": np.ones((4, 4), int)}, r"labels \(4, 4\) and the image \(48, 64\)"),
-        ({"smoothness": -1}, "refine_smoothness must be 0 to 100, got -1"),
+        ({"smoothness": -1}, "^smoothness must be 0 to 100, got -1"),
+        ({"iterations": 1001}, "^iterations must be 0 to 1000, got 1001"),
+        ({"color_space": "hsv"}, "^color_space must be auto or lab or channels, got 'hsv'"),
         ({"channel_axis": None}, "say which holds the channels"),
     ],
 )

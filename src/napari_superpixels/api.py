@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,15 +21,16 @@ from napari_superpixels.core.finish import finish
 from napari_superpixels.core.inputs import PreparedImage, as_channels, prepare_image
 from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
-from napari_superpixels.core.warm_start import WarmStart, labels_to_imitate
+from napari_superpixels.core.warm_start import WarmStart, start_from
 from napari_superpixels.errors import SuperpixelMemoryError
-from napari_superpixels.events import Command, FinishReason, Step
+from napari_superpixels.events import Command, FinishReason, Step, drain
+from napari_superpixels.parameter_set import unknown_name
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.result import SuperpixelResult
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     import torch
     from numpy.typing import ArrayLike, NDArray
@@ -49,7 +50,7 @@ def superpixels(
     nodata: float | None = None,
     device: str = "auto",
     seed: int = 0,
-    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
+    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
     **overrides: Any,
 ) -> NDArray[np.int32]:
     """Segment an image into superpixels with a CNN that is optimised on this image alone.
@@ -72,7 +73,7 @@ def superpixels(
         ``auto`` (CUDA, then MPS, then CPU), ``cuda``, ``cuda:1``, ``mps`` or ``cpu``.
     seed : int, default 0
         Seed of the initial weights.
-    initial : mapping or array_like of int, optional
+    initial : SuperpixelResult, mapping or array_like of int, optional
         Where to start, see `iter_superpixels`.
     **overrides
         Fields of `SuperpixelParams` that replace those of the preset.
@@ -96,6 +97,10 @@ def superpixels(
     >>> from napari_superpixels import superpixels
     >>> labels = superpixels(astronaut(), n_segments=200, channel_axis=-1)
     """
+    known = SuperpixelParams.__dataclass_fields__
+    for name in overrides:
+        if name not in known:
+            raise ValueError(unknown_name(name, [*signature(superpixels).parameters, *known]))
     params = get_preset(preset).replace(n_segments=n_segments, seed=seed, **overrides)
     steps = iter_superpixels(
         image,
@@ -106,12 +111,7 @@ def superpixels(
         device=device,
         initial=initial,
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: SuperpixelResult = end.value
-            return result.labels
+    return drain(steps).labels
 
 
 def iter_superpixels(
@@ -122,7 +122,7 @@ def iter_superpixels(
     mask: ArrayLike | None = None,
     nodata: float | None = None,
     device: str = "auto",
-    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
+    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
     preview_interval_s: float | None = None,
     memory_limit_gb: float | None = None,
 ) -> Generator[Step, Command | None, SuperpixelResult]:
@@ -146,9 +146,10 @@ def iter_superpixels(
         Pixels with this value in every channel are left out, and so are NaNs and infinities.
     device : str, default "auto"
         Where to run; see `superpixels`.
-    initial : mapping or array_like of int, shape (H, W), optional
-        Where the network starts, instead of at random: ``result.weights`` of a run on a similar
-        image with the same network, or labels that it imitates first (0 is "no label").
+    initial : SuperpixelResult, mapping or array_like of int, shape (H, W), optional
+        Where the network starts, instead of at random: the result of a run on a similar image with
+        the same network, or its ``weights``; or labels that it imitates first (0 and below is "no
+        label"; scribbles will do).
     preview_interval_s : float, optional
         Attach preview labels to a Step at most so often, in seconds; None for never.
     memory_limit_gb : float, optional
@@ -183,9 +184,14 @@ def iter_superpixels(
         color_space=params.color_space,
     )
     _check_count(prepared, params)
-    start = _warm_start(initial, prepared)
-    maps = params.replace(label_maps=min(max(params.n_label_maps, start.n_labels), 65535))
-    needed = estimate_memory(prepared.features.shape[1:], len(prepared.features), maps)
+    start = start_from(initial, prepared)
+    needed = estimate_memory(
+        prepared.mask.shape,
+        len(prepared.features),
+        params,
+        n_labels=start.n_labels,
+        covered=prepared.covered,
+    )
     check_memory(needed, where, memory_limit_gb)
     if params.n_segments == 1 or prepared.mask.sum() == 1:
         labels, optimized = prepared.mask.astype(np.int32), None
@@ -219,16 +225,6 @@ def _check_count(prepared: PreparedImage, params: SuperpixelParams) -> None:
             f"exactly {params.n_segments} superpixels are asked for, but there are only {n_pixels} "
             "pixels: ask for fewer, or for count='adaptive'"
         )
-
-
-def _warm_start(
-    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None, prepared: PreparedImage
-) -> WarmStart:
-    if initial is None:
-        return WarmStart()
-    if isinstance(initial, Mapping):
-        return WarmStart(weights=initial)
-    return WarmStart(labels=labels_to_imitate(np.asarray(initial), prepared))
 
 
 def _guarded(
@@ -329,12 +325,13 @@ def refine(
     >>> from napari_superpixels import refine
     >>> labels = refine(astronaut(), slic(astronaut(), 200, start_label=1), channel_axis=-1)
     """
-    SuperpixelParams(
-        refine_compactness=compactness,
-        refine_smoothness=smoothness,
-        refine_iterations=iterations,
-        color_space=color_space,
-    )
+    for name, value in (
+        ("compactness", compactness),
+        ("smoothness", smoothness),
+        ("iterations", iterations),
+    ):
+        SuperpixelParams.check(f"refine_{name}", value, called=name)
+    SuperpixelParams.check("color_space", color_space)
     given = np.asarray(labels)
     if given.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers, got {given.dtype}: convert them first")
@@ -353,13 +350,15 @@ def refine(
     features[:, *prepared.window] = prepared.features
     frozen = inside.copy()  # pixels without a value stay, and keep their label in one piece
     frozen[prepared.window] &= ~prepared.mask
-    refined = refine_boundaries(
-        numbered.astype(np.int32),
-        features,
-        iterations=iterations,
-        compactness=compactness,
-        smoothness=smoothness,
-        frozen=frozen,
+    refined = drain(
+        refine_boundaries(
+            numbered.astype(np.int32),
+            features,
+            iterations=iterations,
+            compactness=compactness,
+            smoothness=smoothness,
+            frozen=frozen,
+        )
     )
     out = given.copy()
     out[inside] = ids[refined[inside] - 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import re
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_superpixels.files import ImageFile
     from napari_superpixels.result import SuperpixelResult
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
@@ -41,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit code: 0 done, 1 something failed, 2 wrong usage, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Not every terminal can show λ, nor every file name.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
@@ -60,7 +66,9 @@ def _complain(message: str) -> None:
 
 def _in_cli_words(message: str) -> str:
     """Spell a message of the API as options."""
-    message = message.replace("pass one 2D plane", "choose one plane with --plane")
+    message = message.replace(
+        "pass one 2D plane of a stack", "choose one plane of a stack with --plane"
+    )
     return re.sub(
         r"\b(channel_axis|nodata|device)=(\S+)",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
@@ -167,8 +175,6 @@ def _params(arguments: argparse.Namespace) -> SuperpixelParams:
             raise SuperpixelError(f"{arguments.params}: no such file")
         base = SuperpixelParams.load(arguments.params)
     given = {f.name: getattr(arguments, f.name) for f in fields(base) if f.name in arguments}
-    if "hidden_channels" in given:
-        given["hidden_channels"] = tuple(given["hidden_channels"])
     return base.replace(**given)
 
 
@@ -232,6 +238,8 @@ def _segment_file(
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
     if "plane" in arguments:
         array, channel_axis = _plane(array, channel_axis, arguments.plane)
+    elif "channel_axis" not in arguments:
+        _refuse_stack(loaded)
     mask = read_image(arguments.mask).array if "mask" in arguments else None
     steps = iter_superpixels(
         array,
@@ -256,6 +264,17 @@ def _segment_file(
     provenance = result.provenance() | {"source": image.name}
     save_labels(target, result.labels, provenance, overwrite=arguments.force)
     return result
+
+
+def _refuse_stack(image: ImageFile) -> None:
+    """Say what to do with the depths or times of a file that says that it holds some."""
+    if set("ZT") & set(image.axes):
+        sizes = zip(image.axes, image.array.shape, strict=True)
+        axes = ", ".join(f"{name} ({n})" for name, n in sizes)
+        raise ValueError(
+            f"it is a stack with the axes {axes}: choose one plane with --plane, or say with "
+            "--channel-axis which axis holds channels"
+        )
 
 
 def _plane(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import numpy as np
     from numpy.typing import NDArray
+
+_Result = TypeVar("_Result")
 
 
 class FinishReason(StrEnum):
@@ -66,3 +70,24 @@ class Step:
     losses: Losses
     n_superpixels: int
     labels: NDArray[np.int32] | None = None
+
+
+def drain(steps: Generator[Any, Any, _Result]) -> _Result:
+    """Run a generator to its end, whatever it yields on the way.
+
+    Parameters
+    ----------
+    steps : generator
+        Such as `iter_superpixels` makes.
+
+    Returns
+    -------
+    object
+        What the generator returns.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result

@@ -54,11 +54,15 @@ class ImageFile:
         Axis that holds channels, as far as the file says.
     nodata : float or None
         Value that means "no data", from GeoTIFF metadata.
+    axes : str
+        One letter for each axis as tifffile names them (Y, X, C channels, S samples, Z, T, …);
+        empty where the file does not say.
     """
 
     array: NDArray[np.generic]
     channel_axis: int | None
     nodata: float | None = None
+    axes: str = ""
 
 
 def read_image(path: str | Path) -> ImageFile:
@@ -119,13 +123,22 @@ def _read_tiff(path: Path) -> ImageFile:
     channel_axis = next((axes.index(name) for name in "SC" if name in axes), None)
     if channel_axis is not None and axes[channel_axis] == "S":
         # Samples of a pixel, wherever they are stored: RGB or grey, perhaps with transparency.
+        if series.kind == "shaped" and axes == "SYX" and array.dtype == np.uint16:
+            # What tifffile writes by default for any three or four planes of 16 bits.
+            _log.warning(
+                "%s says that its %d planes are colours; if they are a stack, save it anew with "
+                "photometric='minisblack'",
+                path,
+                len(array),
+            )
         array = np.moveaxis(array, channel_axis, -1)
+        axes = axes.replace("S", "") + "S"
         if array.shape[-1] in (2, 4):
             array = array[..., :-1]
         if array.shape[-1] == 1:
-            return ImageFile(array[..., 0], None, nodata)
+            return ImageFile(array[..., 0], None, nodata, axes[:-1])
         channel_axis = -1
-    return ImageFile(array, channel_axis, nodata)
+    return ImageFile(array, channel_axis, nodata, axes)
 
 
 def read_labels(path: str | Path) -> NDArray[np.integer]:

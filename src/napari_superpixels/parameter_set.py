@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import numbers
 import tomllib
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self, get_type_hints
 import tomli_w
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_superpixels.parameter_info import ParameterInfo
 
 _TABLE = "superpixels"
@@ -49,9 +52,36 @@ class ParameterSet:
             If there is no such parameter.
         """
         if name not in cls.__dataclass_fields__:
-            raise ValueError(_unknown(cls, name))
+            raise ValueError(unknown_name(name, cls.__dataclass_fields__))
         info: ParameterInfo = cls.__dataclass_fields__[name].metadata["info"]
         return info
+
+    @classmethod
+    def check(cls, name: str, value: Any, *, called: str | None = None) -> Any:
+        """Check one value.
+
+        Parameters
+        ----------
+        name : str
+            Field name.
+        value : Any
+            To check.
+        called : str, optional
+            How messages call the parameter; by its field name if None.
+
+        Returns
+        -------
+        Any
+            The value as a plain Python number, text or tuple.
+
+        Raises
+        ------
+        ValueError
+            If the value is out of range.
+        TypeError
+            If it has the wrong type.
+        """
+        return _checked(called or name, value, get_type_hints(cls)[name], cls.info(name))
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some values changed.
@@ -73,7 +103,7 @@ class ParameterSet:
         """
         for name in changes:
             if name not in self.__dataclass_fields__:
-                raise ValueError(_unknown(type(self), name))
+                raise ValueError(unknown_name(name, self.__dataclass_fields__))
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,14 +132,7 @@ class ParameterSet:
         ValueError
             If a name is unknown or a value out of range.
         """
-        hints = get_type_hints(cls)
-        plain = {
-            name: tuple(value)
-            if hints.get(name) == tuple[int, ...] and isinstance(value, list)
-            else value
-            for name, value in values.items()
-        }
-        return cls().replace(**plain)
+        return cls().replace(**values)
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -178,9 +201,26 @@ class ParameterSet:
         return cls.from_dict(table)
 
 
-def _unknown(cls: type[ParameterSet], name: str) -> str:
-    known = ", ".join(f.name for f in fields(cls))
-    return f"unknown parameter {name!r}; known are {known}"
+def unknown_name(name: str, known: Iterable[str]) -> str:
+    """Say that there is no such parameter, and which one may be meant.
+
+    Parameters
+    ----------
+    name : str
+        Name that is unknown.
+    known : iterable of str
+        Names that there are.
+
+    Returns
+    -------
+    str
+        Message.
+    """
+    known = list(known)
+    nearest = difflib.get_close_matches(name, known, n=1)
+    if nearest:
+        return f"unknown parameter {name!r}: did you mean {nearest[0]!r}?"
+    return f"unknown parameter {name!r}; known are {', '.join(known)}"
 
 
 def _checked(name: str, value: Any, hint: Any, info: ParameterInfo) -> Any:
@@ -190,7 +230,7 @@ def _checked(name: str, value: Any, hint: Any, info: ParameterInfo) -> Any:
         return value
     if hint in (int, float):
         return _checked_number(name, value, hint, info)
-    if not isinstance(value, tuple) or not value:  # tuple[int, ...]
+    if not isinstance(value, (tuple, list)) or not value:  # tuple[int, ...]
         raise TypeError(f"{name} must be a non-empty tuple of integers, got {value!r}")
     return tuple(_checked_number(name, item, int, info) for item in value)
 

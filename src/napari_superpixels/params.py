@@ -120,9 +120,9 @@ class SuperpixelParams(ParameterSet):
     settle_percent: float = parameter(
         0.0,
         "Stop when settled",
-        "End early when less than this percentage of the pixels changed label in 10 iterations at "
-        "the working resolution, 0 to 100. 0 never ends early. Needs 20 iterations there: no "
-        "effect in balanced and fast as they are.",
+        "End early when less than this percentage of the mask's pixels changed label in 10 "
+        "iterations, 0 to 100; looked at every 10 iterations after the coarse ones, from the 20th "
+        "on: no effect in balanced and fast as they are. 0 never ends early.",
         ge=0,
         le=100,
         step=0.1,
@@ -140,7 +140,7 @@ class SuperpixelParams(ParameterSet):
         1,
         "Restarts",
         "Runs with different initial weights, 1 to 100; the one with the lowest loss is kept. "
-        "Takes proportionally more time.",
+        "Takes proportionally more time. A run that starts from given weights is done once.",
         ge=1,
         le=100,
         step=1,

@@ -75,6 +75,14 @@ def test_estimate_knows_that_there_are_no_more_channels_than_pixels():
     )
 
 
+def test_estimate_knows_the_labels_to_start_from():
+    shape, params = (200, 200), SuperpixelParams()
+    without = devices.estimate_memory(shape, 1, params)
+    assert devices.estimate_memory(shape, 1, params, n_labels=100) == without
+    # Each label takes a map, at the working resolution that the label maps asked for decide.
+    assert without < devices.estimate_memory(shape, 1, params, n_labels=1500) < 2 * without
+
+
 def test_what_does_not_fit_is_refused_with_remedies():
     cpu = torch.device("cpu")
     with pytest.raises(SuperpixelMemoryError, match=r"fewer superpixels.*smaller region.*CPU"):

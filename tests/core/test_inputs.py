@@ -9,6 +9,7 @@ import torch
 from napari_superpixels.core.inputs import (
     MIN_PIXELS_PER_SEGMENT,
     as_channels,
+    enlarge,
     prepare_image,
     to_tensors,
     working_downscale,
@@ -192,3 +193,24 @@ def test_small_images_keep_enough_pixels_for_each_superpixel():
     factor = working_downscale((100, 100), params)
     assert (100 / factor) ** 2 >= MIN_PIXELS_PER_SEGMENT * 100
     assert working_downscale((3, 3), params) == 1
+
+
+def test_enlarging_repeats_pixels_inside_the_mask():
+    mask = np.ones((5, 3), bool)
+    mask[4, 0] = False
+    large = enlarge(np.array([[1, 2], [3, 4], [5, 6]], np.int32), mask, 2)
+    assert large.dtype == np.int32
+    np.testing.assert_array_equal(large, [[1, 1, 2], [1, 1, 2], [3, 3, 4], [3, 3, 4], [0, 5, 6]])
+
+
+def test_a_small_mask_is_seen_finely_in_a_large_image():
+    params = SuperpixelParams(n_segments=100, downscale=4)
+    mask = np.zeros((400, 400), bool)
+    mask[:40, :40] = mask[-40:, -40:] = True
+    prepared = prepare_image(np.zeros(mask.shape), mask=mask)
+    assert working_downscale(mask.shape, params) == 4
+    factor = working_downscale(mask.shape, params, prepared.covered)
+    assert mask.sum() / factor**2 >= MIN_PIXELS_PER_SEGMENT * 100
+    # A full mask changes nothing; and a tiny one must not make a huge image take all memory.
+    assert working_downscale((300, 500), params, 1.0) == working_downscale((300, 500), params)
+    assert working_downscale((9000, 9000), params, 1e-6) == 4

@@ -81,6 +81,15 @@ def test_alike_regions_merge_below_n_up_to_the_stop_cost():
     assert merge_regions(labels, image, 4, stop_cost=1e9).max() == 1
 
 
+def test_colours_outside_the_mask_do_not_count(rng):
+    labels = rng.integers(1, 5, (30, 30))
+    labels[8:22:3] = 0
+    labels = connected_pieces(labels)
+    image = rng.normal(size=(2, 30, 30))
+    out = [merge_regions(labels, np.where(labels, image, fill), 20) for fill in (0, 50)]
+    np.testing.assert_array_equal(*out)
+
+
 def test_an_enclosed_region_merges_before_one_that_only_touches():
     labels = np.ones((30, 60), np.int64)
     labels[:, 30:] = 2

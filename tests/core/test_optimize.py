@@ -10,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_superpixels.core.inputs import prepare_image
-from napari_superpixels.core.optimize import _Run, learning_rate, optimize
+from napari_superpixels.core.optimize import _Run, _Settled, learning_rate, optimize
 from napari_superpixels.core.warm_start import WarmStart
 from napari_superpixels.events import Command, FinishReason
 
@@ -100,6 +100,35 @@ def test_reconstruction_is_switched_off_by_beta_0(tiles_image, quick):
     seen, _ = drain(optimize(prepared, quick.replace(beta=0.0, iterations=3), CPU))
     losses = seen[-1].losses
     assert losses.total == pytest.approx(losses.clustering + quick.alpha * losses.smoothness)
+
+
+@pytest.mark.parametrize("coarse_share", [0.0, 0.33])
+def test_settling_is_looked_at_every_10_iterations_whatever_is_shown(
+    tiles_image, quick, coarse_share
+):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    params = quick.replace(iterations=100, coarse_share=coarse_share, settle_percent=100.0)
+    for preview_interval_s in (None, 0.0):
+        _, done = drain(optimize(prepared, params, CPU, preview_interval_s=preview_interval_s))
+        assert done.reason == FinishReason.SETTLED
+        assert done.iterations == 100 * coarse_share + 20
+
+
+def test_only_pixels_of_the_mask_settle():
+    settled = _Settled(percent=50)
+    winners = np.zeros((10, 10), int)
+    winners[0] = 1
+    assert not settled.by(winners)  # nothing to compare with
+    assert not settled.by(2 * winners)  # all of them changed
+    assert settled.by(2 * winners)
+
+
+def test_restarts_from_the_same_weights_are_one_run(tiles_image, quick):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    params = quick.replace(restarts=3)
+    start = WarmStart(weights=drain(optimize(prepared, quick, CPU))[1].weights)
+    seen, done = drain(optimize(prepared, params, CPU, start=start))
+    assert done.iterations == len(seen) == seen[-1].n_iterations == quick.iterations
 
 
 def test_learning_rate_schedules(quick):

@@ -153,7 +153,14 @@ def available_devices() -> list[DeviceInfo]:
     return [describe_device(device) for device in devices]
 
 
-def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelParams) -> int:
+def estimate_memory(
+    shape: tuple[int, int],
+    n_channels: int,
+    params: SuperpixelParams,
+    *,
+    n_labels: int = 0,
+    covered: float = 1.0,
+) -> int:
     """Estimate the peak memory of one iteration.
 
     Counts the tensors of an iteration, in float32, at the working resolution, and the arrays of
@@ -168,6 +175,10 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
         Image channels.
     params : SuperpixelParams
         Parameters of the run.
+    n_labels : int, default 0
+        Labels that the network starts from; each needs a label map.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
 
     Returns
     -------
@@ -175,11 +186,11 @@ def estimate_memory(shape: tuple[int, int], n_channels: int, params: SuperpixelP
         Bytes.
     """
     n_pixels = shape[0] * shape[1]
-    working = n_pixels / working_downscale(shape, params) ** 2
+    working = n_pixels / working_downscale(shape, params, covered) ** 2
     # Kept until the backward pass: each convolution's output and the next one's input.
     hidden = 2 * sum(params.hidden_channels)
     # Besides, either the label maps and their slope, or the gradients of the widest layer.
-    n_maps = min(params.n_label_maps, working) + 2 * n_channels
+    n_maps = max(min(params.n_label_maps, working), n_labels) + 2 * n_channels
     training = hidden + max(2.3 * n_maps, 3.5 * max(params.hidden_channels))
     # In the end, without hidden layers: the maps, normalised, as probabilities.
     optimizing = working * 4 * max(training, 3.2 * n_maps)

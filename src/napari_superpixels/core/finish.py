@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_superpixels.core.connectivity import connected_superpixels
-from napari_superpixels.core.inputs import PreparedImage, shrink
+from napari_superpixels.core.inputs import PreparedImage, enlarge, shrink
 from napari_superpixels.core.merge import merge_regions
-from napari_superpixels.core.refine import refine_rounds
+from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.split import split_to_count
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_superpixels.params import SuperpixelParams
 
-# Pieces of one or two pixels carry no colour of their own.
+# A piece of a single pixel joins a neighbour: it carries hardly a colour of its own.
 _MIN_PIECE_PX = 2
 # Automatic minimum size, as a share of the mean area of N superpixels.
 _AUTO_MIN_SHARE = 1 / 20
@@ -108,7 +107,7 @@ def _merged_pieces(
 def _refined(
     labels: NDArray[np.int32], image: PreparedImage, params: SuperpixelParams, iterations: int
 ) -> Generator[None, None, NDArray[np.int32]]:
-    return refine_rounds(
+    return refine_boundaries(
         labels,
         image.features,
         iterations=iterations,
@@ -120,14 +119,11 @@ def _refined(
 def _enlarged(
     labels: NDArray[np.int32], prepared: PreparedImage, factor: int, n_segments: int
 ) -> NDArray[np.int32]:
-    height, width = prepared.mask.shape
-    large = labels.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
+    large = enlarge(labels, prepared.mask, factor)
     if prepared.mask.all():
-        return np.ascontiguousarray(large)
+        return large
     # The mask's own outline is finer than the blocks, and may cut a superpixel in pieces.
-    return connected_superpixels(
-        large * prepared.mask, prepared.features, n_segments=n_segments, min_size_px=1
-    )
+    return connected_superpixels(large, prepared.features, n_segments=n_segments, min_size_px=1)
 
 
 def _exact(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
 
 MIN_PIXELS_PER_SEGMENT = 16
+# Of an image at the working resolution that a small mask makes finer.
+_MOST_MASKED_PIXELS = 500_000
+_Label = TypeVar("_Label", bound=np.integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,11 @@ class PreparedImage:
         return replace(self, features=self.features * scale)
 
     @property
+    def covered(self) -> float:
+        """Share of the window's pixels that the mask holds, in (0, 1]."""
+        return float(self.mask.mean())
+
+    @property
     def n_regions(self) -> int:
         """Number of 4-connected regions of the mask."""
         return int(label(self.mask, connectivity=1).max())
@@ -121,11 +129,15 @@ def as_channels(image: ArrayLike, channel_axis: int | None) -> NDArray[np.generi
                 "channel_axis=-1 for RGB, or pass one 2D plane of a stack"
             )
         if array.ndim != 2:
-            raise ValueError(f"the image must have 2 axes, got {array.ndim} {array.shape}")
+            raise ValueError(
+                f"the image must have 2 axes, got {array.ndim} {array.shape}: pass one 2D plane of "
+                "a stack"
+            )
         return array[None]
     if array.ndim != 3:
         raise ValueError(
-            f"with channel_axis the image must have 3 axes, got {array.ndim} {array.shape}"
+            f"with channel_axis the image must have 3 axes, got {array.ndim} {array.shape}: pass "
+            "one 2D plane of a stack"
         )
     if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
         raise ValueError(f"channel_axis must be an integer or None, got {channel_axis!r}")
@@ -264,7 +276,9 @@ def _normalise(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArr
     return np.asarray(centred / std, dtype=np.float32)
 
 
-def working_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
+def working_downscale(
+    shape: tuple[int, int], params: SuperpixelParams, covered: float = 1.0
+) -> int:
     """Return the factor by which the network sees the image reduced.
 
     Parameters
@@ -274,16 +288,20 @@ def working_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
     params : SuperpixelParams
         ``downscale`` is the largest factor; it shrinks until each label map has
         `MIN_PIXELS_PER_SEGMENT` pixels to be optimised on.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
 
     Returns
     -------
     int
         >= 1.
     """
-    return _fitting_factor(shape, params.downscale, params.n_label_maps)
+    return _fitting_factor(shape, params.downscale, params.n_label_maps, covered)
 
 
-def finishing_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int:
+def finishing_downscale(
+    shape: tuple[int, int], params: SuperpixelParams, covered: float = 1.0
+) -> int:
     """Return the factor by which the image is reduced while superpixels merge.
 
     Parameters
@@ -293,18 +311,28 @@ def finishing_downscale(shape: tuple[int, int], params: SuperpixelParams) -> int
     params : SuperpixelParams
         Half the working resolution's factor at most; it shrinks until each superpixel has
         `MIN_PIXELS_PER_SEGMENT` pixels.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
 
     Returns
     -------
     int
         >= 1.
     """
-    return _fitting_factor(shape, max(1, params.downscale // 2), params.n_segments)
+    return _fitting_factor(shape, max(1, params.downscale // 2), params.n_segments, covered)
 
 
-def _fitting_factor(shape: tuple[int, int], factor: int, n: int) -> int:
+def _fitting_factor(shape: tuple[int, int], factor: int, n: int, covered: float) -> int:
     wanted = MIN_PIXELS_PER_SEGMENT * n
-    while factor > 1 and math.ceil(shape[0] / factor) * math.ceil(shape[1] / factor) < wanted:
+
+    def blocks(side: int) -> int:
+        return math.ceil(shape[0] / side) * math.ceil(shape[1] / side)
+
+    # Pixels outside the mask take memory too, so a small mask cannot have any resolution.
+    while factor > 1 and (
+        blocks(factor) < wanted
+        or (blocks(factor) * covered < wanted and blocks(factor - 1) <= _MOST_MASKED_PIXELS)
+    ):
         factor -= 1
     return factor
 
@@ -338,6 +366,28 @@ def shrink(prepared: PreparedImage, factor: int) -> PreparedImage:
         (rows, cols),
         (slice(0, rows), slice(0, cols)),
     )
+
+
+def enlarge(labels: NDArray[_Label], mask: NDArray[np.bool_], factor: int) -> NDArray[_Label]:
+    """Repeat the pixels of a reduced label map, the reverse of `shrink`.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (h / factor, w / factor), rounded up
+        Labels of blocks of pixels.
+    mask : ndarray of bool, shape (h, w)
+        True for pixels that count.
+    factor : int
+        Side of the blocks, >= 1.
+
+    Returns
+    -------
+    ndarray of int, shape (h, w)
+        Labels of the same dtype, 0 outside the mask.
+    """
+    height, width = mask.shape
+    large = labels.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
+    return np.where(mask, large, labels.dtype.type(0))
 
 
 def to_tensors(

@@ -2,8 +2,9 @@ r"""Eqs. (2) and (3) with their gradient in little memory and time.
 
 The plain formulas of `losses` keep about ten N x H x W tensors alive until the backward pass.
 Here the gradient is written during the forward pass, in place of the probabilities and a strip of
-rows at a time: one tensor of that size besides the network's output, and strips small enough for
-the processor's cache. Values and gradients equal those of the plain formulas.
+rows at a time: one tensor of that size besides the network's output, a second one in the backward
+pass, and strips small enough for the processor's cache. Values and gradients equal those of the
+plain formulas.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from napari_superpixels.core.layers import chunk_size, instance_statistics
+from napari_superpixels.core.layers import channel_groups, chunk_size, instance_statistics
 from napari_superpixels.core.losses import edge_weights
 
 
@@ -67,11 +68,9 @@ def image_edges(image: Tensor, sigma: float, weight: Tensor | None = None) -> Ed
     Edges
         Weights in [0, 1].
     """
-    rows, cols = edge_weights(image, sigma, 1), edge_weights(image, sigma, 2)
-    if weight is not None:
-        rows = rows * weight[1:] * weight[:-1]
-        cols = cols * weight[:, 1:] * weight[:, :-1]
-    return Edges(rows, cols)
+    return Edges(
+        rows=edge_weights(image, sigma, 1, weight), cols=edge_weights(image, sigma, 2, weight)
+    )
 
 
 def label_loss(
@@ -114,8 +113,7 @@ class _LabelLoss(Function):
         n, height, width = maps.shape
         strip = max(1, chunk_size(maps) // (n * width))
         strips = [slice(r, min(r + strip, height)) for r in range(0, height, strip)]
-        group = max(1, chunk_size(maps) // (height * width))
-        groups = [slice(k, k + group) for k in range(0, n, group)]
+        groups = channel_groups(maps)
         statistics = [instance_statistics(maps[c]) for c in groups]
         mean, inv_std = (torch.cat(parts) for parts in zip(*statistics, strict=True))
         n_pixels = height * width if weight is None else weight.sum()

@@ -31,12 +31,29 @@ def chunk_size(tensor: Tensor) -> int:
     return _CPU_CHUNK if tensor.device.type == "cpu" else _GPU_CHUNK
 
 
+def channel_groups(maps: Tensor) -> list[slice]:
+    """Divide channels into groups that are handled at a time.
+
+    Parameters
+    ----------
+    maps : Tensor, shape (N, H, W)
+        Where to work.
+
+    Returns
+    -------
+    list of slice
+        Of the first axis, in order; each holds `chunk_size` values at most, or one channel.
+    """
+    n, height, width = maps.shape
+    size = max(1, chunk_size(maps) // (height * width))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
 def normalise_rectify(x: Tensor, border: int) -> Tensor:
     """Instance normalisation, ReLU and, for a 3x3 convolution to come, a mirrored border.
 
     Equal to ``relu(instance_norm(x))``, or its `mirror_pad`, but the backward pass needs no tensors
-    besides
-    `x` and the result, which the convolutions before and after keep anyway.
+    besides `x` and the result, which the convolutions before and after keep anyway.
 
     Parameters
     ----------
@@ -111,9 +128,7 @@ class _NormaliseRectify(Function):
         )
         inv_std = x.new_empty((n, 1, 1), dtype=exact)
         mean = x.new_empty((n, 1, 1), dtype=exact)
-        group = max(1, chunk_size(x) // (height * width))
-        for start in range(0, n, group):
-            c = slice(start, start + group)
+        for c in channel_groups(x[0]):
             values = x[0, c].to(exact)
             mean[c], inv_std[c] = instance_statistics(values)
             centred = (values - mean[c]).clamp_(min=0)
@@ -128,11 +143,8 @@ class _NormaliseRectify(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         x, out, mean, inv_std = ctx.saved_tensors
-        _, n, height, width = x.shape
         result = torch.empty_like(x)
-        group = max(1, chunk_size(x) // (height * width))
-        for start in range(0, n, group):
-            c = slice(start, start + group)
+        for c in channel_groups(x[0]):
             whole = grad[0, c].clone() if ctx.border else grad[0, c]  # autograd's own must stay
             for edge, line in reversed(_mirrors(whole, ctx.border)):
                 line += edge

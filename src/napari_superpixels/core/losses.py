@@ -80,7 +80,7 @@ def clustering_loss(log_p: Tensor, lam: float, weight: Tensor | None = None) -> 
     return pixel_entropy(log_p, weight) + lam * marginal_negentropy(log_p, weight)
 
 
-def edge_weights(image: Tensor, sigma: float, dim: int) -> Tensor:
+def edge_weights(image: Tensor, sigma: float, dim: int, weight: Tensor | None = None) -> Tensor:
     r"""Contrast weights :math:`\exp(-\|\partial I\|_2^2 / \sigma)` of eq. (3) along one axis.
 
     Parameters
@@ -91,13 +91,19 @@ def edge_weights(image: Tensor, sigma: float, dim: int) -> Tensor:
         Contrast scale, squared units of the normalised image; > 0.
     dim : {1, 2}
         1 for differences between rows, 2 between columns.
+    weight : Tensor, shape (H, W), optional
+        1 inside the mask, 0 outside.
 
     Returns
     -------
     Tensor, shape (H - 1, W) or (H, W - 1)
-        Weights in (0, 1].
+        Weights in [0, 1]; 0 for pairs of which one pixel lies outside the mask.
     """
-    return torch.exp(-image.diff(dim=dim).square().sum(0) / sigma)
+    pair = torch.exp(-image.diff(dim=dim).square().sum(0) / sigma)
+    if weight is None:
+        return pair
+    n = weight.shape[dim - 1]
+    return pair * weight.narrow(dim - 1, 1, n - 1) * weight.narrow(dim - 1, 0, n - 1)
 
 
 def smoothness_loss(
@@ -129,10 +135,7 @@ def smoothness_loss(
     p = log_p.exp()
     total = p.new_zeros(())
     for dim in (1, 2):
-        pair = edge_weights(image, sigma, dim)
-        if weight is not None:
-            n = weight.shape[dim - 1]
-            pair = pair * weight.narrow(dim - 1, 1, n - 1) * weight.narrow(dim - 1, 0, n - 1)
+        pair = edge_weights(image, sigma, dim, weight)
         total = total + (p.diff(dim=dim).abs().sum(0) * pair).sum()
     n_pixels = p[0].numel() if weight is None else weight.sum()
     return total / n_pixels

@@ -59,7 +59,7 @@ def merge_regions(
         4-connected superpixels 1...K', in the order of the ids that they come from.
     """
     n = int(labels.max(initial=0)) + 1
-    smooth = np.stack([ndimage.gaussian_filter(channel, _SMOOTHING_PX) for channel in features])
+    smooth = _smoothed(features, labels != 0)
     area, sums = superpixel_sums(labels, smooth, n)
     area[0] = 0
     parent = _Merger(labels, smooth, area, sums, n_segments, min_size_px, stop_cost).run()
@@ -87,12 +87,25 @@ def merge_order(
         In the order of merging, the id that goes on and the higher id that joins it. Without its
         last n steps it gives n superpixels more.
     """
-    smooth = np.stack([ndimage.gaussian_filter(channel, _SMOOTHING_PX) for channel in features])
+    smooth = _smoothed(features, labels != 0)
     area, sums = superpixel_sums(labels, smooth, int(labels.max(initial=0)) + 1)
     area[0] = 0
     merger = _Merger(labels, smooth, area, sums, 1, 1, 0.0)
     merger.run()
     return merger.merges
+
+
+def _smoothed(features: NDArray[np.floating], inside: NDArray[np.bool_]) -> NDArray[np.floating]:
+    """Blur each channel by means over the pixels inside, so that what lies outside stays out."""
+
+    def blur(plane: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.asarray(ndimage.gaussian_filter(plane, _SMOOTHING_PX))
+
+    if inside.all():
+        return np.stack([blur(channel) for channel in features])
+    weight = blur(inside.astype(features.dtype))
+    weight[~inside] = 1  # may be 0 there, and does not count
+    return np.stack([blur(channel * inside) / weight for channel in features])
 
 
 class _Merger:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from napari_superpixels.core.device import deterministic, release_memory
 from napari_superpixels.core.inputs import (
     PreparedImage,
+    enlarge,
     finishing_downscale,
     shrink,
     to_tensors,
@@ -27,6 +28,7 @@ from napari_superpixels.core.warm_start import (
     WarmStart,
     imitation_loss,
     load_weights,
+    shrink_labels,
     weights_of,
 )
 from napari_superpixels.events import Command, FinishReason, Losses, Step
@@ -127,12 +129,15 @@ def _best_of(
     preview_interval_s: float | None,
     start: WarmStart | None,
 ) -> Generator[Step, Command | None, Optimized]:
+    start = start or WarmStart()
+    if start.weights is not None:
+        params = params.replace(restarts=1)  # all would start, and so end, alike
     best: Optimized | None = None
     history: list[Losses] = []
     done = 0
     for attempt in range(params.restarts):
         seed = (params.seed + attempt) % 2**32
-        run = _Run(prepared, params.replace(seed=seed), device, start or WarmStart())
+        run = _Run(prepared, params.replace(seed=seed), device, start)
         result = yield from run.steps(done, preview_interval_s)
         del run  # its tensors, before the next attempt makes its own
         done += result.iterations
@@ -153,6 +158,12 @@ class _Scale:
         network_input, self.image, self.weight = to_tensors(prepared, factor, run.device)
         self.network_input = network_input.to(memory_format=run.memory_format)
         self.edges = image_edges(self.image, sigma, self.weight)
+        labels = run.labels_to_imitate
+        self.to_imitate = (
+            None
+            if labels is None
+            else torch.from_numpy(shrink_labels(labels, factor)).to(run.device)
+        )
 
 
 class _Run:
@@ -166,7 +177,7 @@ class _Run:
         start: WarmStart,
     ) -> None:
         self.prepared, self.params, self.device = prepared, params, device
-        self.to_imitate = start.labels
+        self.labels_to_imitate = start.labels
         half_precision = params.precision == "bfloat16"
         # Tensor cores read 16-bit images pixel by pixel.
         self.memory_format = (
@@ -174,7 +185,7 @@ class _Run:
             if half_precision and device.type == "cuda"
             else torch.contiguous_format
         )
-        factor = working_downscale(prepared.mask.shape, params)
+        factor = working_downscale(prepared.mask.shape, params, prepared.covered)
         self.scale = self.coarse = _Scale(prepared, factor, params.sigma, self)
         n_pixels = self.scale.image[0].numel()
         # Given weights are past the coarse start; given labels are imitated during it.
@@ -183,6 +194,8 @@ class _Run:
             self.n_coarse = max(self.n_coarse, math.ceil(_IMITATION_SHARE * params.iterations))
         if params.coarse_share and min(self.scale.image.shape[1:]) >= _MIN_COARSE_SIDE:
             self.coarse = _Scale(prepared, 2 * factor, params.sigma, self)
+        elif start.labels is None:
+            self.n_coarse = 0
         self.net = SuperpixelNet(
             n_channels=len(self.scale.image),
             n_maps=max(min(params.n_label_maps, n_pixels), start.n_labels),
@@ -209,11 +222,13 @@ class _Run:
         done = n_winners = 0
         settled = _Settled(params.settle_percent)
         while done < params.iterations:
-            scale = self.coarse if done < self.n_coarse else self.scale
-            stage_end = self.n_coarse if done < self.n_coarse else params.iterations
-            end = min(done + stride, stage_end)
+            coarse = done < self.n_coarse
+            scale = self.coarse if coarse else self.scale
+            first, last = (0, self.n_coarse) if coarse else (self.n_coarse, params.iterations)
+            end = min(done + stride, last)
             show = preview_interval_s is not None and time.monotonic() - shown >= preview_interval_s
-            look = show or not n_winners or end % _ITERATIONS_PER_LOOK == 0
+            due = (end - first) % _ITERATIONS_PER_LOOK == 0
+            look = show or due or not n_winners
             with deterministic():
                 while done < end:
                     done += 1
@@ -224,7 +239,7 @@ class _Run:
             if winners is not None:
                 n_winners = len(np.unique(winners[winners > 0]))
                 if show:
-                    preview = prepared.embed(_enlarge(winners, prepared.mask, scale.factor))
+                    preview = prepared.embed(enlarge(winners, prepared.mask, scale.factor))
                     shown = time.monotonic()
             command = yield Step(
                 offset + done,
@@ -236,10 +251,10 @@ class _Run:
             if command == Command.FINISH:
                 reason = FinishReason.STOPPED
                 break
-            if scale is self.scale and settled.by(winners, done):
+            if due and not coarse and winners is not None and settled.by(winners):
                 reason = FinishReason.SETTLED
                 break
-        factor = finishing_downscale(prepared.mask.shape, params)
+        factor = finishing_downscale(prepared.mask.shape, params, prepared.covered)
         with deterministic(), torch.no_grad():
             maps, _ = self._forward(self.scale)
             winners = _winners_at(maps, self.scale.factor, shrink(prepared, factor), factor)
@@ -267,8 +282,8 @@ class _Run:
         winners = _winners(maps.detach(), scale.weight) if look else None
         labels = label_loss(maps, scale.edges, params.lam, params.alpha, scale.weight)
         error = reconstruction_loss(reconstruction, scale.image, scale.weight)
-        if self.to_imitate is not None and number <= self.n_coarse:
-            objective = imitation_loss(log_probabilities(maps), self.to_imitate)
+        if scale.to_imitate is not None and number <= self.n_coarse:
+            objective = imitation_loss(log_probabilities(maps), scale.to_imitate)
         else:
             objective = labels.objective + params.beta * error
         del maps, reconstruction  # the backward pass does without them
@@ -300,20 +315,17 @@ def learning_rate(params: SuperpixelParams, number: int) -> float:
 
 
 class _Settled:
-    """Tells when the labels hardly change any more."""
+    """Tells when the labels inside the mask hardly change any more, look by look."""
 
     def __init__(self, percent: float) -> None:
         self.percent = percent
         self.before: NDArray[np.int64] | None = None
-        self.at = 0
 
-    def by(self, winners: NDArray[np.int64] | None, done: int) -> bool:
-        if not self.percent or winners is None or done - self.at < _ITERATIONS_PER_LOOK:
-            return False
-        before, self.before, self.at = self.before, winners, done
+    def by(self, winners: NDArray[np.int64]) -> bool:
+        before, self.before = self.before, winners
         if before is None:
             return False
-        return bool(100 * np.mean(before != winners) < self.percent)
+        return bool(100 * np.mean((before != winners)[winners > 0]) < self.percent)
 
 
 def _winners(maps: Tensor, weight: Tensor | None) -> Tensor:
@@ -321,13 +333,6 @@ def _winners(maps: Tensor, weight: Tensor | None) -> Tensor:
     # The softmax keeps the order, the instance normalisation does not.
     winners = F.instance_norm(maps[None])[0].argmax(0) + 1
     return winners if weight is None else winners * (weight > 0)
-
-
-def _enlarge(winners: NDArray[np.int64], mask: NDArray[np.bool_], factor: int) -> NDArray[np.int64]:
-    """Preview at full resolution, by repeating pixels."""
-    height, width = mask.shape
-    enlarged = winners.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
-    return np.asarray(enlarged * mask, dtype=np.int64)
 
 
 def _winners_at(

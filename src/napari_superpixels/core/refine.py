@@ -51,8 +51,8 @@ def refine_boundaries(
     compactness: float,
     smoothness: float,
     frozen: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int32]:
-    """Move border pixels to the neighbouring superpixel that they fit best.
+) -> Generator[None, None, NDArray[np.int32]]:
+    """Move border pixels to the neighbouring superpixel that they fit best, a round at a time.
 
     A pixel p of colour f and position x joins, of its own superpixel and those of its four
     neighbours, the one that minimises
@@ -77,43 +77,6 @@ def refine_boundaries(
         Pixels without a colour: they keep their superpixel, hold it together, and do not count in
         its mean.
 
-    Returns
-    -------
-    ndarray of int32, shape (H, W)
-        Refined superpixels: the same ids, none lost, each connected.
-    """
-    rounds = refine_rounds(
-        labels,
-        features,
-        iterations=iterations,
-        compactness=compactness,
-        smoothness=smoothness,
-        frozen=frozen,
-    )
-    while True:
-        try:
-            next(rounds)
-        except StopIteration as end:
-            refined: NDArray[np.int32] = end.value
-            return refined
-
-
-def refine_rounds(
-    labels: NDArray[np.int32],
-    features: NDArray[np.floating],
-    *,
-    iterations: int,
-    compactness: float,
-    smoothness: float,
-    frozen: NDArray[np.bool_] | None = None,
-) -> Generator[None, None, NDArray[np.int32]]:
-    """Do the same as `refine_boundaries`, with a pause after each round.
-
-    Parameters
-    ----------
-    labels, features, iterations, compactness, smoothness, frozen
-        See `refine_boundaries`.
-
     Yields
     ------
     None
@@ -122,7 +85,7 @@ def refine_rounds(
     Returns
     -------
     ndarray of int32, shape (H, W)
-        Refined superpixels.
+        Refined superpixels: the same ids, none lost, each connected.
     """
     height, width = labels.shape
     n = int(labels.max(initial=0)) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,20 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from napari_superpixels.result import SuperpixelResult
 
-    from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
     from napari_superpixels.core.inputs import PreparedImage
     from napari_superpixels.core.network import SuperpixelNet
+
+
+_EXPECTED = (
+    "initial must be a result of an earlier run, its weights, or a map of integer labels, one for "
+    "each pixel"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +47,50 @@ class WarmStart:
         return 0 if self.labels is None else int(self.labels.max(initial=0))
 
 
+def start_from(
+    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None,
+    prepared: PreparedImage,
+) -> WarmStart:
+    """Tell what a caller wants to start from.
+
+    Parameters
+    ----------
+    initial : SuperpixelResult, mapping of str to ndarray, array_like of int, or None
+        An earlier result, its weights, or labels of the whole image; None for a random start.
+    prepared : PreparedImage
+        The image.
+
+    Returns
+    -------
+    WarmStart
+        Weights or labels; weights are checked when the network that they must fit is there.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, with what is expected.
+    """
+    if initial is None:
+        return WarmStart()
+    if isinstance(initial, SuperpixelResult):
+        initial = initial.weights or initial.labels
+    try:
+        if isinstance(initial, Mapping):
+            weights = {name: np.asarray(value, np.float32) for name, value in initial.items()}
+            return WarmStart(weights=weights)
+        labels = np.asarray(initial)
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError is what PyTorch raises
+        raise ValueError(f"{_EXPECTED}, got {type(initial).__name__}: {error}") from None
+    return WarmStart(labels=labels_to_imitate(labels, prepared))
+
+
 def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> NDArray[np.int64]:
     """Check labels for a warm start and number them 1...K.
 
     Parameters
     ----------
     labels : ndarray of int, shape (H, W)
-        Labels of the whole image; 0 is "no label".
+        Labels of the whole image; 0 and below is "no label".
     prepared : PreparedImage
         The image.
 
@@ -58,21 +102,20 @@ def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> N
     Raises
     ------
     ValueError
-        If they are no integers, differ from the image in shape, or are 0 everywhere.
+        If they are no integers, differ from the image in shape, or none is above 0.
     """
-    labels = np.asarray(labels)
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"the labels to start from must be integers, got {labels.dtype}")
+        raise ValueError(f"{_EXPECTED}, got values of type {labels.dtype}")
     if labels.shape != prepared.shape:
         raise ValueError(
             f"the labels to start from {labels.shape} and the image {prepared.shape} differ in "
             "shape"
         )
     window = labels[prepared.window] * prepared.mask
-    ids = np.unique(window[window != 0])
+    ids = np.unique(window[window > 0])
     if not ids.size:
-        raise ValueError("the labels to start from are 0 everywhere in the image or mask")
-    return np.asarray((np.searchsorted(ids, window) + 1) * (window != 0), np.int64)
+        raise ValueError("the labels to start from have none above 0 inside the image or mask")
+    return np.asarray((np.searchsorted(ids, window) + 1) * (window > 0), np.int64)
 
 
 def load_weights(net: SuperpixelNet, weights: Mapping[str, NDArray[np.float32]]) -> None:
@@ -94,10 +137,10 @@ def load_weights(net: SuperpixelNet, weights: Mapping[str, NDArray[np.float32]])
     given = {name: tuple(value.shape) for name, value in weights.items()}
     if own != given:
         raise ValueError(
-            "the weights to start from belong to another network: use the same number of channels, "
-            "label maps and network widths as the run that they come from"
+            "the weights to start from belong to another network: pass those of a result whose run "
+            "had the same number of channels, label maps and network widths"
         )
-    net.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    net.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
 
 
 def weights_of(net: SuperpixelNet) -> dict[str, NDArray[np.float32]]:
@@ -116,23 +159,46 @@ def weights_of(net: SuperpixelNet) -> dict[str, NDArray[np.float32]]:
     return {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
 
 
-def imitation_loss(log_p: Tensor, labels: NDArray[np.int64]) -> Tensor:
+def shrink_labels(labels: NDArray[np.int64], factor: int) -> NDArray[np.int64]:
+    """Reduce labels to the most frequent one of each block, so that no scribble is lost.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (h, w)
+        Labels, 0 for none.
+    factor : int
+        Side of the blocks, >= 1; those at the lower and right border may be smaller.
+
+    Returns
+    -------
+    ndarray of int64, shape (h / factor, w / factor), rounded up
+        The label above 0 that most pixels of the block have, of equally frequent ones the lowest;
+        0 where no pixel has one.
+    """
+    rows, cols = (-(-n // factor) for n in labels.shape)
+    y, x = np.nonzero(labels)
+    block = y // factor * cols + x // factor
+    pairs, count = np.unique(np.stack([block, labels[y, x]]), axis=1, return_counts=True)
+    order = np.lexsort((-count, pairs[0]))  # stable: the lowest label first among equals
+    found, first = np.unique(pairs[0, order], return_index=True)
+    small = np.zeros(rows * cols, np.int64)
+    small[found] = pairs[1, order[first]]
+    return small.reshape(rows, cols)
+
+
+def imitation_loss(log_p: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy between the network's labels and those to imitate.
 
     Parameters
     ----------
-    log_p : Tensor, shape (N, h', w')
-        Log-probabilities at some resolution.
-    labels : ndarray of int64, shape (h, w)
-        Channel + 1 at full resolution, 0 for none; the nearest pixel counts.
+    log_p : Tensor, shape (N, h, w)
+        Log-probabilities.
+    target : Tensor of int64, shape (h, w)
+        Channel + 1, 0 for none; not 0 everywhere.
 
     Returns
     -------
     Tensor
         Scalar, mean over pixels with a label.
     """
-    rows, cols = log_p.shape[1:]
-    y = ((np.arange(rows) + 0.5) / rows * labels.shape[0]).astype(int)
-    x = ((np.arange(cols) + 0.5) / cols * labels.shape[1]).astype(int)
-    target = torch.from_numpy(labels[np.ix_(y, x)]).to(log_p.device) - 1
-    return F.nll_loss(log_p[None], target[None], ignore_index=-1)
+    return F.nll_loss(log_p[None], target[None] - 1, ignore_index=-1)

@@ -16,9 +16,9 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
+    QPushButton,
     QSizePolicy,
     QTabWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -109,25 +109,24 @@ class CorrectionWidget(QWidget):
         )
         self.work_box.changed.connect(self._on_work)
         self.snap_box = CheckBox(
-            label="Cut snaps to edges",
+            text="Cut snaps to image edges",
             value=False,
             tooltip="The cut tool's line may be left for image edges near it.",
         )
         self.snap_box.changed.connect(lambda on: setattr(self.options, "snap", bool(on)))
         self.plane_box = CheckBox(
-            label="Split only this plane",
+            text="Split and cut only this plane",
             value=True,
             tooltip="In a volume: split and cut only the plane shown, or through all planes.",
         )
         self.plane_box.changed.connect(lambda on: setattr(self.options, "split_in_plane", bool(on)))
-        self.tool_buttons: dict[str, QToolButton] = {}
+        self.tool_buttons: dict[str, QPushButton] = {}
         tools = QWidget()
         grid = QGridLayout(tools)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
         for i, tool in enumerate(TOOLS):
-            made = QToolButton()
-            made.setText(f"{tool.name} ({tool.key})")
+            made = QPushButton(f"{tool.name} ({tool.key})")
             made.setToolTip(tool.tooltip)
             made.setCheckable(True)
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
@@ -160,7 +159,6 @@ class CorrectionWidget(QWidget):
         )
         self._image_rows = rows(self.image.layer_box, self.image.channel_box)
         self._work_rows = rows(self.work_box)
-        self._plane_rows = rows(self.plane_box)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 6, 0)
@@ -172,8 +170,8 @@ class CorrectionWidget(QWidget):
             self.image_label,
             self._work_rows,
             tools,
-            rows(self.snap_box),
-            self._plane_rows,
+            self.snap_box.native,
+            self.plane_box.native,
         ):
             column.addWidget(widget)
         column.addWidget(self.tabs, stretch=1)
@@ -376,7 +374,7 @@ class CorrectionWidget(QWidget):
         self.copy_button.setVisible(bool(problem) and can_be_copied(layer))
         volume = layer is not None and layer.ndim >= 3
         self._work_rows.setVisible(volume)
-        self._plane_rows.setVisible(volume and self.work_box.value == VOLUME)
+        self.plane_box.native.setVisible(volume and self.work_box.value == VOLUME)
         for made in self.tool_buttons.values():
             made.setEnabled(self.editor is not None)
         self.tabs.setEnabled(self.editor is not None)

@@ -227,7 +227,7 @@ class TidyPanel(WholePanel):
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(say)
         self.connect_box = CheckBox(
-            label="Connected",
+            text="Connected",
             value=True,
             tooltip="Each connected piece becomes a superpixel of its own.",
         )
@@ -239,12 +239,12 @@ class TidyPanel(WholePanel):
             tooltip="Smaller pieces join the neighbour that they resemble most; 0 keeps all.",
         )
         self.holes_box = CheckBox(
-            label="Fill holes",
+            text="Fill holes",
             value=False,
             tooltip="Unlabelled spots inside one superpixel become part of it.",
         )
         self.sequence_box = CheckBox(
-            label="Number 1 to K",
+            text="Number 1 to K",
             value=True,
             tooltip="Ids without gaps, in the whole layer.",
         )
@@ -254,7 +254,9 @@ class TidyPanel(WholePanel):
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(4)
-        column.addWidget(rows(self.connect_box, self.size_box, self.holes_box, self.sequence_box))
+        column.addWidget(rows(self.size_box))
+        for box in (self.connect_box, self.holes_box, self.sequence_box):
+            column.addWidget(box.native)
         column.addLayout(row(self.check_button, self.clean_button))
         column.addWidget(self.label)
         column.addStretch()
