@@ -283,7 +283,7 @@ class ClassPanel(QWidget):
         size, unit = self._editor.pixel_size()
         return (
             {c: int(counts[c]) for c in present},
-            {c: f"{pixels[c] * size:.4g} {unit}" for c in present},
+            {c: f"{_short(float(pixels[c]) * size)} {unit}" for c in present},
         )
 
     # ---- the semantic layer ------------------------------------------------------------------
@@ -375,3 +375,7 @@ class ClassPanel(QWidget):
             self.suggestions.show(values)
         else:
             self.suggestions.write(edit.indices, values)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

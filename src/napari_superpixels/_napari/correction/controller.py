@@ -73,7 +73,8 @@ class Controller:
         self.chosen.disconnect()
         self.choose("")
         layer.events.mode.disconnect(self._on_mode)
-        layer.mouse_drag_callbacks.remove(self._on_drag)
+        if self._on_drag in layer.mouse_drag_callbacks:  # napari empties it with the viewer
+            layer.mouse_drag_callbacks.remove(self._on_drag)
         for key in self._keys:
             layer.bind_key(key, None)
 
@@ -155,8 +156,10 @@ class Controller:
             while event.type == "mouse_move":
                 tool.drag(pixel_under(layer, self._editor.scope(), event))
                 yield
+            # Fast moves are skipped: the stroke ends where the button was released.
+            tool.drag(pixel_under(layer, self._editor.scope(), event))
         except EditError as error:
             tool.reset()
             self._say(str(error))
             return
-        tool.release([str(modifier) for modifier in event.modifiers])
+        tool.release(event.modifiers)

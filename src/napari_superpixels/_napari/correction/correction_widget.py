@@ -1,6 +1,6 @@
 """The dock "Superpixel correction": tools for any Labels layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from napari_superpixels._napari.correction.aligned import aligned_image
 from napari_superpixels._napari.correction.class_panel import ClassPanel
 from napari_superpixels._napari.correction.controller import Controller
+from napari_superpixels._napari.correction.derived import is_derived
 from napari_superpixels._napari.correction.editor import LayerEditor
 from napari_superpixels._napari.correction.files import load_corrected, save_corrected
 from napari_superpixels._napari.correction.network_panel import NetworkPanel
@@ -46,6 +47,7 @@ from napari_superpixels._napari.correction.tools import (
 from napari_superpixels._napari.correction.whole_panel import DetailPanel, TidyPanel
 from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
+from napari_superpixels._napari.run import warm_up
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.export import METADATA_KEY
@@ -66,12 +68,13 @@ class CorrectionWidget(QWidget):
     # The annotation stays a real type: napari injects the viewer by it.
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        warm_up()
         self._viewer = napari_viewer
         self.editor: LayerEditor | None = None
         self._controller: Controller | None = None
         self._layer: Labels | None = None
         self._window: ReferenceType[QWidget] | None = None
-        self._image_in_use: tuple[int, int | None] | None = None
+        self._image_in_use: tuple[Hashable, int | None] | None = None
         self.options = Options()
         self.image = ImageChoice(napari_viewer)
         self._build()
@@ -114,6 +117,12 @@ class CorrectionWidget(QWidget):
             tooltip="The cut tool's line may be left for image edges near it.",
         )
         self.snap_box.changed.connect(lambda on: setattr(self.options, "snap", bool(on)))
+        self.outline_box = CheckBox(
+            text="Show superpixels as outlines",
+            value=False,
+            tooltip="Outlines instead of colours, so that the image and the classes show.",
+        )
+        self.outline_box.changed.connect(self._on_outline)
         self.plane_box = CheckBox(
             text="Split and cut only this plane",
             value=True,
@@ -170,6 +179,7 @@ class CorrectionWidget(QWidget):
             self.image_label,
             self._work_rows,
             tools,
+            self.outline_box.native,
             self.snap_box.native,
             self.plane_box.native,
         ):
@@ -191,8 +201,8 @@ class CorrectionWidget(QWidget):
     def _on_active(self, event: Any = None) -> None:
         """Follow the active Labels layer; other layers may be active in between."""
         active = self._viewer.layers.selection.active
-        new = isinstance(active, Labels) and active is not self._layer
-        if new and not self._is_derived(active):
+        # With != and not by identity: the viewer's proxy wraps a layer anew at each access.
+        if isinstance(active, Labels) and active != self._layer and not is_derived(active):
             self._attach(active)
         self._refresh()
 
@@ -200,12 +210,6 @@ class CorrectionWidget(QWidget):
         if self._layer is not None and self._layer not in self._viewer.layers:
             self._attach(None)
             self._on_active()
-
-    def _is_derived(self, layer: Labels) -> bool:
-        derived = [self.classes.semantic, self.classes.suggestions, self.detail.preview]
-        if self.editor is not None:
-            derived.append(self.editor.marks)
-        return any(d is not None and d.layer == layer for d in derived)
 
     def _attach(self, layer: Labels | None) -> None:
         self._detach()
@@ -226,6 +230,7 @@ class CorrectionWidget(QWidget):
         else:
             self.work_box.value = PLANE
         editor.volume = self.work_box.value == VOLUME
+        self.outline_box.value = layer.contour > 0
         self.editor = editor
         editor.changed.connect(self._refresh)
         source = layer.metadata[METADATA_KEY].get("source_layer")
@@ -297,7 +302,9 @@ class CorrectionWidget(QWidget):
                 problem = str(error)
         self.image_label.setText(problem)
         self.image_label.setVisible(bool(problem))
-        choice = None if found is None or layer is None else (id(layer), self.image.channel_axis)
+        choice = None
+        if found is not None and layer is not None:
+            choice = (layer.unique_id, self.image.channel_axis)
         if choice != self._image_in_use or session.image is None:
             self._image_in_use = choice
             self.editor.use_image(found)
@@ -307,6 +314,10 @@ class CorrectionWidget(QWidget):
             self.editor.volume = value == VOLUME
             self.editor.refresh_table()
         self._refresh()
+
+    def _on_outline(self, on: bool) -> None:
+        if self.editor is not None:
+            self.editor.layer.contour = 1 if on else 0
 
     def _on_view(self, event: Any = None) -> None:
         if self._controller is not None and self._controller.tool is not None:

@@ -9,6 +9,7 @@ from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_superpixels._napari.correction.target import placement_of
+from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Color = tuple[float, float, float, float]
+
+_DERIVED_FROM = "derived_from"
+
+
+def is_derived(layer: Labels) -> bool:
+    """Whether a layer only shows what is known of another one.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        Any layer.
+
+    Returns
+    -------
+    bool
+        True for the layers of this module.
+    """
+    return _DERIVED_FROM in layer.metadata.get(METADATA_KEY, {})
 
 
 class DerivedLayer:
@@ -96,6 +115,7 @@ class DerivedLayer:
             name=f"{self._base.name} {self._suffix}",
             colormap=self._colormap(),
             opacity=self._opacity,
+            metadata={METADATA_KEY: {_DERIVED_FROM: self._base.name}},
             **placement_of(self._base),
         )
         layer.contour = self._contour

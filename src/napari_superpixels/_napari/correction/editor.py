@@ -177,7 +177,7 @@ class LayerEditor:
             self._applying = False
         self.session.commit(change)
         self._after(change.edit)
-        fresh = change.entry["fresh_ids"]
+        fresh = [i for i in change.entry["fresh_ids"] if i in self.session.statistics]
         if fresh:
             self.layer.selected_label = fresh[0]
 

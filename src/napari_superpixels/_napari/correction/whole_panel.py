@@ -8,6 +8,7 @@ import numpy as np
 from magicgui.widgets import CheckBox, SpinBox
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSlider, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_superpixels._napari.correction.derived import DerivedLayer
 from napari_superpixels._napari.layout import button, row, rows, text_label
@@ -137,10 +138,8 @@ class DetailPanel(WholePanel):
             return None
         if self._levels is None or scope != self._scope:
             self._levels, self._scope = levels(editor.session, scope), scope
-            self.slider.blockSignals(True)
-            self.slider.setRange(max(self._levels.coarsest, 1), max(self._levels.finest, 1))
-            self.slider.setValue(self._levels.finest)
-            self.slider.blockSignals(False)
+            with signals_blocked(self.slider):
+                self.slider.setRange(max(self._levels.coarsest, 1), max(self._levels.finest, 1))
         return self._levels
 
     def show_level(self, n_segments: int) -> None:

@@ -1,0 +1,682 @@
+"""The correction dock as a user works it: real viewer, real mouse, real keys."""
+
+from __future__ import annotations
+
+import json
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from napari.layers import Labels
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+from scipy import ndimage
+
+from napari_superpixels._napari.correction.correction_widget import PLANE, VOLUME, CorrectionWidget
+from napari_superpixels._napari.correction.derived import is_derived
+from napari_superpixels.editing.session import Session
+from napari_superpixels.export import METADATA_KEY
+
+
+def tiles(shape=(48, 64), size=16, dtype=np.int32):
+    """Square superpixels 1...K."""
+    counts = [-(-n // size) for n in shape]
+    grid = np.meshgrid(*[np.arange(n) // size for n in shape], indexing="ij")
+    return (np.ravel_multi_index(grid, counts) + 1).astype(dtype)
+
+
+# napari leaves out moves that follow each other faster.
+_BETWEEN_MOVES_MS = 20
+
+
+class Mouse:
+    """Moves the mouse over the canvas, in pixels of a layer."""
+
+    def __init__(self, viewer, qtbot):
+        self.viewer = viewer
+        self.wait = qtbot.wait
+        self.canvas = viewer.window._qt_viewer.canvas.native
+
+    def _point(self, layer, pixel):
+        world = np.asarray(layer.data_to_world(pixel))[-2:]
+        camera = self.viewer.scene.camera
+        middle = np.array([self.canvas.height(), self.canvas.width()]) / 2
+        row, column = middle + (world - np.array(camera.center[-2:])) * camera.zoom
+        return QPointF(column, row)
+
+    def _send(self, kind, point, button, buttons, modifiers):
+        where = QPointF(self.canvas.mapToGlobal(point.toPoint()))
+        QApplication.sendEvent(
+            self.canvas, QMouseEvent(kind, point, where, button, buttons, modifiers)
+        )
+
+    def drag(self, layer, *pixels, modifiers=Qt.KeyboardModifier.NoModifier):
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        points = [self._point(layer, pixel) for pixel in pixels]
+        self._send(QEvent.Type.MouseMove, points[0], none, none, modifiers)
+        self._send(QEvent.Type.MouseButtonPress, points[0], left, left, modifiers)
+        for point in points[1:]:
+            self.wait(_BETWEEN_MOVES_MS)
+            self._send(QEvent.Type.MouseMove, point, none, left, modifiers)
+        self._send(QEvent.Type.MouseButtonRelease, points[-1], left, none, modifiers)
+
+    click = drag
+
+
+@pytest.fixture
+def viewer(plugin, make_napari_viewer):
+    made = make_napari_viewer(show=True)
+    made.window.resize(1200, 720)
+    return made
+
+
+@pytest.fixture
+def mouse(viewer, qtbot):
+    return Mouse(viewer, qtbot)
+
+
+@pytest.fixture
+def press(viewer, qtbot):
+    """Press a key on the canvas."""
+
+    def key(name, modifier=Qt.KeyboardModifier.NoModifier):
+        code = getattr(Qt.Key, f"Key_{name}")
+        qtbot.keyClick(viewer.window._qt_viewer.canvas.native, code, modifier)
+
+    return key
+
+
+@pytest.fixture
+def open_correction(viewer, qtbot):
+    def open_it():
+        _, widget = viewer.window.add_plugin_dock_widget(
+            "napari-superpixels", "Superpixel correction"
+        )
+        assert isinstance(widget, CorrectionWidget)
+        qtbot.wait(200)  # until the window is laid out
+        viewer.reset_view()
+        return widget
+
+    return open_it
+
+
+@pytest.fixture
+def layer(viewer, tiles_image):
+    viewer.add_image(tiles_image, name="tiles")
+    return viewer.add_labels(tiles(), name="labels", metadata={"mine": 1})
+
+
+@pytest.fixture
+def dock(layer, open_correction):
+    return open_correction()
+
+
+@pytest.fixture
+def settled(qtbot):
+    """Wait until the dock has noticed what napari did."""
+
+    def wait(dock):
+        qtbot.waitUntil(
+            lambda: np.array_equal(dock.editor.session.labels, np.asarray(dock.editor.layer.data))
+        )
+
+    return wait
+
+
+def reacts(layer):
+    """Whether the dock listens to the mouse on a layer."""
+    return any("Controller" in repr(callback) for callback in layer.mouse_drag_callbacks)
+
+
+def assert_true(dock):
+    """The table, the counts and the selected label are those of the data."""
+    layer = dock.editor.layer
+    data = np.asarray(layer.data)
+    ids, areas = np.unique(data[data != 0], return_counts=True)
+    assert list(layer.features["index"]) == ids.tolist()
+    assert list(layer.features["area_px"]) == areas.tolist()
+    if "mean red" in layer.features:
+        image = np.asarray(dock.image.layer.data)
+        for k, i in enumerate(ids):
+            assert layer.features["mean red"][k] == pytest.approx(image[data == i][:, 0].mean())
+    assert f"<b>{len(ids)} superpixels</b>" in dock.layer_label.text()
+    assert layer.selected_label in (0, *ids) or layer.selected_label == 1
+
+
+def test_merge_by_a_stroke_is_one_step_of_undo(viewer, dock, layer, mouse, press, settled):
+    before = layer.data.copy()
+    assert dock.tool_buttons["Merge"].isChecked()
+    mouse.drag(layer, (8, 8), (8, 20), (8, 40), (24, 40))
+    joined = np.isin(before, [1, 2, 3, 7])
+    assert len(np.unique(layer.data[joined])) == 1
+    assert layer.data[0, 0] not in before
+    assert dock.message.text() == "Merged 4 superpixels."
+    assert layer.selected_label == layer.data[0, 0]
+    assert_true(dock)
+    press("Z", Qt.KeyboardModifier.ControlModifier)
+    settled(dock)
+    np.testing.assert_array_equal(layer.data, before)
+    assert_true(dock)
+    press("Z", Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    settled(dock)
+    assert len(np.unique(layer.data[joined])) == 1
+    assert_true(dock)
+    assert layer.metadata["mine"] == 1
+
+
+def test_touched_superpixels_are_outlined_while_one_drags(viewer, dock, layer, mouse):
+    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+    points = [mouse._point(layer, p) for p in ((8, 8), (8, 24))]
+    plain = Qt.KeyboardModifier.NoModifier
+    mouse._send(QEvent.Type.MouseButtonPress, points[0], left, left, plain)
+    mouse._send(QEvent.Type.MouseMove, points[1], none, left, plain)
+    marks = dock.editor.marks.layer.data
+    assert set(np.unique(marks[:16, :32])) == {1}
+    assert not marks[:, 32:].any()
+    mouse._send(QEvent.Type.MouseButtonRelease, points[1], left, none, plain)
+    assert set(np.unique(dock.editor.marks.layer.data[:16, :32])) == {2}  # edited now
+    assert viewer.layers.selection.active is layer
+
+
+def test_merge_by_two_clicks_and_escape(dock, layer, mouse, press):
+    before = layer.data.copy()
+    mouse.click(layer, (8, 8))
+    assert "neighbour" in dock.message.text()
+    press("Escape")
+    mouse.click(layer, (8, 24))  # the first click is forgotten
+    np.testing.assert_array_equal(layer.data, before)
+    mouse.click(layer, (8, 40))
+    assert layer.data[8, 24] == layer.data[8, 40] != layer.data[8, 8]
+
+
+def test_split_between_two_clicks(dock, layer, mouse, press):
+    press("J")  # the same tool again: the mouse is napari's
+    assert not any(b.isChecked() for b in dock.tool_buttons.values())
+    press("J")
+    mouse.drag(layer, (8, 8), (8, 24))
+    press("S")
+    assert dock.tool_buttons["Split"].isChecked()
+    mouse.click(layer, (8, 4))
+    assert "1 seed" in dock.message.text()
+    mouse.click(layer, (8, 28))
+    # the two tiles have other colours: the cut is where they meet
+    assert layer.data[8, 4] != layer.data[8, 28]
+    left = layer.data[:16, :32] == layer.data[8, 4]
+    assert (left == (np.arange(32) < 16)).mean() > 0.97
+    assert_true(dock)
+
+
+def test_split_in_three_with_shift(dock, layer, mouse, press):
+    press("S")
+    shift = Qt.KeyboardModifier.ShiftModifier
+    mouse.click(layer, (4, 4), modifiers=shift)
+    mouse.click(layer, (4, 12), modifiers=shift)
+    assert dock.message.text().startswith("2 seeds")
+    mouse.click(layer, (12, 8))
+    assert len(np.unique(layer.data[:16, :16])) == 3
+
+
+def test_cut_along_a_line(dock, layer, mouse, press):
+    press("C")
+    mouse.drag(layer, (4, 10), (12, 10))
+    assert len(np.unique(layer.data[:16, :9])) == 1
+    assert len(np.unique(layer.data[:16, :16])) == 2
+    assert dock.editor.marks.layer.data[8, 10] == 2  # the line is gone, the outline is there
+
+
+def test_detach_later_and_only_one(dock, layer, mouse, press):
+    before = layer.data.copy()
+    mouse.drag(layer, (8, 8), (8, 56))
+    press("D")
+    mouse.click(layer, (8, 56), modifiers=Qt.KeyboardModifier.ShiftModifier)
+    assert layer.data[8, 8] == layer.data[8, 40] != layer.data[8, 56]
+    mouse.click(layer, (8, 8))
+    for i in (1, 2, 3, 4):
+        (now,) = np.unique(layer.data[before == i])
+        assert ((layer.data == now) == (before == i)).all()
+    mouse.click(layer, (8, 8))
+    assert "nothing to detach" in dock.message.text()
+
+
+def test_lock_refuses_and_unlocks(dock, layer, mouse, press):
+    before = layer.data.copy()
+    press("K")
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert "2 locked" in dock.layer_label.text()
+    assert (dock.editor.marks.layer.data[:16, :32] == 3).all()
+    press("J")
+    locked = layer.data.copy()
+    mouse.drag(layer, (8, 8), (24, 8))
+    assert "is locked: unlock it first" in dock.message.text()
+    np.testing.assert_array_equal(layer.data, locked)
+    press("K")
+    mouse.drag(layer, (8, 8), (8, 24))
+    np.testing.assert_array_equal(layer.data, before)
+    assert "locked" not in dock.layer_label.text()
+
+
+def test_classes_by_key_with_semantic_layer_and_table(viewer, dock, layer, mouse, press, settled):
+    dock.classes.add("nucleus")
+    dock.classes.add("rest")
+    assert dock.tool_buttons["Class"].isChecked()
+    press("1")
+    mouse.drag(layer, (8, 8), (8, 24))
+    press("2")
+    mouse.click(layer, (40, 8))
+    semantic = dock.classes.semantic.layer
+    assert not semantic.editable
+    np.testing.assert_array_equal(semantic.data[:16, :32], 1)
+    np.testing.assert_array_equal(semantic.data[32:, :16], 2)
+    assert np.count_nonzero(semantic.data) == 3 * 256
+    texts = [[dock.classes.table.item(r, c).text() for c in range(4)] for r in range(2)]
+    assert texts == [["1", "nucleus", "2", "512 px"], ["2", "rest", "1", "256 px"]]
+    named = dict(zip(layer.features["index"], layer.features["class"], strict=True))
+    assert named[layer.data[8, 8]] == "nucleus"
+    press("Z", Qt.KeyboardModifier.ControlModifier)
+    press("Z", Qt.KeyboardModifier.ControlModifier)
+    settled(dock)
+    assert not semantic.data.any()
+    press("Z", Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    settled(dock)
+    np.testing.assert_array_equal(semantic.data[:16, :32], 1)
+    press("0")
+    mouse.click(layer, (8, 8))
+    assert not semantic.data[:16, :16].any()
+    assert semantic.data[:16, 16:32].all()
+    press("J")
+    press("2")  # napari's own key again: the brush
+    assert layer.mode == "paint"
+
+
+def test_suggestions_are_shown_until_they_are_accepted(viewer, dock, layer, mouse, press):
+    dock.classes.suggest()
+    assert "at least two classes" in dock.message.text()
+    dock.classes.add()
+    mouse.drag(layer, (8, 8), (8, 24))
+    dock.classes.add()
+    mouse.drag(layer, (40, 8), (40, 24))
+    dock.classes.suggest_button.click()
+    assert dock.message.text().startswith("8 suggestions")
+    shown = dock.classes.suggestions.layer
+    assert not shown.data[:16, :32].any()
+    assert shown.data[16:32].all()
+    before = layer.data.copy()
+    dock.classes.accept_button.click()
+    assert shown not in viewer.layers
+    assert dock.classes.semantic.layer.data.all()
+    dock.classes.go_to_next()
+    assert "has a class" in dock.message.text()
+    press("Z", Qt.KeyboardModifier.ControlModifier)
+    dock.editor.sync()
+    np.testing.assert_array_equal(layer.data, before)
+    assert np.count_nonzero(dock.classes.semantic.layer.data) == 4 * 256
+    dock.classes.go_to_next()
+    rows = dict(zip(layer.features["index"], layer.features["class"], strict=True))
+    assert rows[layer.selected_label] == ""
+
+
+def test_napari_s_own_brush_fill_and_undo_keep_everything_true(
+    viewer, dock, layer, mouse, press, settled
+):
+    mouse.drag(layer, (8, 8), (8, 24))
+    merged = layer.data.copy()
+    press("P")  # napari's brush
+    assert not any(b.isChecked() for b in dock.tool_buttons.values())
+    assert layer.mode == "paint"
+    layer.selected_label = int(layer.data[8, 8])
+    layer.brush_size = 5
+    mouse.drag(layer, (24, 8), (24, 20))
+    settled(dock)
+    assert (layer.data != merged).any()
+    assert_true(dock)
+    layer.fill((40, 8), 77)
+    settled(dock)
+    assert_true(dock)
+    for _ in range(2):
+        layer.undo()
+    settled(dock)
+    np.testing.assert_array_equal(layer.data, merged)
+    assert_true(dock)
+    press("D")
+    mouse.click(layer, (8, 8))
+    assert layer.data[8, 8] != layer.data[8, 24]
+
+
+def test_space_moves_the_image_while_a_tool_is_on(viewer, dock, layer, mouse, qtbot):
+    before, canvas = layer.data.copy(), viewer.window._qt_viewer.canvas.native
+    centre = viewer.scene.camera.center
+    qtbot.keyPress(canvas, Qt.Key.Key_Space)
+    mouse.drag(layer, (8, 8), (8, 24))
+    qtbot.keyRelease(canvas, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: viewer.scene.camera.center != centre)  # with the next frame
+    np.testing.assert_array_equal(layer.data, before)
+    qtbot.wait(100)
+    centre = viewer.scene.camera.center
+    mouse.drag(layer, (8, 8), (8, 24))
+    qtbot.wait(100)
+    assert viewer.scene.camera.center == centre
+    assert (layer.data != before).any()
+
+
+def test_wrong_use_is_told_and_harmless(viewer, dock, layer, mouse, press):
+    before = layer.data.copy()
+    mouse.click(layer, (-6, 8))
+    assert "outside the labels" in dock.message.text()
+    layer.fill((8, 8), 0)
+    mouse.click(layer, (8, 8))
+    assert "label 0" in dock.message.text()
+    layer.undo()
+    press("S")
+    mouse.click(layer, (8, 8))
+    mouse.click(layer, (8, 24))
+    assert "different superpixels (1 and 2)" in dock.message.text()
+    press("C")
+    mouse.drag(layer, (-5, -5), (-3, -3))
+    assert "no superpixel" in dock.message.text()
+    np.testing.assert_array_equal(layer.data, before)
+    viewer.layers.selection.active = viewer.layers["tiles"]
+    press("J")  # another layer is active: its keys
+    assert dock.tool_buttons["Cut"].isChecked()
+    mouse.drag(layer, (8, 8), (8, 24))
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_layers_that_cannot_be_edited_are_told_and_copied(viewer, open_correction, mouse):
+    dock = open_correction()
+    assert dock.layer_label.text() == "Select a Labels layer to correct."
+    assert not dock.copy_button.isVisible()
+    data = tiles()
+    viewer.add_labels([data, data[::2, ::2]], name="pyramid", multiscale=True)
+    assert "multiscale" in dock.layer_label.text()
+    read_only = data.copy()
+    read_only.flags.writeable = False
+    viewer.add_labels(read_only, name="frozen")
+    assert "cannot be written" in dock.layer_label.text()
+    viewer.add_labels(da.from_array(data), name="lazy", scale=(2, 3), units=("um", "um"))
+    assert "editable copy" in dock.layer_label.text()
+    assert not any(b.isEnabled() for b in dock.tool_buttons.values())
+    dock.copy_button.click()
+    copy = viewer.layers.selection.active
+    assert copy.name == "lazy (editable)"
+    np.testing.assert_allclose(copy.scale, (2, 3))
+    viewer.reset_view()
+    mouse.drag(copy, (8, 8), (8, 24))
+    assert copy.data[8, 8] == copy.data[8, 24]
+
+
+def test_a_layer_is_left_alone_until_it_is_unlocked(viewer, open_correction):
+    dock = open_correction()
+    layer = viewer.add_labels(tiles())
+    layer.editable = False
+    assert dock.editor is None
+    assert "is locked" in dock.layer_label.text()
+    layer.editable = True
+    assert dock.editor is not None
+
+
+def test_zarr_labels_are_corrected_in_place(viewer, open_correction, mouse, settled):
+    store = zarr.array(tiles(), chunks=(16, 16))
+    layer = viewer.add_labels(store)
+    dock = open_correction()
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert store[8, 8] == store[8, 24]
+    layer.undo()
+    settled(dock)
+    np.testing.assert_array_equal(store[:], tiles())
+    assert_true(dock)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+def test_integer_types(viewer, open_correction, mouse, dtype):
+    layer = viewer.add_labels(tiles(dtype=dtype))
+    open_correction()
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert layer.data.dtype == dtype
+    assert layer.data[8, 8] == layer.data[8, 24]
+
+
+def test_a_full_integer_type_is_refused_with_the_remedy(viewer, open_correction, mouse):
+    labels = (np.arange(15 * 17).reshape(15, 17) + 1).astype(np.uint8)
+    layer = viewer.add_labels(labels.copy())
+    dock = open_correction()
+    mouse.drag(layer, (2, 2), (2, 4))
+    assert "Convert data type" in dock.message.text()
+    np.testing.assert_array_equal(layer.data, labels)
+
+
+def test_any_place_and_rotation(viewer, open_correction, mouse, tiles_image):
+    place = {"scale": (0.5, 2), "translate": (100, -30), "rotate": 30}
+    viewer.add_image(tiles_image, **place)
+    layer = viewer.add_labels(tiles(), **place)
+    dock = open_correction()
+    assert not dock.image_label.isVisible()
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert layer.data[8, 8] == layer.data[8, 24]
+    assert layer.data[8, 8] != layer.data[8, 40]
+    np.testing.assert_allclose(dock.editor.marks.layer.affine, layer.affine)
+    assert_true(dock)
+
+
+def test_an_image_on_other_pixels_is_told_and_not_used(viewer, dock, layer, tiles_image, mouse):
+    assert "mean red" in layer.features
+    viewer.add_image(tiles_image, name="shifted", translate=(0.5, 0))
+    assert "do not lie on those" in dock.image_label.text()
+    assert "mean red" not in layer.features
+    viewer.layers.selection.active = layer
+    mouse.drag(layer, (8, 8), (8, 24))  # what needs no image works
+    assert layer.data[8, 8] == layer.data[8, 24]
+    dock.image.layer_box.value = "tiles"
+    assert dock.image_label.text() == ""
+    assert "mean red" in layer.features
+
+
+def test_a_larger_image_is_cut_to_the_labels(viewer, open_correction, tiles_image, mouse):
+    viewer.add_image(tiles_image)
+    viewer.add_labels(tiles((16, 32)), translate=(16, 32))
+    dock = open_correction()
+    np.testing.assert_array_equal(
+        np.moveaxis(dock.editor.session.image.values(), 0, -1), tiles_image[16:32, 32:64]
+    )
+
+
+def test_a_slice_of_a_time_series(viewer, open_correction, mouse):
+    stack = np.stack([tiles()] * 4)
+    layer = viewer.add_labels(stack.copy(), axis_labels=("time", "y", "x"))
+    dock = open_correction()
+    assert dock.work_box.value == PLANE
+    viewer.dims.set_point(0, 2)
+    mouse.drag(layer, (2, 8, 8), (2, 8, 24))
+    assert layer.data[2, 8, 8] == layer.data[2, 8, 24]
+    np.testing.assert_array_equal(np.delete(layer.data, 2, 0), np.delete(stack, 2, 0))
+    viewer.dims.set_point(0, 3)
+    mouse.drag(layer, (3, 8, 8), (3, 8, 24))
+    layer.undo()
+    dock.editor.sync()
+    np.testing.assert_array_equal(layer.data[3], stack[3])
+    assert layer.data[2, 8, 8] == layer.data[2, 8, 24]
+    assert_true(dock)
+
+
+def test_a_volume(viewer, open_correction, mouse, press):
+    volume = tiles((6, 48, 64), 16)
+    layer = viewer.add_labels(volume.copy(), scale=(2, 1, 1), axis_labels=("z", "y", "x"))
+    dock = open_correction()
+    assert dock.work_box.value == VOLUME
+    viewer.dims.set_point(0, 4)
+    mouse.drag(layer, (2, 8, 8), (2, 8, 24))
+    assert len(np.unique(layer.data[:, :16, :32])) == 1
+    assert layer.features["area"].max() == 6 * 16 * 32 * 2
+    press("S")
+    mouse.click(layer, (2, 8, 4))
+    mouse.click(layer, (2, 8, 28))  # only this plane
+    assert layer.data[2, 8, 28] not in (layer.data[2, 8, 4], layer.data[1, 8, 28])
+    assert layer.data[1, 8, 28] == layer.data[2, 8, 4]
+    for i in np.unique(layer.data):
+        assert ndimage.label(layer.data == i)[1] == 1
+    layer.undo()
+    dock.plane_box.value = False
+    mouse.click(layer, (2, 8, 4))
+    mouse.click(layer, (2, 8, 28))
+    assert (layer.data[:, 8, 28] == layer.data[2, 8, 28]).all()
+    assert layer.data[2, 8, 28] != layer.data[2, 8, 4]
+    press("D")
+    mouse.click(layer, (2, 24, 8))
+    assert "nothing to detach" in dock.message.text()
+
+
+def test_detail_slider_is_lossless_until_applied(viewer, dock, layer):
+    before = layer.data.copy()
+    dock.detail.slider.setValue(4)
+    assert dock.detail.slider.value() == 4
+    level = dock.detail.preview.layer.data
+    assert len(np.unique(level)) == 4
+    dock.detail.slider.setValue(12)
+    assert len(np.unique(dock.detail.preview.layer.data)) == 12
+    np.testing.assert_array_equal(layer.data, before)
+    dock.detail.slider.setValue(5)
+    dock.detail.apply_button.click()
+    assert len(np.unique(layer.data)) == 5
+    assert dock.detail.preview.layer is None
+    assert_true(dock)
+    layer.undo()
+    dock.editor.sync()
+    np.testing.assert_array_equal(layer.data, before)
+    dock.detail.slider.setValue(5)
+    dock.detail.back_button.click()
+    assert dock.detail.preview.layer is None
+    assert dock.detail.slider.value() == 12
+
+
+def test_exact_count_and_clean_up(viewer, dock, layer):
+    for wanted in (5, 40):
+        dock.detail.count.value = wanted
+        dock.detail.count_button.click()
+        assert len(np.unique(layer.data)) == wanted
+    layer.data_setitem((np.array([0]), np.array([0])), 999)
+    dock.tidy.check_button.click()
+    assert "1 of them too small" in dock.tidy.label.text()
+    dock.tidy.clean_button.click()
+    np.testing.assert_array_equal(np.unique(layer.data), np.arange(1, 41))
+    assert_true(dock)
+    for _ in range(4):
+        layer.undo()
+    dock.editor.sync()
+    np.testing.assert_array_equal(layer.data, tiles())
+
+
+def test_the_network_splits_and_recomputes(viewer, dock, layer, mouse, press, qtbot):
+    press("R")
+    dock.network.parts.value = 4
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert dock.network.running
+    mouse.click(layer, (40, 40))
+    assert "network is running" in dock.message.text()
+    qtbot.waitUntil(lambda: not dock.network.running, timeout=60_000)
+    assert dock.message.text() == "Split in 4 superpixels."
+    assert len(np.unique(layer.data[:16, :32])) == 4
+    np.testing.assert_array_equal(layer.data[16:], tiles()[16:])
+    edited = layer.data[:16, :32].copy()
+    dock.network.count.value = 6
+    dock.network.recompute_button.click()
+    qtbot.waitUntil(lambda: not dock.network.running, timeout=60_000)
+    np.testing.assert_array_equal(layer.data[:16, :32], edited)
+    assert len(np.unique(layer.data)) == 10
+    assert_true(dock)
+    before = layer.data.copy()
+    dock.network.recompute_button.click()
+    dock.network.cancel_button.click()
+    qtbot.waitUntil(lambda: not dock.network.running, timeout=60_000)
+    assert "Cancelled" in dock.message.text()
+    np.testing.assert_array_equal(layer.data, before)
+    for _ in range(2):
+        layer.undo()
+    dock.editor.sync()
+    np.testing.assert_array_equal(layer.data, tiles())
+
+
+def test_a_result_for_labels_that_have_changed_is_dropped(viewer, dock, layer, qtbot):
+    dock.network.recompute_button.click()
+    layer.fill((8, 8), 500)
+    after = layer.data.copy()
+    qtbot.waitUntil(lambda: not dock.network.running, timeout=60_000)
+    assert "changed while the network ran" in dock.message.text()
+    np.testing.assert_array_equal(layer.data, after)
+
+
+def test_save_and_open_keep_everything(viewer, dock, layer, mouse, press, tmp_path):
+    before = layer.data.copy()
+    mouse.drag(layer, (8, 8), (8, 40))
+    dock.classes.add("vessel")
+    mouse.click(layer, (24, 8))
+    press("K")
+    mouse.click(layer, (40, 8))
+    path = tmp_path / "corrected.tif"
+    dock.save(path)
+    assert dock.message.text() == f"Saved {path}."
+    saved = layer.data.copy()
+    viewer.layers.remove(layer)
+    assert dock.editor is None
+    dock.open(path)
+    again = viewer.layers.selection.active
+    assert again.data.dtype == saved.dtype
+    np.testing.assert_array_equal(again.data, saved)
+    assert "3 edited" not in dock.layer_label.text()
+    assert "1 edited, 1 locked" in dock.layer_label.text()
+    assert dock.classes.table.item(0, 1).text() == "vessel"
+    assert dock.classes.table.item(0, 2).text() == "1"
+    session = dock.editor.session
+    assert [e["operation"] for e in session.log] == ["merge", "assign", "lock"]
+    np.testing.assert_array_equal(session.start, before)
+    press("D")
+    mouse.click(again, (8, 8))
+    for i in (1, 2, 3):
+        assert len(np.unique(again.data[before == i])) == 1
+    assert len(np.unique(again.data[:16, :48])) == 3
+    json.dumps(session.log)
+    dock.open(tmp_path / "nothing.tif")
+
+
+def test_the_session_goes_on_after_the_dock_was_closed(viewer, dock, layer, mouse, open_correction):
+    mouse.drag(layer, (8, 8), (8, 24))
+    viewer.window.remove_dock_widget(dock)
+    assert [item.name for item in viewer.layers] == ["tiles", "labels"]
+    assert layer.mouse_pan
+    assert not reacts(layer)
+    layer.undo()
+    assert isinstance(layer.metadata[METADATA_KEY]["correction"], Session)
+    again = open_correction()
+    assert "<b>12 superpixels" in again.layer_label.text()
+    layer.redo()
+    again.editor.sync()
+    again.choose_tool("Detach")
+    mouse.click(layer, (8, 8))
+    assert layer.data[8, 8] != layer.data[8, 24]
+
+
+def test_new_data_begin_anew(viewer, dock, layer, mouse):
+    mouse.drag(layer, (8, 8), (8, 24))
+    layer.data = tiles(size=8)
+    assert "<b>48 superpixels" in dock.layer_label.text()
+    assert dock.editor.session.log == []
+    mouse.drag(layer, (4, 4), (4, 12))
+    assert layer.data[4, 4] == layer.data[4, 12]
+
+
+def test_the_dock_follows_the_active_labels(viewer, dock, layer, mouse):
+    other = viewer.add_labels(tiles(), name="other")
+    assert dock.editor.layer == other
+    assert not reacts(layer)
+    viewer.layers.selection.active = viewer.layers["tiles"]
+    assert dock.editor.layer == other
+    viewer.layers.selection.active = layer
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert is_derived(dock.editor.marks.layer)
+    viewer.layers.selection.active = dock.editor.marks.layer
+    assert dock.editor.layer == layer
+    viewer.layers.remove(dock.editor.marks.layer)  # the user does not want to see marks
+    viewer.layers.selection.active = layer
+    mouse.drag(layer, (24, 8), (24, 24))
+    assert layer.data[24, 8] == layer.data[24, 24]
+    assert not any(is_derived(item) for item in viewer.layers if isinstance(item, Labels))
