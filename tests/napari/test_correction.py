@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import dask.array as da
 import numpy as np
@@ -16,6 +18,7 @@ from scipy import ndimage
 
 from napari_superpixels._napari.correction.correction_widget import PLANE, VOLUME, CorrectionWidget
 from napari_superpixels._napari.correction.derived import is_derived
+from napari_superpixels.editing.operations import merge
 from napari_superpixels.editing.session import Session
 from napari_superpixels.export import METADATA_KEY
 
@@ -123,6 +126,14 @@ def settled(qtbot):
         )
 
     return wait
+
+
+def is_gone(reference):
+    QApplication.processEvents()
+    # deleteLater() waits for the outermost event loop, which a test never returns to.
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    return reference() is None
 
 
 def reacts(layer):
@@ -680,3 +691,26 @@ def test_the_dock_follows_the_active_labels(viewer, dock, layer, mouse):
     mouse.drag(layer, (24, 8), (24, 24))
     assert layer.data[24, 8] == layer.data[24, 24]
     assert not any(is_derived(item) for item in viewer.layers if isinstance(item, Labels))
+
+
+def test_the_dock_is_freed_with_its_viewer(plugin, make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    # Named, or napari looks for a name in this frame's variables and keeps them alive.
+    layer = viewer.add_labels(tiles(), name="labels")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixel correction")
+    dock.editor.run(merge, positions=[(8, 8), (8, 24)])
+    gone = weakref.ref(dock)
+    del _, dock, layer  # napari's dock widget holds ours
+    viewer.close()
+    qtbot.waitUntil(lambda: is_gone(gone), timeout=30_000)
+
+
+def test_a_dock_closed_by_its_x_is_freed_and_the_layer_is_napari_s(viewer, layer, qtbot):
+    _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixel correction")
+    gone = weakref.ref(dock)
+    viewer.window.remove_dock_widget(dock)
+    assert not reacts(layer)
+    del _, dock
+    qtbot.waitUntil(lambda: is_gone(gone), timeout=30_000)
+    layer.mode = "paint"
+    viewer.layers.selection.active = viewer.layers["tiles"]

@@ -11,7 +11,7 @@ from magicgui.widgets import CheckBox, ComboBox
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -195,6 +195,17 @@ class CorrectionWidget(QWidget):
         """Remember the window, to know later whether the viewer outlives the dock."""
         self._window = ref(self.window() or self)
         super().showEvent(event)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Let go when napari takes the dock out of its window: that is how its x closes it."""
+        super().changeEvent(event)
+        if event is None or event.type() != QEvent.Type.ParentChange:
+            return
+        if self.parent() is not None:
+            self._window = ref(self.window() or self)
+        elif self._window is not None:
+            _let_go(self.__dict__)
+            self.deleteLater()  # napari itself only forgets it
 
     # ---- which layer -------------------------------------------------------------------------
 
@@ -455,12 +466,16 @@ class CorrectionWidget(QWidget):
 
 
 def _let_go(state: dict[str, Any]) -> None:
-    """Give the layer back and disconnect from the viewer, once Qt destroyed the widget."""
-    for event, slot in state["_connections"]:
+    """Give the layer back and disconnect from the viewer: the dock is closed, or destroyed."""
+    connections, state["_connections"] = state["_connections"], []
+    if not connections:
+        return
+    for event, slot in connections:
         event.disconnect(slot)
     state["image"].cleanup()
     state["network"].abandon()
     editor, controller = state["editor"], state["_controller"]
+    state["editor"] = state["_controller"] = None
     if editor is None or controller is None:
         return
     editor.cleanup()
