@@ -147,11 +147,11 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
     path = tmp_path / "a.tif"
     save_labels(path, np.ones((2, 2), int))
 
-    def full(file, *args, **kwargs):
-        file.write_bytes(b"half")
+    def full(writer, *args, **kwargs):
+        writer.filehandle.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tifffile, "imwrite", full)
+    monkeypatch.setattr(tifffile.TiffWriter, "write", full)
     with pytest.raises(ExportError, match="cannot be written \\(No space left on device\\)"):
         save_labels(path, np.zeros((2, 2), int), overwrite=True)
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import tifffile
 
 from napari_superpixels.editing.storage import Corrected, pack, unpack
 from napari_superpixels.export import read_further, read_provenance, save_labels
-from napari_superpixels.files import FileError
+from napari_superpixels.files import READ_ERRORS, FileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,9 @@ def read_corrected(path: Path) -> tuple[Session, dict[str, Any]]:
         known = read_provenance(path)
         further = read_further(path)
         labels = tifffile.imread(path, series=0)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
+    except READ_ERRORS as error:
+        if not path.exists():
+            raise FileError(f"{path}: no such file") from error
         raise FileError(f"{path}: cannot be read as labels ({error})") from error
     if _FACTS not in known or _FRAGMENTS not in further or _BEFORE not in further:
         raise FileError(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TIFF_SUFFIXES = {".tif", ".tiff"}
 _JPEG_SUFFIXES = {".jpg", ".jpeg"}
 # Readers raise many kinds of errors on broken files; a user needs to know which file.
-_BROKEN = (
+READ_ERRORS = (
     OSError,
     ValueError,
     EOFError,
@@ -97,7 +97,7 @@ def read_image(path: str | Path) -> ImageFile:
         array = np.asarray(iio.imread(path, plugin="pillow"))
         if array.ndim == 3 and array.shape[-1] == 4 and path.suffix.lower() in _JPEG_SUFFIXES:
             array = np.asarray(iio.imread(path, plugin="pillow", mode="RGB"))  # it was CMYK
-    except _BROKEN as error:
+    except READ_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FileError(f"{path}: cannot be read as an image ({reason})") from error
     if array.ndim == 3 and array.shape[-1] in (2, 4):

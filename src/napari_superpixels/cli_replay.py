@@ -1,0 +1,117 @@
+"""The command ``napari-superpixels replay``: repeat hand corrections from their log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.errors import SuperpixelError
+
+if TYPE_CHECKING:
+    import argparse
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_superpixels.editing.image import EditImage
+
+
+def add_replay(commands: Any) -> None:
+    """Add the command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse subparsers
+        Of the main parser.
+    """
+    command = commands.add_parser(
+        "replay", help="repeat the hand corrections that a log holds, on the labels it began with"
+    )
+    command.add_argument("image", type=Path, help="the image that the labels were corrected on")
+    command.add_argument(
+        "labels",
+        type=Path,
+        help="the labels before correction; of a TIFF that the correction dock saved, those that "
+        "its log began with",
+    )
+    command.add_argument(
+        "log", type=Path, help="the log: JSON, or a TIFF that the correction dock saved"
+    )
+    command.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="OUT", help="label TIFF to write"
+    )
+    command.add_argument(
+        "--channel-axis", type=int, help="axis of the channels, where the file does not say"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite OUT")
+    command.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    # Here, so that the command line starts without the libraries that only this command needs.
+    from napari_superpixels.corrected import write_corrected
+    from napari_superpixels.editing.replay import replay
+    from napari_superpixels.export import ExportError
+
+    output: Path = arguments.output
+    if output.suffix.lower() not in (".tif", ".tiff"):
+        raise ExportError(f"{output}: corrected labels are written as .tif")
+    if output.exists() and not arguments.force:
+        raise ExportError(f"{output}: exists already; use --force to replace it")
+    log = _read_log(arguments.log)
+    labels = _read_start(arguments.labels)
+    image = _read_edit_image(arguments.image, labels.shape, arguments.channel_axis)
+    try:
+        session = replay(labels, image, log)
+    except SuperpixelError as error:
+        raise SuperpixelError(f"{arguments.log}: {error}") from error
+    write_corrected(output, session, {"source": arguments.image.name}, overwrite=arguments.force)
+    n = len(session.statistics.ids)
+    print(f"{output}: {n} superpixels after {len(log)} steps")  # noqa: T201
+    return 0
+
+
+def _read_log(path: Path) -> list[dict[str, Any]]:
+    from napari_superpixels.corrected import read_corrected
+    from napari_superpixels.files import FileError
+
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return read_corrected(path)[0].log
+    try:
+        log = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: cannot be read as a log ({error})") from error
+    if not isinstance(log, list) or not all(isinstance(entry, dict) for entry in log):
+        raise FileError(f"{path}: is no log: it must hold a list of steps")
+    return log
+
+
+def _read_start(path: Path) -> NDArray[np.integer]:
+    from napari_superpixels.corrected import read_corrected
+    from napari_superpixels.files import FileError, read_image
+
+    try:
+        return read_corrected(path)[0].start
+    except FileError:  # any other label file
+        array = read_image(path).array
+    if array.dtype.kind not in "iu":
+        raise FileError(f"{path}: labels are whole numbers, these are {array.dtype}")
+    return array.astype("int64")
+
+
+def _read_edit_image(path: Path, shape: tuple[int, ...], channel_axis: int | None) -> EditImage:
+    import numpy as np
+
+    from napari_superpixels.editing.image import EditImage
+    from napari_superpixels.files import read_image
+
+    found = read_image(path)
+    axis = found.channel_axis if channel_axis is None else channel_axis
+    array = found.array[None] if axis is None else np.moveaxis(found.array, axis, 0)
+    if array[0].size != np.prod(shape):
+        raise ValueError(
+            f"{path}: the image {array.shape[1:]} and the labels {shape} differ in shape"
+        )
+    names = tuple(f"channel {i}" for i in range(len(array)))
+    return EditImage(array.reshape(len(array), *shape), names)

@@ -1,0 +1,142 @@
+"""napari-superpixels replay, and the file that the correction dock writes."""
+
+from __future__ import annotations
+
+import json
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+
+from napari_superpixels.cli import main
+from napari_superpixels.corrected import read_corrected, write_corrected
+from napari_superpixels.editing import operations, whole_map
+from napari_superpixels.editing.image import EditImage
+from napari_superpixels.editing.records import Lock
+from napari_superpixels.editing.scope import Scope
+from napari_superpixels.editing.session import Session
+from napari_superpixels.export import ExportError, save_labels
+from napari_superpixels.files import FileError, read_labels
+
+PLANE = Scope.whole(2)
+
+
+@pytest.fixture
+def session(tiles_image):
+    rows, columns = np.indices((48, 64)) // 16
+    labels = (rows * 4 + columns + 1).astype(np.uint16)
+    image = EditImage(np.moveaxis(tiles_image, -1, 0), ("red", "green", "blue"), is_rgb=True)
+    corrected = Session(labels, image)
+    for operation, arguments in (
+        (operations.merge, {"positions": [(8, 8), (8, 24)]}),
+        (operations.merge, {"positions": [(40, 8), (40, 24), (40, 40)]}),
+        (operations.split, {"seeds": [(8, 4), (8, 28)]}),
+        (operations.assign, {"positions": [(24, 8), (24, 24)], "category": 2}),
+        (operations.lock, {"positions": [(24, 40)], "on": True}),
+        (whole_map.set_count, {"n_segments": 7}),
+        (whole_map.clean_up, {"sequential": True}),
+    ):
+        corrected.commit(corrected.build(operation, PLANE, **arguments))
+    return corrected
+
+
+@pytest.fixture
+def photo(tmp_path, tiles_image):
+    path = tmp_path / "photo.png"
+    iio.imwrite(path, tiles_image)
+    return path
+
+
+def test_replay_from_a_saved_file(tmp_path, session, photo, capsys):
+    saved, out = tmp_path / "saved.tif", tmp_path / "again.tif"
+    write_corrected(saved, session, {})
+    assert main(["replay", str(photo), str(saved), str(saved), "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}: 7 superpixels after 7 steps\n"
+    np.testing.assert_array_equal(read_labels(out), session.labels)
+    again, _ = read_corrected(out)
+    assert again.log == json.loads(json.dumps(session.log))
+
+
+def test_replay_from_plain_labels_and_json(tmp_path, session, photo):
+    start, log, out = tmp_path / "start.tif", tmp_path / "log.json", tmp_path / "again.tif"
+    save_labels(start, session.start)
+    log.write_text(json.dumps(session.log))
+    assert main(["replay", str(photo), str(start), str(log), "-o", str(out)]) == 0
+    np.testing.assert_array_equal(read_labels(out), session.labels)
+
+
+def test_replay_says_what_is_wrong(tmp_path, session, photo, capsys):
+    saved, out = tmp_path / "saved.tif", tmp_path / "again.tif"
+    write_corrected(saved, session, {})
+    plain, bad = tmp_path / "plain.tif", tmp_path / "bad.json"
+    save_labels(plain, np.ones((48, 64), np.uint16))
+    bad.write_text("{")
+    small = tmp_path / "small.png"
+    iio.imwrite(small, np.zeros((4, 4), np.uint8))
+    for image, labels, log, words in (
+        (photo, plain, saved, "step 1 (merge) of the log cannot be repeated"),
+        (photo, saved, bad, "cannot be read as a log"),
+        (photo, saved, plain, "was not saved by the correction dock"),
+        (small, saved, saved, "differ in shape"),
+        (photo, tmp_path / "no.tif", saved, "no such file"),
+    ):
+        assert main(["replay", str(image), str(labels), str(log), "-o", str(out)]) == 1
+        assert words in capsys.readouterr().err
+        assert not out.exists()
+    assert main(["replay", str(photo), str(saved), str(saved), "-o", str(plain)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main(["replay", str(photo), str(saved), str(saved), "-o", "a.png"]) == 1
+
+
+def test_the_file_holds_everything(tmp_path, session):
+    path = tmp_path / "saved.tif"
+    write_corrected(path, session, {"classes": [{"number": 2, "name": "x"}]})
+    np.testing.assert_array_equal(tifffile.imread(path), session.labels)  # for any software
+    loaded, known = read_corrected(path)
+    assert known == {"classes": [{"number": 2, "name": "x"}]}
+    assert loaded.labels.dtype == session.labels.dtype
+    np.testing.assert_array_equal(loaded.start, session.start)
+    for i in session.statistics.ids.tolist():
+        was, now = session.records[i], loaded.records[i]
+        assert (now.category, now.lock) == (was.category, was.lock)
+        assert len(now.fragments) == len(was.fragments)
+    assert any(loaded.records[i].lock is Lock.HELD for i in loaded.statistics.ids.tolist())
+    merged = next(i for i in loaded.statistics.ids.tolist() if loaded.records[i].fragments)
+    where = np.argwhere(loaded.labels == merged)[0].tolist()
+    both = []
+    for each in (session, loaded):
+        change = each.build(operations.detach, PLANE, position=where)
+        each.commit(change)
+        both.append(each.labels)
+    np.testing.assert_array_equal(*both)
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 24), (2, 3, 20, 24)])
+def test_more_axes_and_large_labels(tmp_path, shape):
+    labels = np.arange(np.prod(shape)).reshape(shape).astype(np.int64) + 70_000
+    session = Session(labels)
+    path = tmp_path / "saved.tif"
+    write_corrected(path, session, {})
+    loaded, _ = read_corrected(path)
+    assert loaded.labels.dtype == np.int64
+    np.testing.assert_array_equal(loaded.labels, labels)
+
+
+def test_labels_that_no_file_holds_are_refused(tmp_path):
+    path = tmp_path / "saved.tif"
+    with pytest.raises(ExportError, match="number them anew"):
+        write_corrected(path, Session(np.array([[-1, 2]])), {})
+    with pytest.raises(ExportError, match="number them anew"):
+        write_corrected(path, Session(np.array([[2**40, 2]])), {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_files_are_told(tmp_path, session):
+    path = tmp_path / "saved.tif"
+    write_corrected(path, session, {})
+    whole = path.read_bytes()
+    for n in (0, 5, 200, len(whole) // 2, len(whole) - 50):
+        path.write_bytes(whole[:n])
+        with pytest.raises(FileError, match=str(path.name)):
+            read_corrected(path)
