@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_superpixels.editing.label_edit import EditError, LabelEdit, edit_between
 from napari_superpixels.editing.patch import encode_patch
-from napari_superpixels.editing.records import IdSource, Records, Renaming
+from napari_superpixels.editing.records import IdSource, Lock, Records, Renaming
 from napari_superpixels.editing.region import Region, region_at
 from napari_superpixels.editing.statistics import SuperpixelStatistics
 
@@ -46,6 +46,33 @@ class Change:
     message: str
     entry: dict[str, Any]
     renaming: Renaming | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """What is known of each superpixel in the label map, in the order of `statistics.ids`.
+
+    Attributes
+    ----------
+    category : ndarray of int64, shape (K,)
+        Classes; 0 for none.
+    lock : ndarray of int64, shape (K,)
+        Position in ``list(Lock)``.
+    n_fragments : ndarray of int64, shape (K,)
+        Fragments that it was merged from; 0 for one that was not merged.
+    """
+
+    category: NDArray[np.int64]
+    lock: NDArray[np.int64]
+    n_fragments: NDArray[np.int64]
+
+    def count(self, lock: Lock) -> int:
+        """Superpixels with a lock."""
+        return int(np.count_nonzero(self.having(lock)))
+
+    def having(self, lock: Lock) -> NDArray[np.bool_]:
+        """Which superpixels have a lock."""
+        return np.asarray(self.lock == list(Lock).index(lock))
 
 
 class Session:
@@ -93,6 +120,7 @@ class Session:
         self.records = records or Records(IdSource(self.statistics.ids.tolist(), self.labels.dtype))
         self.log = [] if log is None else log
         self.choose_id: Callable[[Region, list[int]], int] | None = None
+        self._facts: Facts | None = None
         self._taken: list[int] = []
         self._given: list[int] | None = None
 
@@ -111,6 +139,20 @@ class Session:
         """
         self.image = image
         self.statistics = self._count()
+
+    def facts(self) -> Facts:
+        """Collect what is known of the superpixels; once for each state of the labels."""
+        if self._facts is None:
+            ids = self.statistics.ids
+            table = np.zeros((3, len(ids)), np.int64)
+            known = self.records.by_id
+            rows = np.searchsorted(ids, np.fromiter(known, np.int64, len(known)))
+            locks = {lock: k for k, lock in enumerate(Lock)}
+            for row, (label, record) in zip(rows.tolist(), known.items(), strict=True):
+                if row < len(ids) and ids[row] == label:
+                    table[:, row] = record.category, locks[record.lock], len(record.fragments)
+            self._facts = Facts(*table)
+        return self._facts
 
     # ---- for operations ----------------------------------------------------------------------
 
@@ -256,6 +298,7 @@ class Session:
             self.records.rename(change.renaming)
         else:
             self._note_ids(change.edit, pushed=True)
+        self._facts = None
         self._write_log(change.entry)
 
     def observe(self, labels: NDArray[np.integer], *, painted: bool) -> LabelEdit:
@@ -280,6 +323,7 @@ class Session:
         # After undo of a renumbering the ids mean something else: there is nothing to note then.
         if painted or not self.records.follow(self.labels):
             self._note_ids(edit, pushed=painted)
+        self._facts = None
         self._write_log(
             {
                 "operation": PAINT if painted else HISTORY,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.records import Lock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,9 +49,9 @@ def suggest_classes(
     if session.image is None:
         raise EditError("Suggestions need an image: choose the one under the labels.")
     ids = session.statistics.ids
-    records = [session.records[i] for i in ids.tolist()]
-    known = np.array([record.category for record in records])
-    open_ = np.array([r.category == 0 and r.lock != "held" for r in records], bool)
+    facts = session.facts()
+    known = facts.category
+    open_ = (known == 0) & ~facts.having(Lock.HELD)
     if len(np.unique(known[known > 0])) < 2:
         raise EditError("Assign at least two classes by hand first: suggestions learn from them.")
     if not open_.any():

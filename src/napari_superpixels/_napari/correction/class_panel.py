@@ -133,7 +133,7 @@ class ClassPanel(QWidget):
             self.suggestions = DerivedLayer(self._viewer, editor.layer, "suggestions", opacity=0.3)
             editor.changed.connect(self._on_changed)
             self._recolor()
-            if any(r.category for r in editor.session.records.by_id.values()):
+            if editor.session.facts().category.any():
                 self.semantic.show(self._categories(editor.session.labels))
         self._refresh()
 
@@ -274,9 +274,7 @@ class ClassPanel(QWidget):
         if self._editor is None:
             return {}, {}
         session = self._editor.session
-        categories = np.array(
-            [session.records[i].category for i in session.statistics.ids.tolist()], np.int64
-        )
+        categories = session.facts().category
         counts = np.bincount(categories, minlength=1)
         pixels = np.bincount(categories, session.statistics.area, 1)
         present = np.flatnonzero(counts).tolist()

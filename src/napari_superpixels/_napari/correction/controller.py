@@ -59,7 +59,7 @@ class Controller:
         self.tool: Tool | None = None
         self.enabled = True
         layer = editor.layer
-        self._keys = {tool.key: partial(self.choose, tool.name) for tool in tools} | keys
+        self._keys = {tool.key: partial(self.toggle, tool.name) for tool in tools} | keys
         self._tool_keys = tool_keys
         self._bound_for_tool: list[str] = []
         for key, action in self._keys.items():
@@ -96,18 +96,17 @@ class Controller:
         self._bound_for_tool = [*keys, "Space"]
 
     def choose(self, name: str) -> None:
-        """Choose a tool; the same one again, or none, gives the mouse back to napari.
+        """Choose a tool.
 
         Parameters
         ----------
         name : str
-            Of a tool; empty for none.
+            Of a tool; empty gives the mouse back to napari.
         """
         layer = self._editor.layer
         if self.tool is not None:
             self.tool.reset()
-        again = self.tool is not None and self.tool.name == name
-        self.tool = None if again or not name else self.tools[name]
+        self.tool = self.tools[name] if name else None
         if self.tool is None:
             layer.mouse_pan = layer.mode == "pan_zoom"
             layer.cursor = "standard"
@@ -120,6 +119,16 @@ class Controller:
             layer.help = f"{self.tool.hint} Hold Space to move the image."
         self._bind_for_tool()
         self.chosen.emit("" if self.tool is None else self.tool.name)
+
+    def toggle(self, name: str) -> None:
+        """Choose a tool, or, if it is the chosen one, none: what its key and its button do.
+
+        Parameters
+        ----------
+        name : str
+            Of a tool.
+        """
+        self.choose("" if self.tool is not None and self.tool.name == name else name)
 
     def _on_mode(self, event: Any = None) -> None:
         """Give way when the user chooses the brush or another mode of napari."""

@@ -49,6 +49,7 @@ from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
 from napari_superpixels._napari.run import warm_up
 from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.records import Lock
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.export import METADATA_KEY
 
@@ -338,19 +339,21 @@ class CorrectionWidget(QWidget):
     # ---- tools -------------------------------------------------------------------------------
 
     def choose_tool(self, name: str) -> None:
-        """Choose a tool, as its button and its key do.
+        """Choose a tool.
 
         Parameters
         ----------
         name : str
-            Its name; empty for none.
+            Its name; empty gives the mouse back to napari.
         """
-        if self._controller is not None and self._layer is not None:
+        if self._controller is not None:
             self._viewer.layers.selection.active = self._layer
             self._controller.choose(name)
 
     def _on_tool_button(self, name: str, _checked: bool = False) -> None:
-        self.choose_tool(name)
+        if self._controller is not None:
+            self._viewer.layers.selection.active = self._layer
+            self._controller.toggle(name)
 
     def _on_tool(self, name: str) -> None:
         for key, made in self.tool_buttons.items():
@@ -404,10 +407,9 @@ class CorrectionWidget(QWidget):
         if self.editor is None:
             self.layer_label.setText(problem)
             return
-        found = self.editor.session.statistics
-        kinds = [str(self.editor.session.records[i].lock) for i in found.ids.tolist()]
-        text = f"<b>{len(kinds)} superpixels</b> in “{self.editor.layer.name}”"
-        edited, held = kinds.count("edited"), kinds.count("held")
+        facts = self.editor.session.facts()
+        edited, held = facts.count(Lock.EDITED), facts.count(Lock.HELD)
+        text = f"<b>{len(facts.lock)} superpixels</b> in “{self.editor.layer.name}”"
         if edited or held:
             text += f"; {edited} edited, {held} locked"
         self.layer_label.setText(text)

@@ -73,6 +73,7 @@ class LayerEditor:
         self.class_names: dict[int, str] = {}
         self._applying = False
         self._painted = False
+        self._stale = False
         self._step: tuple[int, ...] = viewer.dims.current_step
         self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
@@ -196,6 +197,9 @@ class LayerEditor:
 
     def sync(self) -> None:
         """Take note of what others did to the layer: brush, fill, undo, redo."""
+        if not self._stale:
+            return
+        self._stale = False
         painted, self._painted = self._painted, False
         self._timer.stop()
         edit = self.session.observe(np.asarray(self.layer.data), painted=painted)
@@ -205,7 +209,7 @@ class LayerEditor:
     def _on_paint(self, event: Any = None) -> None:
         # Without a stroke around it, napari tells of an edit before it makes it: look later.
         if not self._applying:
-            self._painted = True
+            self._painted = self._stale = True
             self._timer.start()
 
     def _on_set_data(self, event: Any = None) -> None:
@@ -213,6 +217,7 @@ class LayerEditor:
         step = self._viewer.dims.current_step
         moved, self._step = step != self._step, step
         if not self._applying and not moved:
+            self._stale = True
             self._timer.start()
 
     def _on_new_data(self, event: Any = None) -> None:
@@ -253,11 +258,18 @@ class LayerEditor:
         if self.session.image is not None:
             for name, mean in zip(self.session.image.names, found.mean().T, strict=True):
                 table[f"mean {name}"] = mean
-        records = [self.session.records[i] for i in found.ids.tolist()]
-        table["class"] = [self.class_names.get(r.category, "") for r in records]
-        table["lock"] = [str(r.lock) for r in records]
-        table["fragments"] = [len(r.fragments) for r in records]
+        facts = self.session.facts()
+        table["class"] = self._names()[facts.category]
+        table["lock"] = np.array([str(lock) for lock in Lock], object)[facts.lock]
+        table["fragments"] = facts.n_fragments
         self.layer.features = pd.DataFrame(table)
+
+    def _names(self) -> NDArray[np.object_]:
+        """Class names by number."""
+        names = np.full(256, "", object)
+        for category, name in self.class_names.items():
+            names[category] = name
+        return names
 
     def pixel_size(self) -> tuple[float, str]:
         """Area (or volume) of a pixel, and its unit.
@@ -276,13 +288,11 @@ class LayerEditor:
 
     def largest_without_class(self) -> int | None:
         """Id of the largest superpixel without class and lock; None if there is none."""
-        found = self.session.statistics
-        records = self.session.records
-        for k in np.argsort(-found.area, kind="stable").tolist():
-            record = records[int(found.ids[k])]
-            if record.category == 0 and record.lock is not Lock.HELD:
-                return int(found.ids[k])
-        return None
+        found, facts = self.session.statistics, self.session.facts()
+        open_ = (facts.category == 0) & ~facts.having(Lock.HELD)
+        if not open_.any():
+            return None
+        return int(found.ids[open_][found.area[open_].argmax()])
 
     def go_to(self, label: int) -> None:
         """Select a superpixel and show it.
@@ -310,7 +320,7 @@ class LayerEditor:
 
     def redraw_marks(self) -> None:
         """Outline all superpixels that are edited or locked."""
-        if any(r.lock is not Lock.FREE for r in self.session.records.by_id.values()):
+        if self.session.facts().lock.any():
             self.marks.show(self._codes(self.session.labels))
 
     def mark(self, indices: tuple[NDArray[np.intp], ...], code: int) -> None:

@@ -256,10 +256,7 @@ class NetworkPanel(WholePanel):
         self.recompute_button.setEnabled(self._editor is not None and not self.running)
         self.cancel_button.setEnabled(self.running and not self._switch.cancelled)
         if self._editor is not None and edit is None and not self.running:
-            session = self._editor.session
-            free = sum(
-                session.records[i].lock is Lock.FREE for i in session.statistics.ids.tolist()
-            )
+            free = self._editor.session.facts().count(Lock.FREE)
             self.count.value = min(max(free, 1), 65_535)
 
 

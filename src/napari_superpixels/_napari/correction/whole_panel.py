@@ -13,6 +13,7 @@ from superqt.utils import signals_blocked
 from napari_superpixels._napari.correction.derived import DerivedLayer
 from napari_superpixels._napari.layout import button, row, rows, text_label
 from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.whole_map import Levels, clean_up, levels, set_count, survey
 
 if TYPE_CHECKING:
@@ -192,8 +193,7 @@ class DetailPanel(WholePanel):
 
     def _n_held(self) -> int:
         assert self._editor is not None
-        session = self._editor.session
-        return sum(session.records[i].lock == "held" for i in session.statistics.ids.tolist())
+        return self._editor.session.facts().count(Lock.HELD)
 
     def _on_slider(self, value: int) -> None:
         self.show_level(value)
