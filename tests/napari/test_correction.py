@@ -5,16 +5,17 @@ from __future__ import annotations
 import gc
 import json
 import weakref
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
 import pytest
 import zarr
 from napari.layers import Labels
-from qtpy.QtCore import QEvent, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication
 from scipy import ndimage
+from tour import CTRL, SHIFT, Hand, tour
 
 from napari_superpixels._napari.correction.correction_widget import PLANE, VOLUME, CorrectionWidget
 from napari_superpixels._napari.correction.derived import is_derived
@@ -30,44 +31,6 @@ def tiles(shape=(48, 64), size=16, dtype=np.int32):
     return (np.ravel_multi_index(grid, counts) + 1).astype(dtype)
 
 
-# napari leaves out moves that follow each other faster.
-_BETWEEN_MOVES_MS = 20
-
-
-class Mouse:
-    """Moves the mouse over the canvas, in pixels of a layer."""
-
-    def __init__(self, viewer, qtbot):
-        self.viewer = viewer
-        self.wait = qtbot.wait
-        self.canvas = viewer.window._qt_viewer.canvas.native
-
-    def _point(self, layer, pixel):
-        world = np.asarray(layer.data_to_world(pixel))[-2:]
-        camera = self.viewer.scene.camera
-        middle = np.array([self.canvas.height(), self.canvas.width()]) / 2
-        row, column = middle + (world - np.array(camera.center[-2:])) * camera.zoom
-        return QPointF(column, row)
-
-    def _send(self, kind, point, button, buttons, modifiers):
-        where = QPointF(self.canvas.mapToGlobal(point.toPoint()))
-        QApplication.sendEvent(
-            self.canvas, QMouseEvent(kind, point, where, button, buttons, modifiers)
-        )
-
-    def drag(self, layer, *pixels, modifiers=Qt.KeyboardModifier.NoModifier):
-        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-        points = [self._point(layer, pixel) for pixel in pixels]
-        self._send(QEvent.Type.MouseMove, points[0], none, none, modifiers)
-        self._send(QEvent.Type.MouseButtonPress, points[0], left, left, modifiers)
-        for point in points[1:]:
-            self.wait(_BETWEEN_MOVES_MS)
-            self._send(QEvent.Type.MouseMove, point, none, left, modifiers)
-        self._send(QEvent.Type.MouseButtonRelease, points[-1], left, none, modifiers)
-
-    click = drag
-
-
 @pytest.fixture
 def viewer(plugin, make_napari_viewer):
     made = make_napari_viewer(show=True)
@@ -76,19 +39,14 @@ def viewer(plugin, make_napari_viewer):
 
 
 @pytest.fixture
-def mouse(viewer, qtbot):
-    return Mouse(viewer, qtbot)
+def mouse(viewer):
+    return Hand(viewer)
 
 
 @pytest.fixture
-def press(viewer, qtbot):
+def press(mouse):
     """Press a key on the canvas."""
-
-    def key(name, modifier=Qt.KeyboardModifier.NoModifier):
-        code = getattr(Qt.Key, f"Key_{name}")
-        qtbot.keyClick(viewer.window._qt_viewer.canvas.native, code, modifier)
-
-    return key
+    return mouse.key
 
 
 @pytest.fixture
@@ -166,11 +124,11 @@ def test_merge_by_a_stroke_is_one_step_of_undo(viewer, dock, layer, mouse, press
     assert dock.message.text() == "Merged 4 superpixels."
     assert layer.selected_label == layer.data[0, 0]
     assert_true(dock)
-    press("Z", Qt.KeyboardModifier.ControlModifier)
+    press("Z", CTRL)
     settled(dock)
     np.testing.assert_array_equal(layer.data, before)
     assert_true(dock)
-    press("Z", Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    press("Z", CTRL | SHIFT)
     settled(dock)
     assert len(np.unique(layer.data[joined])) == 1
     assert_true(dock)
@@ -178,15 +136,12 @@ def test_merge_by_a_stroke_is_one_step_of_undo(viewer, dock, layer, mouse, press
 
 
 def test_touched_superpixels_are_outlined_while_one_drags(viewer, dock, layer, mouse):
-    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-    points = [mouse._point(layer, p) for p in ((8, 8), (8, 24))]
-    plain = Qt.KeyboardModifier.NoModifier
-    mouse._send(QEvent.Type.MouseButtonPress, points[0], left, left, plain)
-    mouse._send(QEvent.Type.MouseMove, points[1], none, left, plain)
+    mouse.press(layer, (8, 8))
+    mouse.move(layer, (8, 24))
     marks = dock.editor.marks.layer.data
     assert set(np.unique(marks[:16, :32])) == {1}
     assert not marks[:, 32:].any()
-    mouse._send(QEvent.Type.MouseButtonRelease, points[1], left, none, plain)
+    mouse.release()
     assert set(np.unique(dock.editor.marks.layer.data[:16, :32])) == {2}  # edited now
     assert viewer.layers.selection.active is layer
 
@@ -221,9 +176,8 @@ def test_split_between_two_clicks(dock, layer, mouse, press):
 
 def test_split_in_three_with_shift(dock, layer, mouse, press):
     press("S")
-    shift = Qt.KeyboardModifier.ShiftModifier
-    mouse.click(layer, (4, 4), modifiers=shift)
-    mouse.click(layer, (4, 12), modifiers=shift)
+    mouse.click(layer, (4, 4), modifiers=SHIFT)
+    mouse.click(layer, (4, 12), modifiers=SHIFT)
     assert dock.message.text().startswith("2 seeds")
     mouse.click(layer, (12, 8))
     assert len(np.unique(layer.data[:16, :16])) == 3
@@ -241,7 +195,7 @@ def test_detach_later_and_only_one(dock, layer, mouse, press):
     before = layer.data.copy()
     mouse.drag(layer, (8, 8), (8, 56))
     press("D")
-    mouse.click(layer, (8, 56), modifiers=Qt.KeyboardModifier.ShiftModifier)
+    mouse.click(layer, (8, 56), modifiers=SHIFT)
     assert layer.data[8, 8] == layer.data[8, 40] != layer.data[8, 56]
     mouse.click(layer, (8, 8))
     for i in (1, 2, 3, 4):
@@ -285,11 +239,11 @@ def test_classes_by_key_with_semantic_layer_and_table(viewer, dock, layer, mouse
     assert texts == [["1", "nucleus", "2", "512 px"], ["2", "rest", "1", "256 px"]]
     named = dict(zip(layer.features["index"], layer.features["class"], strict=True))
     assert named[layer.data[8, 8]] == "nucleus"
-    press("Z", Qt.KeyboardModifier.ControlModifier)
-    press("Z", Qt.KeyboardModifier.ControlModifier)
+    press("Z", CTRL)
+    press("Z", CTRL)
     settled(dock)
     assert not semantic.data.any()
-    press("Z", Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    press("Z", CTRL | SHIFT)
     settled(dock)
     np.testing.assert_array_equal(semantic.data[:16, :32], 1)
     press("0")
@@ -319,7 +273,7 @@ def test_suggestions_are_shown_until_they_are_accepted(viewer, dock, layer, mous
     assert dock.classes.semantic.layer.data.all()
     dock.classes.go_to_next()
     assert "has a class" in dock.message.text()
-    press("Z", Qt.KeyboardModifier.ControlModifier)
+    press("Z", CTRL)
     dock.editor.sync()
     np.testing.assert_array_equal(layer.data, before)
     assert np.count_nonzero(dock.classes.semantic.layer.data) == 4 * 256
@@ -714,3 +668,13 @@ def test_a_dock_closed_by_its_x_is_freed_and_the_layer_is_napari_s(viewer, layer
     qtbot.waitUntil(lambda: is_gone(gone), timeout=30_000)
     layer.mode = "paint"
     viewer.layers.selection.active = viewer.layers["tiles"]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file")
+def test_the_tour(viewer, tmp_path):
+    """Every step of the guide, with what it promises, is checked by the tour itself."""
+    stops = [stop.name for stop in tour(viewer, Hand(viewer), tmp_path, n_segments=80)]
+    assert stops[0] == "start"
+    assert stops[-1] == "reopened"
+    pictures = Path(tour.__code__.co_filename).parent / "images" / "correction"
+    assert {f"{name}.png" for name in stops} <= {path.name for path in pictures.iterdir()}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.source import Source
     from napari_superpixels._napari.worker import Delivery
 
-_OPACITY = 0.5
+OPACITY = 0.5
 
 
 def new_layer(source: Source, labels: NDArray[np.int32], name: str) -> Labels:
@@ -39,7 +39,7 @@ def new_layer(source: Source, labels: NDArray[np.int32], name: str) -> Labels:
         In the place of its source.
     """
     return Labels(
-        as_layer_data(source, labels), name=name, opacity=_OPACITY, **source.placement.spatial
+        as_layer_data(source, labels), name=name, opacity=OPACITY, **source.placement.spatial
     )
 
 

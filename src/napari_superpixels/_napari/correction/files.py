@@ -9,6 +9,7 @@ from napari.layers import Labels
 
 from napari_superpixels._napari.colors import neighbour_colormap
 from napari_superpixels._napari.correction.editor import SESSION
+from napari_superpixels._napari.layer_output import OPACITY
 from napari_superpixels.corrected import read_corrected, write_corrected
 from napari_superpixels.export import METADATA_KEY
 
@@ -84,7 +85,13 @@ def load_corrected(path: Path) -> Labels:
         if key in place:
             place[key] = np.array(place[key])
     known[SESSION] = session
-    layer = Labels(session.labels.copy(), name=name, metadata={METADATA_KEY: known}, **place)
+    layer = Labels(
+        session.labels.copy(),
+        name=name,
+        opacity=OPACITY,
+        metadata={METADATA_KEY: known},
+        **place,
+    )
     if session.labels.ndim == 2 and 0 < session.labels.max() < _LARGEST_COLORED:
         layer.colormap = neighbour_colormap(session.labels)
     return layer

@@ -1,0 +1,349 @@
+"""A tour of the correction dock in a real viewer: a test, and the maker of the guide's pictures.
+
+Run it on a display of a laptop's size, for instance
+``xvfb-run -a -s "-screen 0 1366x768x24" python docs/tour.py``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from qtpy.QtCore import QEvent, QEventLoop, QPointF, Qt, QTimer
+from qtpy.QtGui import QKeyEvent, QMouseEvent
+from qtpy.QtWidgets import QApplication
+from scipy import ndimage
+
+import napari
+from napari_superpixels._napari.correction.correction_widget import CorrectionWidget
+from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+IMAGES = Path(__file__).parent / "images" / "correction"
+PLAIN = Qt.KeyboardModifier.NoModifier
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+# napari leaves out moves that follow each other faster.
+_BETWEEN_MOVES_MS = 20
+_SECONDS_A_FRAME = 1.6
+_GIF_WIDTH = 900
+
+
+def pause(milliseconds: int) -> None:
+    """Let napari draw and react."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+class Hand:
+    """Moves the mouse over the canvas, in pixels of a layer, and presses keys."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self.viewer = viewer
+        self.canvas = viewer.window._qt_viewer.canvas.native
+        self._at = QPointF()
+
+    def _point(self, layer: Any, pixel: Any) -> QPointF:
+        world = np.asarray(layer.data_to_world(pixel))[-2:]
+        camera = self.viewer.scene.camera
+        middle = np.array([self.canvas.height(), self.canvas.width()]) / 2
+        row, column = middle + (world - np.array(camera.center[-2:])) * camera.zoom
+        return QPointF(column, row)
+
+    def _send(self, kind: Any, button: Any, buttons: Any, modifiers: Any) -> None:
+        where = QPointF(self.canvas.mapToGlobal(self._at.toPoint()))
+        event = QMouseEvent(kind, self._at, where, button, buttons, modifiers)
+        QApplication.sendEvent(self.canvas, event)
+
+    def press(self, layer: Any, pixel: Any, modifiers: Any = PLAIN) -> None:
+        """Press the left button on a pixel."""
+        none, left = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
+        self._at = self._point(layer, pixel)
+        self._send(QEvent.Type.MouseMove, none, none, modifiers)
+        self._send(QEvent.Type.MouseButtonPress, left, left, modifiers)
+
+    def move(self, layer: Any, pixel: Any, modifiers: Any = PLAIN) -> None:
+        """Move to a pixel with the button held."""
+        pause(_BETWEEN_MOVES_MS)
+        self._at = self._point(layer, pixel)
+        none, left = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
+        self._send(QEvent.Type.MouseMove, none, left, modifiers)
+
+    def release(self, modifiers: Any = PLAIN) -> None:
+        """Let the button go."""
+        none, left = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
+        self._send(QEvent.Type.MouseButtonRelease, left, none, modifiers)
+
+    def drag(self, layer: Any, *pixels: Any, modifiers: Any = PLAIN) -> None:
+        """Press on the first pixel, move over the others, let go."""
+        self.press(layer, pixels[0], modifiers)
+        for pixel in pixels[1:]:
+            self.move(layer, pixel, modifiers)
+        self.release(modifiers)
+
+    click = drag
+
+    def key(self, name: str, modifiers: Any = PLAIN) -> None:
+        """Press and release a key on the canvas."""
+        code = getattr(Qt.Key, f"Key_{name}")
+        text = name if len(name) == 1 and not modifiers & CTRL else ""
+        for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            QApplication.sendEvent(self.canvas, QKeyEvent(kind, code, modifiers, text))
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where the tour pauses for a picture.
+
+    Attributes
+    ----------
+    name : str
+        Of the picture.
+    caption : str
+        What has just been done.
+    """
+
+    name: str
+    caption: str
+
+
+def inner(labels: np.ndarray, label: int) -> tuple[int, int]:
+    """The pixel of a superpixel that is farthest from its border."""
+    depth = ndimage.distance_transform_edt(np.pad(labels == label, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return int(row), int(column)
+
+
+def _largest_at(labels: np.ndarray, middle: tuple[int, int], radius: int, skip: set[int]) -> int:
+    rows, columns = (slice(max(m - radius, 0), m + radius) for m in middle)
+    ids, areas = np.unique(labels[rows, columns], return_counts=True)
+    fresh = [(int(n), int(i)) for i, n in zip(ids, areas, strict=True) if int(i) not in skip]
+    return max(fresh)[1]
+
+
+def _neighbour(labels: np.ndarray, label: int) -> int:
+    """The neighbour with which a superpixel has the longest border."""
+    around = ndimage.binary_dilation(labels == label) & (labels != label)
+    ids, lengths = np.unique(labels[around], return_counts=True)
+    return int(ids[lengths.argmax()])
+
+
+def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150) -> Iterator[Stop]:
+    """Work through the correction dock; everything that it does is checked.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        A shown viewer without layers.
+    hand : Hand
+        On it.
+    folder : Path
+        For the saved file.
+    n_segments : int, default 150
+        Superpixels to begin with.
+
+    Yields
+    ------
+    Stop
+        After each step.
+    """
+    viewer.open_sample("napari-superpixels", "histology")
+    segment = open_dock(viewer)
+    wait_until(lambda: not segment.device.problem)
+    segment.form.control("n_segments").value = n_segments
+    segment.segment_button.click()
+    wait_until(lambda: not segment.running)
+    layer = viewer.layers.selection.active
+    start = layer.data.copy()
+    _, dock = viewer.window.add_plugin_dock_widget(
+        "napari-superpixels", "Superpixel correction", tabify=True
+    )
+    assert isinstance(dock, CorrectionWidget)
+    pause(300)
+    viewer.reset_view()
+    session = dock.editor.session
+    states = [start]
+
+    def edited(n: int = 1) -> None:
+        """Every edit changes the data and is a step of the log; superpixels stay connected."""
+        dock.editor.sync()
+        assert len(session.log) == len(states) - 1 + n
+        assert (layer.data != states[-1]).any()
+        np.testing.assert_array_equal(session.labels, layer.data)
+        for i in np.unique(layer.data[layer.data != states[-1]]):
+            assert ndimage.label(layer.data == i)[1] == 1, i
+        ids, areas = np.unique(layer.data, return_counts=True)
+        assert list(layer.features["index"]) == ids.tolist()
+        assert list(layer.features["area_px"]) == areas.tolist()
+        states.append(layer.data.copy())
+
+    yield Stop("start", f"{len(np.unique(start))} superpixels; the merge tool is on.")
+
+    first = _largest_at(start, (150, 150), 120, set())
+    second = _neighbour(start, first)
+    hand.press(layer, inner(start, first))
+    hand.move(layer, inner(start, second))
+    yield Stop("merge-drag", "Merge (J): drag over superpixels; those touched are outlined.")
+    hand.release()
+    merged = int(layer.data[inner(start, first)])
+    assert layer.data[inner(start, second)] == merged
+    edited()
+    yield Stop("merge", "Let go: they are one. Ctrl+Z undoes it like any brush stroke.")
+
+    hand.key("S")
+    hand.click(layer, inner(start, first))
+    yield Stop("split-seed", "Split (S): click once in each part.")
+    hand.click(layer, inner(start, second))
+    cut = [layer.data == layer.data[inner(start, i)] for i in (first, second)]
+    assert not (cut[0] & cut[1]).any()
+    edited()
+    yield Stop("split", "It is cut between the clicks, along image edges.")
+
+    hand.key("C")
+    third = _largest_at(start, (330, 130), 90, {first, second})
+    columns = np.nonzero(start == third)[1]
+    at = inner(start, third)
+    left, right = (at[0], int(columns.min()) + 2), (at[0], int(columns.max()) - 2)
+    hand.press(layer, left)
+    hand.move(layer, at)
+    hand.move(layer, right)
+    yield Stop("cut-drag", "Cut (C): draw a line across a superpixel.")
+    hand.release()
+    assert len(np.unique(layer.data[start == third])) > 1
+    edited()
+    yield Stop("cut", "It is cut there; the line is extended to the border.")
+
+    hand.key("J")
+    fourth = _largest_at(start, (380, 330), 100, {first, second, third})
+    fifth = _neighbour(start, fourth)
+    hand.drag(layer, inner(start, fourth), inner(start, fifth))
+    edited()
+    hand.key("D")
+    hand.click(layer, inner(start, fourth))
+    for i in (fourth, fifth):
+        assert len(np.unique(layer.data[start == i])) == 1
+    assert layer.data[inner(start, fourth)] != layer.data[inner(start, fifth)]
+    edited()
+    yield Stop("detach", "Detach (D): a merged superpixel falls back into its fragments.")
+
+    hand.key("K")
+    sixth = _largest_at(start, (150, 400), 100, {first, second, third, fourth, fifth})
+    hand.click(layer, inner(start, sixth))
+    edited()
+    yield Stop("lock", "Lock (K): red ones are refused by every tool; blue ones were edited.")
+
+    locks = session.facts().lock > 0
+    kept = np.isin(layer.data, session.statistics.ids[locks])
+    before = layer.data.copy()
+    dock.tabs.setCurrentWidget(dock.network)
+    dock.network.recompute_button.click()
+    wait_until(lambda: not dock.network.running)
+    np.testing.assert_array_equal(layer.data[kept], before[kept])
+    assert (layer.data[~kept] != before[~kept]).mean() > 0.5
+    edited()
+    yield Stop("recompute", "Recompute unlocked: the network segments the rest again.")
+
+    dock.outline_box.value = True
+    dock.classes.add("stained")
+    dock.classes.add("background")
+    image = np.asarray(viewer.layers["histology"].data, float).mean(-1)
+    ids = session.statistics.ids
+    brightness = ndimage.mean(image, layer.data, ids)
+    free = [
+        int(ids[k]) for k in np.argsort(brightness) if session.records[int(ids[k])].lock != "held"
+    ]
+    positions = [inner(layer.data, i) for i in (*free[:3], *free[-3:])]
+    for key, chosen in (("1", positions[:3]), ("2", positions[3:])):
+        hand.key(key)
+        for position in chosen:
+            hand.click(layer, position)
+            edited()
+    semantic = dock.classes.semantic.layer
+    assert [int(semantic.data[p]) for p in positions] == [1, 1, 1, 2, 2, 2]
+    yield Stop("classes", "Classes (A, then 1-9): click or drag assigns whole superpixels.")
+
+    dock.classes.suggest_button.click()
+    assert dock.classes.suggestions.layer is not None
+    yield Stop("suggest", "Suggest: a random forest proposes classes for the rest, paler.")
+    dock.classes.accept_button.click()
+    edited()
+    yield Stop("accept", "Accept: one step of undo, too.")
+
+    dock.tabs.setCurrentWidget(dock.detail)
+    dock.detail.slider.setValue(40)
+    yield Stop("detail", "Detail: nested levels, as a preview until you apply one.")
+    dock.detail.back_button.click()
+
+    facts = [_known(session, layer.data)]
+    classes_shown = semantic.data.copy()
+    for state in reversed(states[:-1]):
+        hand.key("Z", CTRL)
+        dock.editor.sync()
+        np.testing.assert_array_equal(layer.data, state)
+    assert not semantic.data.any()
+    assert not session.facts().lock.any()
+    yield Stop("undone", "Ctrl+Z, back to the start: classes, locks and outlines follow.")
+    for state in states[1:]:
+        hand.key("Z", CTRL | SHIFT)
+        dock.editor.sync()
+        np.testing.assert_array_equal(layer.data, state)
+    assert _known(session, layer.data) == facts[0]
+    np.testing.assert_array_equal(semantic.data, classes_shown)
+
+    path = folder / "corrected.tif"
+    dock.save(path, overwrite=True)
+    viewer.layers.remove(layer)
+    dock.open(path)
+    again = viewer.layers.selection.active
+    np.testing.assert_array_equal(again.data, states[-1])
+    reopened = dock.editor.session
+    for i in np.unique(again.data).tolist():
+        assert reopened.records[i].category == session.records[i].category
+        assert reopened.records[i].lock == session.records[i].lock
+        assert len(reopened.records[i].fragments) == len(session.records[i].fragments)
+    assert [c.name for c in dock.classes.classes] == ["stained", "background"]
+    yield Stop("reopened", "Saved and opened again: everything is still there.")
+
+
+def _known(session: Any, labels: np.ndarray) -> dict[int, Any]:
+    return {i: session.records[i] for i in np.unique(labels).tolist()}
+
+
+def main(show: Callable[[str], None] = print) -> None:
+    """Make the pictures of the guide and the animation of the README."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer()
+    viewer.window.resize(*WINDOW)
+    frames = []
+    with tempfile.TemporaryDirectory() as folder:
+        for stop in tour(viewer, Hand(viewer), Path(folder)):
+            pause(300)
+            picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+            picture.quantize(256, dither=Image.Dither.NONE).save(
+                IMAGES / f"{stop.name}.png", optimize=True
+            )
+            height = round(picture.height * _GIF_WIDTH / picture.width)
+            frames.append(picture.resize((_GIF_WIDTH, height), Image.Resampling.LANCZOS))
+            show(f"{stop.name}: {stop.caption}")
+    viewer.close()
+    # One palette for all frames keeps the animation small and free of flicker.
+    palette = frames[len(frames) // 2].quantize(96)
+    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    small[0].save(
+        IMAGES / "tour.gif",
+        save_all=True,
+        append_images=small[1:],
+        duration=int(1000 * _SECONDS_A_FRAME),
+        loop=0,
+        optimize=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
