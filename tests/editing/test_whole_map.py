@@ -43,9 +43,12 @@ def untidy():
 
 def test_survey_says_what_is_untidy(untidy):
     found = survey(untidy, PLANE, min_size_px=5)
-    assert str(found) == (
-        "5 superpixels in 6 pieces, 2 of them too small; 1 holes; ids up to 900 for 5 superpixels"
+    assert found.plan(connect=True, fill_holes=True, sequential=True) == (
+        "Clean up will turn 5 superpixels into 6 pieces, then join 2 that are too small to a "
+        "neighbour, then fill 1 hole, then number anew (ids go up to 900 for 5)."
     )
+    found = survey(untidy, PLANE)
+    assert found.plan(connect=False, fill_holes=False, sequential=False) == "Nothing to clean up."
 
 
 def test_clean_up_does_what_was_asked_and_nothing_else(untidy):

@@ -521,7 +521,7 @@ def test_exact_count_and_clean_up(viewer, dock, layer):
         assert len(np.unique(layer.data)) == wanted
     layer.data_setitem((np.array([0]), np.array([0])), 999)
     dock.tidy.check_button.click()
-    assert "1 of them too small" in dock.tidy.label.text()
+    assert "join 1 that are too small" in dock.tidy.label.text()
     dock.tidy.clean_button.click()
     np.testing.assert_array_equal(np.unique(layer.data), np.arange(1, 41))
     assert_true(dock)
@@ -678,3 +678,38 @@ def test_the_tour(viewer, tmp_path):
     assert stops[-1] == "reopened"
     pictures = Path(tour.__code__.co_filename).parent / "images" / "correction"
     assert {f"{name}.png" for name in stops} <= {path.name for path in pictures.iterdir()}
+
+
+def test_a_duplicate_has_corrections_of_its_own(viewer, dock, layer, mouse):
+    mouse.drag(layer, (8, 8), (8, 24))
+    dock.classes.add("mine")
+    copy = Labels.create(*layer.as_layer_data_tuple())
+    copy.data = copy.data.copy()
+    viewer.add_layer(copy)
+    assert dock.editor.layer == copy
+    dock.choose_tool("Detach")
+    mouse.click(copy, (8, 8))
+    assert copy.data[8, 8] != copy.data[8, 24]
+    assert layer.data[8, 8] == layer.data[8, 24]
+    dock.classes.add("its own")
+    viewer.layers.selection.active = layer
+    assert len(dock.editor.session.log) == 1
+    assert [info.name for info in dock.classes.classes] == ["mine"]
+    dock.choose_tool("Detach")
+    mouse.click(layer, (8, 8))
+    assert layer.data[8, 8] != layer.data[8, 24]
+
+
+def test_the_segmentation_dock_opens_the_correction(
+    viewer, open_quick_dock, tiles_image, run_to_end
+):
+    viewer.add_image(tiles_image, name="tiles")
+    segment = open_quick_dock(viewer)
+    run_to_end(segment)
+    segment.correct_button.click()
+    (dock,) = viewer.window._qt_window.findChildren(CorrectionWidget)
+    assert dock.editor.layer.name == "tiles superpixels"
+    segment.target.value = "replace the last result"
+    run_to_end(segment)  # takes the place of the layer that is being corrected
+    assert dock.editor.layer == viewer.layers["tiles superpixels"]
+    assert dock.editor.session.log == []

@@ -124,6 +124,11 @@ class SegmentWidget(QWidget):
         self.copy_button = button(
             "Copy as Python", "Copy the Python call that repeats the last run.", self._copy
         )
+        self.correct_button = button(
+            "Correct by hand…",
+            "Open the dock that merges, splits, locks and classifies superpixels.",
+            self._correct,
+        )
         self.save_button = button(
             "Save parameters…", "Write the parameters to a TOML file.", self._save
         )
@@ -138,7 +143,7 @@ class SegmentWidget(QWidget):
         layout.addLayout(row(self.segment_button, self.cancel_button))
         layout.addWidget(self.result_label)
         layout.addLayout(row(self.save_button, self.load_button))
-        layout.addWidget(self.copy_button)
+        layout.addLayout(row(self.copy_button, self.correct_button))
 
     # ---- what the dock says ------------------------------------------------------------------
 
@@ -293,6 +298,11 @@ class SegmentWidget(QWidget):
             run.deleteLater()
         self.progress.setVisible(False)
         self._refresh()
+
+    def _correct(self) -> None:
+        self._viewer.window.add_plugin_dock_widget(
+            "napari-superpixels", "Superpixel correction", tabify=True
+        )
 
     # ---- parameters in and out ---------------------------------------------------------------
 

@@ -93,7 +93,12 @@ def edit_between(
     LabelEdit
         The pixels that differ.
     """
-    changed = np.nonzero(before != after)
+    differ = before != after
+    # Positions are looked for only between the first and the last row that differ.
+    rows = np.flatnonzero(differ.reshape(len(differ), -1).any(axis=1))
+    first, last = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+    found = np.nonzero(differ[first:last])
+    changed = (found[0] + first, *found[1:])
     old, new = before[changed], after[changed].astype(before.dtype, copy=False)
     offset = np.zeros(before.ndim, np.intp) if start is None else np.asarray(start, np.intp)
     return LabelEdit(tuple(i + o for i, o in zip(changed, offset, strict=True)), old, new)

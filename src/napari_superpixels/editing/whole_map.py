@@ -60,13 +60,31 @@ class Survey:
     highest: int
     n_ids: int
 
-    def __str__(self) -> str:
-        """The findings in words."""
-        return (
-            f"{self.n_superpixels} superpixels in {self.n_pieces} pieces, {self.n_small} of them "
-            f"too small; {self.n_holes} holes; ids up to {self.highest} for {self.n_ids} "
-            "superpixels"
-        )
+    def plan(self, *, connect: bool, fill_holes: bool, sequential: bool) -> str:
+        """Say what `clean_up` would do with these choices.
+
+        Parameters
+        ----------
+        connect, fill_holes, sequential : bool
+            As for `clean_up`.
+
+        Returns
+        -------
+        str
+            A sentence.
+        """
+        steps = []
+        if connect and self.n_pieces > self.n_superpixels:
+            steps.append(f"turn {self.n_superpixels} superpixels into {self.n_pieces} pieces")
+        if self.n_small:
+            steps.append(f"join {self.n_small} that are too small to a neighbour")
+        if fill_holes and self.n_holes:
+            steps.append(f"fill {self.n_holes} hole{'s' if self.n_holes > 1 else ''}")
+        if sequential and (self.highest > self.n_ids or self.n_small):
+            steps.append(f"number anew (ids go up to {self.highest} for {self.n_ids})")
+        if not steps:
+            return "Nothing to clean up."
+        return f"Clean up will {', then '.join(steps)}."
 
 
 def survey(session: Session, scope: Scope, *, min_size_px: int = 0) -> Survey:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.colormaps import label_colormap
 
+from napari_superpixels._napari.correction.editor import CLASSES
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-_KEY = "classes"
 # Well apart, also for most colour-blind people (Okabe and Ito 2008), before napari's own.
 _FIRST_COLORS = (
     (0.90, 0.62, 0.00),
@@ -57,7 +57,7 @@ class ClassList:
 
     def __init__(self, layer: Labels) -> None:
         self._store: list[dict[str, Any]] = layer.metadata.setdefault(METADATA_KEY, {}).setdefault(
-            _KEY, []
+            CLASSES, []
         )
 
     def __iter__(self) -> Any:

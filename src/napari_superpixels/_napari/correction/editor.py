@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from napari_superpixels.editing.scope import Scope
     from napari_superpixels.editing.session import Change, Draft
 
-SESSION = "correction"
+SESSION, CLASSES = "correction", "classes"
+OWNER = "correction_of"
 # What the layer of marks shows.
 TOUCHED, EDITED, HELD, SEED = 1, 2, 3, 4
 _MARK_COLORS = {
@@ -94,14 +96,19 @@ class LayerEditor:
 
     def _find_session(self) -> Session:
         """Go on with the session that the layer was last corrected in, or begin one."""
-        known = self.layer.metadata.setdefault(METADATA_KEY, {})
+        # napari's "duplicate layer" shares what is inside the metadata: take a copy of one's own.
+        known = dict(self.layer.metadata.get(METADATA_KEY, {}))
+        known[CLASSES] = [dict(entry) for entry in known.get(CLASSES, [])]
+        self.layer.metadata[METADATA_KEY] = known
         data = np.asarray(self.layer.data)
         session = known.get(SESSION)
         if isinstance(session, Session) and session.labels.shape == data.shape:
+            if known.get(OWNER, self.layer.unique_id) != self.layer.unique_id:
+                session = deepcopy(session)
             session.observe(data, painted=False)
         else:
             session = Session(data)
-            known[SESSION] = session
+        known[SESSION], known[OWNER] = session, self.layer.unique_id
         known["edit_log"] = session.log
         session.choose_id = self._most_distinct
         return session

@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_superpixels._napari.colors import neighbour_colormap
-from napari_superpixels._napari.correction.editor import SESSION
+from napari_superpixels._napari.correction.editor import OWNER, SESSION
 from napari_superpixels._napari.layer_output import OPACITY
 from napari_superpixels.corrected import read_corrected, write_corrected
 from napari_superpixels.export import METADATA_KEY
@@ -22,7 +22,7 @@ _PLACE = "placement"
 # Above this a colour for each id costs more than it helps.
 _LARGEST_COLORED = 100_000
 # What a session holds that is no plain value, or is written anew.
-_NOT_PLAIN = (SESSION, "edit_log")
+_NOT_PLAIN = (SESSION, OWNER, "edit_log")
 
 
 def save_corrected(path: Path, layer: Labels, session: Session, *, overwrite: bool = False) -> None:

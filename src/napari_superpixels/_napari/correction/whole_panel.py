@@ -247,7 +247,9 @@ class TidyPanel(WholePanel):
             value=True,
             tooltip="Ids without gaps, in the whole layer.",
         )
-        self.check_button = button("Check", "Say what is untidy; change nothing.", self.check)
+        self.check_button = button(
+            "Check", "Say what cleaning up would do; change nothing.", self.check
+        )
         self.clean_button = button("Clean up", "Do it, as one step of undo.", self.clean)
         self.label = text_label()
         column = QVBoxLayout(self)
@@ -274,7 +276,13 @@ class TidyPanel(WholePanel):
         except EditError as error:
             self._say(str(error))
             return
-        self.label.setText(f"Now: {found}.")
+        self.label.setText(
+            found.plan(
+                connect=bool(self.connect_box.value),
+                fill_holes=bool(self.holes_box.value),
+                sequential=bool(self.sequence_box.value),
+            )
+        )
 
     def clean(self) -> None:
         """Clean up."""
@@ -291,7 +299,7 @@ class TidyPanel(WholePanel):
         except EditError as error:
             self._say(str(error))
             return
-        self.check()
+        self.label.setText(change.message)
         self._say(change.message)
 
     def _on_changed(self, edit: LabelEdit | None = None) -> None:
