@@ -713,3 +713,34 @@ def test_the_segmentation_dock_opens_the_correction(
     run_to_end(segment)  # takes the place of the layer that is being corrected
     assert dock.editor.layer == viewer.layers["tiles superpixels"]
     assert dock.editor.session.log == []
+
+
+def test_clicks_in_a_3d_view(viewer, open_correction, mouse, press, qtbot):
+    volume = np.zeros((24, 48, 64), np.int32)
+    volume[4:20, 4:44, 4:60] = tiles((16, 40, 56), 28)
+    layer = viewer.add_labels(volume.copy(), scale=(2, 1, 1))
+    dock = open_correction()
+    assert dock.work_box.value == VOLUME
+    viewer.dims.ndisplay = 3
+    viewer.reset_view()
+    qtbot.wait(200)
+    press("K")
+    canvas = mouse.canvas
+    middle = canvas.rect().center()
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=middle)
+    assert dock.message.text() == "Locked 1 superpixel."
+    changed = layer.data != volume
+    assert changed.any()
+    assert len(np.unique(layer.data[changed])) == 1
+    assert ndimage.label(changed)[1] == 1
+    corner = canvas.rect().bottomRight()
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=corner)
+    assert "outside the labels" in dock.message.text()
+    viewer.dims.ndisplay = 2
+    viewer.dims.set_point(0, 20)
+    marks = dock.editor.marks.layer
+    assert marks.visible
+    np.testing.assert_array_equal(marks.data == 3, changed)
+    press("K")
+    viewer.dims.ndisplay = 3
+    assert not marks.visible

@@ -88,6 +88,7 @@ class CorrectionWidget(QWidget):
             (events.removed, self._on_removed),
             (napari_viewer.dims.events.current_step, self._on_view),
             (napari_viewer.dims.events.order, self._on_view),
+            (napari_viewer.dims.events.ndisplay, self._on_ndisplay),
         ]
         for event, slot in self._connections:
             event.connect(slot)
@@ -330,6 +331,13 @@ class CorrectionWidget(QWidget):
     def _on_outline(self, on: bool) -> None:
         if self.editor is not None:
             self.editor.layer.contour = 1 if on else 0
+
+    def _on_ndisplay(self, event: Any = None) -> None:
+        if self.editor is not None:
+            self.editor.marks.adapt()
+        if self.detail.preview is not None:
+            self.detail.preview.adapt()
+        self._on_view()
 
     def _on_view(self, event: Any = None) -> None:
         if self._controller is not None and self._controller.tool is not None:

@@ -118,8 +118,8 @@ class DerivedLayer:
             metadata={METADATA_KEY: {_DERIVED_FROM: self._base.name}},
             **placement_of(self._base),
         )
-        layer.contour = self._contour
         layer.editable = False
+        self._set_contour(layer)
         self._layer = self._viewer.add_layer(layer)
         self._viewer.layers.selection.active = active
         return self._layer
@@ -139,6 +139,9 @@ class DerivedLayer:
             if self._layer is not None or not values.any():
                 return
             layer = self.show()
+        if not layer.visible:
+            layer.data[indices] = values  # there is nothing to redraw
+            return
         layer.editable = True
         layer.data_setitem(indices, values.astype(layer.data.dtype))
         layer.editable = False  # which also empties its history: undo belongs to the base layer
@@ -148,6 +151,17 @@ class DerivedLayer:
         if self.layer is not None:
             self._viewer.layers.remove(self.layer)
         self._layer = None
+
+    def adapt(self) -> None:
+        """Follow the viewer between 2D and 3D: napari draws no outlines in 3D."""
+        if self.layer is not None:
+            self._set_contour(self.layer)
+
+    def _set_contour(self, layer: Labels) -> None:
+        flat = self._viewer.dims.ndisplay == 2
+        if self._contour and layer.visible != flat:
+            layer.visible = flat
+        layer.contour = self._contour if flat else 0
 
     def _colormap(self) -> DirectLabelColormap:
         none = (0.0, 0.0, 0.0, 0.0)
