@@ -16,6 +16,10 @@ from npe2 import PluginManifest
 
 from napari_superpixels import samples
 from napari_superpixels.cli import main
+from napari_superpixels.corrected import write_corrected
+from napari_superpixels.editing.operations import merge
+from napari_superpixels.editing.scope import Scope
+from napari_superpixels.editing.session import Session
 
 ROOT = Path(__file__).parent.parent
 
@@ -125,6 +129,9 @@ def test_readme_commands_run(tmp_path, monkeypatch, capsys):
     tifffile.imwrite("stack.tif", samples.time_series(), metadata={"axes": "TYX"})
     tifffile.imwrite("photo.tif", samples.photo(), photometric="rgb")
     np.save("truth.npy", np.arange(400)[:, None].repeat(600, 1) // 50)
+    session = Session(np.arange(400)[:, None].repeat(600, 1) // 50 + 1)
+    session.commit(session.build(merge, Scope.whole(2), positions=[(0, 0), (60, 0)]))
+    write_corrected(Path("corrected.tif"), session, {})
     commands = [
         line
         for block in blocks("sh")
