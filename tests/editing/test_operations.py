@@ -285,6 +285,21 @@ def test_ids_are_used_again_only_when_undo_cannot_bring_them_back():
     assert session.records[1].category == 6
 
 
+def test_steps_that_were_undone_do_not_count_as_gone():
+    session = Session((np.arange(250) + 1).reshape(1, 250).astype(np.uint8))
+    do(session, assign, positions=[(0, 0)], category=1)
+    assigned = session.labels.copy()
+    for _ in range(2 * UNDO_STEPS):  # another edit, and undo, again and again
+        painted = assigned.copy()
+        painted[0, 9] = 9
+        session.observe(painted, painted=True)
+        session.observe(assigned, painted=False)
+    for category in range(2, 6):
+        do(session, assign, positions=[(0, 0)], category=category)
+    with pytest.raises(EditError, match="none is free"):
+        session.build(assign, PLANE, positions=[(0, 0)], category=6)
+
+
 def test_three_dimensions():
     labels = tiles((8, 12, 12), 4)
     volume, plane = Scope.whole(3), Scope((1, 2), (2, 0, 0))

@@ -7,7 +7,6 @@ id back, all that was known of it is back too, and no second undo stack can get 
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 
     from napari_superpixels.editing.region import Region
 
-# napari keeps this many steps: an id that vanished longer ago cannot come back by undo.
+# napari keeps this many steps: an id that vanished longer ago cannot come back by undo. Steps that
+# were undone make room for others, so they count backwards; a redo that is taken for an undo only
+# keeps ids for longer.
 UNDO_STEPS = 100
 # How many free ids are offered to whoever wants to choose among them, for instance by colour.
 _CHOICE = 12
@@ -91,7 +92,7 @@ class IdSource:
         self._dtype = np.dtype(dtype)
         self._highest = max(present, default=0)
         self._unmade: set[int] = set()
-        self._vanished: deque[tuple[int, int]] = deque()
+        self._vanished: list[tuple[int, int]] = []
         self._step = 0
 
     def take(
@@ -157,13 +158,16 @@ class IdSource:
             Ids that only redo could have brought back, which is now gone.
         """
         self._step += 1
-        while self._vanished and self._step - self._vanished[0][1] > UNDO_STEPS:
-            self._vanished.popleft()
+        self._vanished = [(i, s) for i, s in self._vanished if self._step - s <= UNDO_STEPS]
         recent = {i for i, _ in self._vanished}
         dead = [i for i in self._unmade if i not in recent]
         self._unmade.clear()
         self._vanished.extend((i, self._step) for i in vanished)
         return dead
+
+    def stepped_back(self, n: int) -> None:
+        """Note that up to n steps were undone: what was done before stays in reach for longer."""
+        self._step -= n
 
     def unmade(self, vanished: Iterable[int], appeared: Iterable[int]) -> None:
         """Note ids that vanished and appeared through undo or redo."""

@@ -301,7 +301,9 @@ class Session:
         self._facts = None
         self._write_log(change.entry)
 
-    def observe(self, labels: NDArray[np.integer], *, painted: bool) -> LabelEdit:
+    def observe(
+        self, labels: NDArray[np.integer], *, painted: bool, n_undone: int | None = None
+    ) -> LabelEdit:
         """Take note of what somebody else did to the user's data: brush, fill, undo, redo.
 
         Parameters
@@ -310,12 +312,15 @@ class Session:
             The data as they are now.
         painted : bool
             Whether napari's history got a step by it; False after undo and redo.
+        n_undone : int, optional
+            How often undo may have been called; if None, 1 unless it was painted.
 
         Returns
         -------
         LabelEdit
             What has changed.
         """
+        self.records.ids.stepped_back(int(not painted) if n_undone is None else n_undone)
         edit = edit_between(self.labels, np.asarray(labels))
         if len(edit) == 0:
             return edit

@@ -76,6 +76,7 @@ class LayerEditor:
         self._applying = False
         self._painted = False
         self._stale = False
+        self._redrawn = 0
         self._step: tuple[int, ...] = viewer.dims.current_step
         self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
@@ -208,8 +209,9 @@ class LayerEditor:
             return
         self._stale = False
         painted, self._painted = self._painted, False
+        redrawn, self._redrawn = self._redrawn, 0
         self._timer.stop()
-        edit = self.session.observe(np.asarray(self.layer.data), painted=painted)
+        edit = self.session.observe(np.asarray(self.layer.data), painted=painted, n_undone=redrawn)
         if len(edit):
             self._after(edit)
 
@@ -225,6 +227,7 @@ class LayerEditor:
         moved, self._step = step != self._step, step
         if not self._applying and not moved:
             self._stale = True
+            self._redrawn += 1
             self._timer.start()
 
     def _on_new_data(self, event: Any = None) -> None:
