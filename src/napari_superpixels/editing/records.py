@@ -174,34 +174,30 @@ class IdSource:
         self._unmade.update(vanished)
         self._unmade.difference_update(appeared)
 
+    @property
+    def highest(self) -> int:
+        """Highest id that was ever in use."""
+        return self._highest
+
     def note_present(self, highest: int) -> None:
         """Note the highest id that somebody else has put into the label map."""
         self._highest = max(self._highest, highest)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Renaming:
-    """A renumbering of the superpixels, which gives old ids a new meaning.
+    """What ids mean after the superpixels were numbered anew.
 
     Attributes
     ----------
-    probes : tuple of ndarray of intp, each of shape (n,)
-        A pixel of each superpixel that got another id.
-    before, after : ndarray of int, shape (n,)
-        Its id before and after.
-    records_before, records_after : dict of int to Record
-        Records by id on both sides.
-    ids_before, ids_after : IdSource
-        Where fresh ids come from on both sides.
+    by_id : dict of int to Record
+        Records by new id.
+    ids : IdSource
+        Where fresh ids come from.
     """
 
-    probes: tuple[NDArray[np.intp], ...]
-    before: NDArray[np.integer]
-    after: NDArray[np.integer]
-    records_before: dict[int, Record]
-    records_after: dict[int, Record]
-    ids_before: IdSource
-    ids_after: IdSource
+    by_id: dict[int, Record]
+    ids: IdSource
 
 
 @dataclass
@@ -221,8 +217,7 @@ class Records:
     ids: IdSource
     by_id: dict[int, Record] = field(default_factory=dict)
     fragments: list[Fragment] = field(default_factory=list)
-    _done: list[Renaming] = field(default_factory=list)
-    _undone: list[Renaming] = field(default_factory=list)
+    _meaning: dict[int, tuple[dict[int, Record], IdSource]] = field(default_factory=dict)
     _variants: dict[tuple[int, Record], int] = field(default_factory=dict)
     _origin: dict[int, int] = field(default_factory=dict)
 
@@ -275,44 +270,44 @@ class Records:
 
     def rename(self, renaming: Renaming) -> None:
         """Renumber: ids mean something else from now on, until the renumbering is undone."""
-        self._done.append(renaming)
-        self._undone.clear()
-        self._switch(renaming.records_after, renaming.ids_after)
+        self._switch(renaming.by_id, renaming.ids)
 
-    def pushed(self, vanished: Iterable[int]) -> None:
-        """Note a step that napari's undo history got, with the ids that vanished by it."""
-        self._undone.clear()  # the step took their redo away
-        for label in self.ids.pushed(vanished):
-            self.forget(label)
-
-    def follow(self, labels: NDArray[np.integer]) -> bool:
-        """Follow undo and redo across a renumbering, by looking at a pixel of each superpixel.
+    def reached(self, state: int) -> None:
+        """Note that a new state of the label map has the present numbering.
 
         Parameters
         ----------
-        labels : ndarray of int
-            The label map as it is now.
+        state : int
+            Its fingerprint.
+        """
+        self._meaning[state] = self.by_id, self.ids
+
+    def is_known(self, state: int) -> bool:
+        """Whether the label map has been in a state, and may come back to it by undo."""
+        return state in self._meaning
+
+    def follow(self, state: int) -> bool:
+        """Follow undo and redo across renumberings.
+
+        Parameters
+        ----------
+        state : int
+            Fingerprint of the label map as it is now.
 
         Returns
         -------
         bool
-            Whether one was crossed.
+            Whether the ids mean something else now.
         """
-        known = self.by_id
-        while self._done and np.array_equal(labels[self._done[-1].probes], self._done[-1].before):
-            renaming = self._done.pop()
-            self._undone.append(renaming)
-            renaming.records_after = self.by_id
-            self._switch(renaming.records_before, renaming.ids_before)
-        while self._undone and np.array_equal(
-            labels[self._undone[-1].probes], self._undone[-1].after
-        ):
-            renaming = self._undone.pop()
-            self._done.append(renaming)
-            self._switch(renaming.records_after, renaming.ids_after)
-        return self.by_id is not known
+        by_id, ids = self._meaning.setdefault(state, (self.by_id, self.ids))
+        if by_id is self.by_id:
+            return False
+        self._switch(by_id, ids)
+        return True
 
     def _switch(self, by_id: dict[int, Record], ids: IdSource) -> None:
+        # Two numberings never share an id that was given after the first: states stay distinct.
+        ids.note_present(self.ids.highest)
         self.by_id, self.ids = by_id, ids
         self._variants.clear()
         self._origin.clear()

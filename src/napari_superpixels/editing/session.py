@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_superpixels.editing.fingerprint import fingerprint_after
 from napari_superpixels.editing.label_edit import EditError, LabelEdit, edit_between
 from napari_superpixels.editing.patch import encode_patch
 from napari_superpixels.editing.records import IdSource, Lock, Records, Renaming
@@ -15,7 +16,7 @@ from napari_superpixels.editing.region import Region, region_at
 from napari_superpixels.editing.statistics import SuperpixelStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -98,6 +99,8 @@ class Session:
     ----------
     labels, start : ndarray of int
         The label map as it is now, and as it was when the log began.
+    state : int
+        Fingerprint of the label map; 0 at first.
     statistics : SuperpixelStatistics
         Of its superpixels.
     choose_id : callable or None
@@ -120,6 +123,8 @@ class Session:
         self.records = records or Records(IdSource(self.statistics.ids.tolist(), self.labels.dtype))
         self.log = [] if log is None else log
         self.choose_id: Callable[[Region, list[int]], int] | None = None
+        self.state = 0
+        self.records.reached(self.state)
         self._facts: Facts | None = None
         self._taken: list[int] = []
         self._given: list[int] | None = None
@@ -232,6 +237,28 @@ class Session:
         self._taken += taken
         return taken
 
+    def first_of(self, candidates: Iterable[int], fits: Callable[[int], bool]) -> int | None:
+        """Choose the first candidate that fits, or the logged one when a log is repeated.
+
+        Parameters
+        ----------
+        candidates : iterable of int
+            To choose from.
+        fits : callable
+            Tells whether one is good.
+
+        Returns
+        -------
+        int or None
+            None if none fits.
+        """
+        if self._given is not None:
+            chosen = self._given.pop(0) if self._given else None
+        else:
+            chosen = next((i for i in candidates if fits(i)), None)
+        self._taken += [] if chosen is None else [chosen]
+        return chosen
+
     def build(
         self,
         operation: Callable[..., Draft],
@@ -298,6 +325,7 @@ class Session:
             self.records.rename(change.renaming)
         else:
             self._note_ids(change.edit, pushed=True)
+        self.records.reached(self.state)
         self._facts = None
         self._write_log(change.entry)
 
@@ -320,14 +348,18 @@ class Session:
         LabelEdit
             What has changed.
         """
-        self.records.ids.stepped_back(int(not painted) if n_undone is None else n_undone)
+        n_undone = int(not painted) if n_undone is None else n_undone
         edit = edit_between(self.labels, np.asarray(labels))
         if len(edit) == 0:
+            self.records.ids.stepped_back(n_undone)
             return edit
         self._follow(edit)
         # After undo of a renumbering the ids mean something else: there is nothing to note then.
-        if painted or not self.records.follow(self.labels):
+        is_renamed = not painted and self.records.follow(self.state)
+        self.records.ids.stepped_back(n_undone)
+        if not is_renamed:
             self._note_ids(edit, pushed=painted)
+        self.records.reached(self.state)
         self._facts = None
         self._write_log(
             {
@@ -341,6 +373,7 @@ class Session:
         return edit
 
     def _follow(self, edit: LabelEdit) -> None:
+        self.state = self.state_after(edit)
         edit.apply(self.labels)
         values = [] if self.image is None else self.image.at(edit.indices)
         self.statistics.update(edit.old, edit.new, values)
@@ -349,13 +382,18 @@ class Session:
         vanished = [i for i in np.unique(edit.old).tolist() if i not in self.statistics]
         self.records.ids.note_present(int(edit.new.max()))
         if pushed:
-            self.records.pushed(vanished)
+            for label in self.records.ids.pushed(vanished):
+                self.records.forget(label)
         else:
             self.records.ids.unmade(vanished, np.unique(edit.new).tolist())
 
     def _write_log(self, entry: dict[str, Any]) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.log.append({"step": len(self.log) + 1, "time": time} | entry)
+
+    def state_after(self, edit: LabelEdit) -> int:
+        """Fingerprint of the label map after an edit."""
+        return fingerprint_after(self.state, edit, self.labels.shape)
 
     def is_current(self, edit: LabelEdit) -> bool:
         """Whether an edit that was built earlier still fits the label map."""

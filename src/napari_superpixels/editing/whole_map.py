@@ -414,24 +414,27 @@ def _renumbered(session: Session, edit: LabelEdit) -> tuple[LabelEdit, Renaming 
     labels, records = session.labels.copy(), session.records
     edit.apply(labels)
     ids, rows, _ = number(labels)
-    positive = ids > 0
+    n = int(np.count_nonzero(ids > 0))
     target = ids.copy()
-    target[positive] = np.arange(1, np.count_nonzero(positive) + 1)
-    edit = edit_between(session.labels, target[rows].astype(labels.dtype))
-    if np.array_equal(ids, target) or len(edit) == 0:
+
+    def numbered(first: int) -> LabelEdit:
+        """The edit, with this number for the superpixel with the lowest id; in turn from there."""
+        target[ids > 0] = (np.arange(n) + first - 1) % n + 1
+        return edit_between(session.labels, target[rows].astype(labels.dtype))
+
+    if int(ids.max(initial=0)) == n:
         return edit, None
+    # Undo finds out what ids mean from the state of the labels: none may have two meanings.
+    first = session.first_of(
+        range(1, n + 1),
+        lambda first: not records.is_known(session.state_after(numbered(first))),
+    )
+    if first is None:
+        return edit, None
+    edit = numbered(first)
     after = {
         int(new): records[int(old)]
         for old, new in zip(ids, target, strict=True)
         if int(old) in records.by_id
     }
-    new_ids, first = np.unique(edit.new, return_index=True)
-    return edit, Renaming(
-        probes=tuple(i[first] for i in edit.indices),
-        before=edit.old[first],
-        after=new_ids,
-        records_before=records.by_id,
-        records_after=after,
-        ids_before=records.ids,
-        ids_after=IdSource(target.tolist(), labels.dtype),
-    )
+    return edit, Renaming(after, IdSource(target.tolist(), labels.dtype))
