@@ -18,7 +18,7 @@ from napari_superpixels.core.device import (
     resolve_device,
 )
 from napari_superpixels.core.finish import finish
-from napari_superpixels.core.inputs import PreparedImage, as_channels, prepare_image
+from napari_superpixels.core.inputs import PreparedImage, Scaling, as_channels, prepare_image
 from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.warm_start import WarmStart, start_from
@@ -123,6 +123,7 @@ def iter_superpixels(
     nodata: float | None = None,
     device: str = "auto",
     initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
+    scaling: Scaling | None = None,
     preview_interval_s: float | None = None,
     memory_limit_gb: float | None = None,
 ) -> Generator[Step, Command | None, SuperpixelResult]:
@@ -150,6 +151,8 @@ def iter_superpixels(
         Where the network starts, instead of at random: the result of a run on a similar image with
         the same network, or its ``weights``; or labels that it imitates first (0 and below is "no
         label"; scribbles will do).
+    scaling : Scaling, optional
+        How to scale the colours, if the image is a part of a larger one; see `core.inputs`.
     preview_interval_s : float, optional
         Attach preview labels to a Step at most so often, in seconds; None for never.
     memory_limit_gb : float, optional
@@ -182,6 +185,7 @@ def iter_superpixels(
         mask=mask,
         nodata=nodata,
         color_space=params.color_space,
+        scaling=scaling,
     )
     _check_count(prepared, params)
     start = start_from(initial, prepared)

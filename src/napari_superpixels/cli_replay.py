@@ -94,7 +94,7 @@ def _read_start(path: Path) -> NDArray[np.integer]:
     try:
         return read_corrected(path)[0].start
     except FileError:  # any other label file
-        array = read_image(path).array
+        array: NDArray[np.generic] = read_image(path).array
     if array.dtype.kind not in "iu":
         raise FileError(f"{path}: labels are whole numbers, these are {array.dtype}")
     return array.astype("int64")

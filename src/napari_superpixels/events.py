@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -72,22 +72,31 @@ class Step:
     labels: NDArray[np.int32] | None = None
 
 
-def drain(steps: Generator[Any, Any, _Result]) -> _Result:
+def drain(
+    steps: Generator[Any, Any, _Result], each: Callable[[Any], None] | None = None
+) -> _Result:
     """Run a generator to its end, whatever it yields on the way.
 
     Parameters
     ----------
     steps : generator
         Such as `iter_superpixels` makes.
+    each : callable, optional
+        Gets what it yields; may raise to end it.
 
     Returns
     -------
     object
         What the generator returns.
     """
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _Result = end.value
-            return result
+    try:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: _Result = end.value
+                return result
+            if each is not None:
+                each(step)
+    finally:
+        steps.close()

@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -48,8 +48,9 @@ class ImageFile:
 
     Attributes
     ----------
-    array : ndarray
-        2D, or 3D with a channel axis; singleton axes are dropped.
+    array : ndarray, or dask array
+        2D, or 3D with a channel axis; singleton axes are dropped. Dask arrays come from
+        `open_image` only.
     channel_axis : int or None
         Axis that holds channels, as far as the file says.
     nodata : float or None
@@ -59,7 +60,7 @@ class ImageFile:
         empty where the file does not say.
     """
 
-    array: NDArray[np.generic]
+    array: Any
     channel_axis: int | None
     nodata: float | None = None
     axes: str = ""
@@ -112,14 +113,34 @@ def _read_tiff(path: Path) -> ImageFile:
         series = tiff.series[0]
         if len(tiff.series) > 1:
             _log.warning("%s holds %d separate images; the first is used", path, len(tiff.series))
-        array, axes = series.asarray(), series.axes
-        tag = series.keyframe.tags.get(_GDAL_NODATA)
-        nodata = None if tag is None else float(tag.value.strip("\0 "))
+        return described(series.asarray(), series, path)
+
+
+def described(array: Any, series: tifffile.TiffPageSeries, path: Path) -> ImageFile:
+    """Sort the axes of what was read from a TIFF, in memory or lazily.
+
+    Parameters
+    ----------
+    array : ndarray or dask array
+        The pixels of one level.
+    series : TiffPageSeries
+        What the file says of them.
+    path : Path
+        The file, for messages.
+
+    Returns
+    -------
+    ImageFile
+        Without singleton axes; samples of a pixel last, transparency dropped.
+    """
+    axes = series.axes
+    tag = series.keyframe.tags.get(_GDAL_NODATA)
+    nodata = None if tag is None else float(tag.value.strip("\0 "))
     if array.size == 0:
         raise ValueError("it holds no pixels")
     kept = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
+    array = array[tuple(slice(None) if i in kept else 0 for i in range(array.ndim))]
     axes = "".join(axes[i] for i in kept)
-    array = array.reshape([array.shape[i] for i in kept])
     channel_axis = next((axes.index(name) for name in "SC" if name in axes), None)
     if channel_axis is not None and axes[channel_axis] == "S":
         # Samples of a pixel, wherever they are stored: RGB or grey, perhaps with transparency.
@@ -159,13 +180,13 @@ def read_labels(path: str | Path) -> NDArray[np.integer]:
     FileError
         If the file cannot be read or holds no 2D map of integers.
     """
-    array = read_image(path).array
+    array: NDArray[np.integer] = read_image(path).array
     if array.ndim != 2 or array.dtype.kind not in "biu":
         raise FileError(
             f"{path}: a label map has two axes and whole numbers, this one has shape "
             f"{array.shape} and dtype {array.dtype}"
         )
-    return array  # type: ignore[return-value]
+    return array
 
 
 def read_ground_truths(path: str | Path) -> list[NDArray[np.integer]]:

@@ -27,6 +27,26 @@ _Label = TypeVar("_Label", bound=np.integer)
 
 
 @dataclass(frozen=True, slots=True)
+class Scaling:
+    """How the values of an image become colours of mean 0 and variance 1.
+
+    Attributes
+    ----------
+    is_lab : bool
+        Whether three channels become CIELAB first.
+    white : (float, float)
+        Values that are black and white then.
+    mean, std : tuple of float, one a channel
+        Of the colours.
+    """
+
+    is_lab: bool
+    white: tuple[float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedImage:
     """An image that is ready to be segmented.
 
@@ -189,6 +209,7 @@ def prepare_image(
     mask: ArrayLike | None = None,
     nodata: float | None = None,
     color_space: str = "auto",
+    scaling: Scaling | None = None,
 ) -> PreparedImage:
     """Check, crop to the mask, convert colours and scale.
 
@@ -209,6 +230,8 @@ def prepare_image(
         some channels have it, those take their mean.
     color_space : {"auto", "lab", "channels"}
         See above.
+    scaling : Scaling, optional
+        That of a larger image which this is a part of, from `fit_scaling`, instead of its own.
 
     Returns
     -------
@@ -233,33 +256,78 @@ def prepare_image(
     counted = np.broadcast_to(inside, values.shape).copy()
     if nodata is not None:
         counted &= values != nodata
-    if color_space == "auto":
-        color_space = "lab" if _is_rgb(channels, channel_axis) else "channels"
-    if color_space == "lab":
-        if len(channels) != 3:
-            raise ValueError(
-                f"color_space='lab' needs 3 channels (RGB), the image has {len(channels)}: use "
-                "color_space='channels'"
-            )
-        values = _to_lab(np.where(counted, values, 0), channels.dtype, inside)
+    is_lab = _becomes_lab(channels, channel_axis, color_space)
+    if is_lab:
+        low, high = _white(values[:, inside], channels.dtype) if scaling is None else scaling.white
+        values = _to_lab(np.where(counted, values, 0), low, high)
         counted[:] = inside
-    return PreparedImage(_normalise(values, counted), inside, valid.shape, window)
+    features = _scaled(values, counted, scaling) if scaling else _normalise(values, counted)
+    return PreparedImage(features, inside, valid.shape, window)
 
 
-def _to_lab(
-    rgb: NDArray[np.float64], dtype: np.dtype[np.generic], inside: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    # 8-bit values have a fixed meaning; the range of others is whatever the camera used.
-    low, high = (
-        (0.0, 255.0)
-        if dtype == np.uint8
-        else (
-            min(0.0, float(rgb[:, inside].min())),
-            float(rgb[:, inside].max()),
+def fit_scaling(
+    image: ArrayLike, *, channel_axis: int | None = None, color_space: str = "auto"
+) -> Scaling:
+    """Find the scaling of an image from some of its pixels.
+
+    Parameters
+    ----------
+    image : array_like
+        As for `prepare_image`; all values count.
+    channel_axis : int, optional
+        Axis that holds channels.
+    color_space : {"auto", "lab", "channels"}
+        As for `prepare_image`.
+
+    Returns
+    -------
+    Scaling
+        For `prepare_image`.
+
+    Raises
+    ------
+    ValueError
+        If the image is unusable.
+    """
+    channels = as_channels(image, channel_axis)
+    values = channels.astype(np.float64)
+    is_lab = _becomes_lab(channels, channel_axis, color_space)
+    white = _white(values, channels.dtype) if is_lab else (0.0, 1.0)
+    if is_lab:
+        values = _to_lab(values, *white)
+    std = values.std(axis=(1, 2))
+    std[std <= 1e-12 * np.abs(values).max(axis=(1, 2))] = 1
+    return Scaling(is_lab, white, tuple(values.mean(axis=(1, 2)).tolist()), tuple(std.tolist()))
+
+
+def _becomes_lab(channels: NDArray[np.generic], channel_axis: int | None, color_space: str) -> bool:
+    if color_space == "auto":
+        return _is_rgb(channels, channel_axis)
+    if color_space == "lab" and len(channels) != 3:
+        raise ValueError(
+            f"color_space='lab' needs 3 channels (RGB), the image has {len(channels)}: use "
+            "color_space='channels'"
         )
-    )
+    return color_space == "lab"
+
+
+def _white(values: NDArray[np.float64], dtype: np.dtype[np.generic]) -> tuple[float, float]:
+    """Black and white: 8-bit values have a fixed meaning, others the range that the camera used."""
+    if dtype == np.uint8:
+        return 0.0, 255.0
+    return min(0.0, float(values.min())), float(values.max())
+
+
+def _to_lab(rgb: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
     unit = ((rgb - low) / (high - low if high > low else 1.0)).clip(0, 1)
     return np.asarray(rgb2lab(unit, channel_axis=0), dtype=np.float64)
+
+
+def _scaled(
+    values: NDArray[np.float64], counted: NDArray[np.bool_], scaling: Scaling
+) -> NDArray[np.float32]:
+    mean, std = (np.array(v)[:, None, None] for v in (scaling.mean, scaling.std))
+    return np.where(counted, (values - mean) / std, 0).astype(np.float32)
 
 
 def _normalise(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -70,9 +70,13 @@ def merge_regions(
 
 
 def merge_order(
-    labels: NDArray[np.integer], features: NDArray[np.floating]
-) -> list[tuple[int, int]]:
-    """Merge until no neighbours are left, and return who joined whom: nested levels of detail.
+    labels: NDArray[np.integer],
+    features: NDArray[np.floating],
+    *,
+    n_segments: int = 1,
+    mean_area_px: float | None = None,
+) -> list[tuple[int, int, float]]:
+    """Merge the most alike neighbours, and return who joined whom: nested levels of detail.
 
     Parameters
     ----------
@@ -80,17 +84,23 @@ def merge_order(
         Connected superpixels with ids 1...K; 0 is outside.
     features : ndarray of float, shape (C, *labels.shape)
         Colour per pixel, scaled to unit variance.
+    n_segments : int, default 1
+        End when so many are left.
+    mean_area_px : float, optional
+        Mean area A in the cost, see `merge_regions`; that of `n_segments` superpixels if None.
 
     Returns
     -------
-    list of (int, int)
-        In the order of merging, the id that goes on and the higher id that joins it. Without its
-        last n steps it gives n superpixels more.
+    list of (int, int, float)
+        In the order of merging: the id that goes on, the higher id that joins it, and the cost.
+        Without its last n steps it gives n superpixels more.
     """
     smooth = _smoothed(features, labels != 0)
     area, sums = superpixel_sums(labels, smooth, int(labels.max(initial=0)) + 1)
     area[0] = 0
-    merger = _Merger(labels, smooth, area, sums, 1, 1, 0.0)
+    merger = _Merger(labels, smooth, area, sums, n_segments, 1, 0.0)
+    if mean_area_px is not None:
+        merger.mean_area = mean_area_px
     merger.run()
     return merger.merges
 
@@ -131,7 +141,7 @@ class _Merger:
         self.n_left = int((area > 0).sum())
         pairs, border = adjacency(labels)
         step = border_steps(labels, smooth, pairs)
-        self.merges: list[tuple[int, int]] = []
+        self.merges: list[tuple[int, int, float]] = []
         # For each neighbour: length of the common border, sum of the colour steps across it.
         self.links: list[dict[int, tuple[float, float]]] = [{} for _ in area]
         self.border = [0.0] * len(area)
@@ -153,7 +163,7 @@ class _Merger:
                 continue  # one of the two has changed since
             if large and self.n_left <= self.n_segments and cost >= self.stop_cost:
                 break
-            self._merge(i, j)
+            self._merge(i, j, cost)
         # A parent has always a lower id, so one pass in ascending order resolves chains.
         for i in range(len(self.parent)):
             self.parent[i] = self.parent[self.parent[i]]
@@ -170,10 +180,10 @@ class _Merger:
         large = min(size_i, size_j) >= self.min_size
         return large, cost, i, j, self.version[i], self.version[j]
 
-    def _merge(self, i: int, j: int) -> None:
+    def _merge(self, i: int, j: int, cost: float) -> None:
         links, border = self.links, self.border
         self.parent[j] = i
-        self.merges.append((i, j))
+        self.merges.append((i, j, cost))
         self.size[i] += self.size[j]
         self.total[i] = self.total[i] + self.total[j]
         border[i] += border[j] - 2 * links[i][j][0]

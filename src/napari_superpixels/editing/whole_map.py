@@ -258,7 +258,7 @@ class Levels:
             Superpixels 1...n_segments; 0 outside.
         """
         parent = np.arange(self.finest + 1)
-        for i, j in self._merges[: max(self.finest - n_segments, 0)]:
+        for i, j, _ in self._merges[: max(self.finest - n_segments, 0)]:
             parent[j] = i
         for i in range(len(parent)):  # a parent has always a lower id
             parent[i] = parent[parent[i]]

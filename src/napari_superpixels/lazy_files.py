@@ -1,0 +1,128 @@
+"""Images from files of which only the parts that are needed are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import tifffile
+import zarr
+
+from napari_superpixels.files import READ_ERRORS, FileError, ImageFile, described, read_image
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+_TIFF_SUFFIXES = (".tif", ".tiff")
+
+
+def open_image(path: str | Path, level: int = 0) -> ImageFile:
+    """Open an image; pixels of TIFF, NPY, Zarr and OME-Zarr are read later, where they are needed.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or the folder of a Zarr array or an OME-Zarr image. Other formats than those above
+        are read at once.
+    level : int, default 0
+        Level of a pyramid in TIFF or OME-Zarr, 0 for full resolution.
+
+    Returns
+    -------
+    ImageFile
+        With a dask array, and axes as `read_image` gives them.
+
+    Raises
+    ------
+    FileError
+        If it is missing, cannot be read, or does not have the level.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        opener = _open_zarr
+    elif path.is_file() and suffix in _TIFF_SUFFIXES:
+        opener = _open_tiff
+    elif path.is_file() and suffix == ".npy":
+        opener = _open_npy
+    else:
+        image = read_image(path)
+        return ImageFile(da.from_array(image.array), image.channel_axis, image.nodata, image.axes)
+    try:
+        return opener(path, level)
+    except FileError:
+        raise
+    except READ_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FileError(f"{path}: cannot be read as an image ({reason})") from error
+
+
+def _open_npy(path: Path, level: int) -> ImageFile:
+    _check_level(path, level, 1)
+    return ImageFile(da.from_array(np.load(path, mmap_mode="r", allow_pickle=False)), None)
+
+
+def _open_tiff(path: Path, level: int) -> ImageFile:
+    with tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        _check_level(path, level, len(series.levels))
+        # Memory-mapped where the pixels lie in one piece; else in the file's tiles or strips.
+        if series.levels[level].dataoffset is not None:
+            array = da.from_array(tifffile.memmap(path, series=0, level=level, mode="r"))
+        else:
+            pixels = zarr.open_array(series.aszarr(level=level), mode="r")
+            lazy = _TiffPixels(path, level, pixels.shape, pixels.dtype)
+            array = da.from_array(lazy, chunks=pixels.chunks)
+        return described(array, series, path)
+
+
+@dataclass(frozen=True, slots=True)
+class _TiffPixels:
+    """Pixels of a TIFF; the file is open only while some of them are read."""
+
+    path: Path
+    level: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
+        with tifffile.TiffFile(self.path) as tiff:
+            store = tiff.series[0].aszarr(level=self.level)
+            return np.asarray(zarr.open_array(store, mode="r")[index])
+
+
+def _open_zarr(path: Path, level: int) -> ImageFile:
+    node = zarr.open(str(path), mode="r")
+    if isinstance(node, zarr.Array):
+        _check_level(path, level, 1)
+        return ImageFile(da.from_zarr(node), None)
+    attributes: Mapping[str, Any] = node.attrs.asdict()
+    attributes = attributes.get("ome", attributes)  # NGFF 0.5 has a key of its own
+    if "multiscales" not in attributes:
+        inside = ", ".join(sorted(node.group_keys())) or "none"
+        raise FileError(
+            f"{path}: is neither a Zarr array nor an OME-Zarr image (it has no “multiscales”); for "
+            f"an image inside it, name that folder: {inside}"
+        )
+    image = attributes["multiscales"][0]
+    _check_level(path, level, len(image["datasets"]))
+    array = da.from_zarr(node[image["datasets"][level]["path"]])
+    axes = "".join(str(a["name"] if isinstance(a, dict) else a)[:1] for a in image["axes"]).upper()
+    kept = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
+    array = array[tuple(slice(None) if i in kept else 0 for i in range(array.ndim))]
+    axes = "".join(axes[i] for i in kept)
+    return ImageFile(array, axes.index("C") if "C" in axes else None, None, axes)
+
+
+def _check_level(path: Path, level: int, n_levels: int) -> None:
+    if not 0 <= level < n_levels:
+        raise FileError(f"{path}: has the levels 0 to {n_levels - 1}, not {level}")

@@ -1,0 +1,63 @@
+"""Metadata of OME-Zarr (OME-NGFF 0.4, which most software reads today)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION = "0.4"
+_UNITS = {
+    "nm": "nanometer",
+    "um": "micrometer",
+    "µm": "micrometer",
+    "mm": "millimeter",
+    "cm": "centimeter",
+    "m": "meter",
+    "km": "kilometer",
+}
+
+
+def multiscales(
+    name: str, axes: str, level_scales: Sequence[Sequence[float]], unit: str | None
+) -> list[dict[str, Any]]:
+    """Describe a pyramid whose levels ``"0"``, ``"1"``, ... each keep every second pixel.
+
+    Parameters
+    ----------
+    name : str
+        Of the image.
+    axes : str
+        A letter for each axis: ``c`` for channels, ``z``, ``y``, ``x``.
+    level_scales : sequence of sequence of float
+        For each level, the size of a pixel along each axis.
+    unit : str or None
+        Unit of length, such as ``"um"``; left out where it has no name in NGFF.
+
+    Returns
+    -------
+    list of dict
+        Value of ``multiscales``. The pixels that are kept stay where they are: no translation.
+    """
+    described: list[dict[str, Any]] = []
+    for axis in axes:
+        kind = {"name": axis, "type": "channel" if axis == "c" else "space"}
+        has_unit = axis != "c" and unit in _UNITS
+        described.append(kind | ({"unit": _UNITS[str(unit)]} if has_unit else {}))
+    datasets = [
+        {
+            "path": str(level),
+            "coordinateTransformations": [{"type": "scale", "scale": [float(s) for s in scale]}],
+        }
+        for level, scale in enumerate(level_scales)
+    ]
+    return [
+        {
+            "version": VERSION,
+            "name": name,
+            "axes": described,
+            "datasets": datasets,
+            "type": "every second pixel",
+        }
+    ]

@@ -1,0 +1,1 @@
+"""Images larger than memory: tiles without seams, on one machine or a Dask cluster."""

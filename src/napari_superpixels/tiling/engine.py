@@ -1,0 +1,104 @@
+"""Where tiles run: threads of this process, processes of this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster
+
+from napari_superpixels.core.device import resolve_device
+from napari_superpixels.tiling.work_folder import TilingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# A scheduler answers within seconds, or not at all.
+_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where tiles run.
+
+    Attributes
+    ----------
+    scheduler : str or None
+        Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``; its workers must see
+        the work folder, and the image file, under the same path.
+    n_workers : int or None
+        Processes to start on this machine, one thread each; None for threads of this process: one
+        a core, or one in all on a GPU.
+    """
+
+    scheduler: str | None = None
+    n_workers: int | None = None
+
+    @property
+    def is_in_process(self) -> bool:
+        """Whether tiles run in threads of this process."""
+        return self.scheduler is None and self.n_workers is None
+
+    def parallel_tiles(self, device: str) -> int:
+        """How many tiles run at once on this machine.
+
+        Parameters
+        ----------
+        device : str
+            Where they run; see `superpixels`.
+
+        Returns
+        -------
+        int
+            1 or more; what a cluster has is not known here.
+        """
+        if self.n_workers is not None:
+            return self.n_workers
+        on_cpu = resolve_device(device).type == "cpu"
+        return CPU_COUNT if on_cpu else 1
+
+    @contextmanager
+    def client(self, device: str) -> Iterator[Client]:
+        """Connect, or start workers, until the block ends.
+
+        Parameters
+        ----------
+        device : str
+            Where tiles run.
+
+        Yields
+        ------
+        Client
+            Of Dask.
+
+        Raises
+        ------
+        TilingError
+            If the scheduler does not answer.
+        """
+        if self.scheduler is not None:
+            try:
+                client = Client(self.scheduler, timeout=_TIMEOUT_S, set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise TilingError(
+                    f"the Dask scheduler at {self.scheduler} does not answer ({error}): start it "
+                    "with “dask scheduler”, and workers with “dask worker ADDRESS”"
+                ) from error
+            with client:
+                yield client
+            return
+        with (
+            LocalCluster(
+                n_workers=self.n_workers or 1,
+                threads_per_worker=1 if self.n_workers else self.parallel_tiles(device),
+                processes=self.n_workers is not None,
+                dashboard_address=None,
+                memory_limit=0,
+                silence_logs=50,
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client

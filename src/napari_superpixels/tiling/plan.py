@@ -1,0 +1,68 @@
+"""How large tiles are, and what a run will need."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from napari_superpixels.tiling.geometry import TileGrid
+
+if TYPE_CHECKING:
+    from napari_superpixels.params import SuperpixelParams
+
+DEFAULT_TILE_PX = 512
+# A tile sees so many superpixels beyond its edge; with fewer, borders along the edge show.
+_HALO_SUPERPIXELS = 3
+_STEP_PX = 16
+
+
+def plan_tiles(
+    shape: tuple[int, ...],
+    n_segments: int,
+    params: SuperpixelParams,
+    tile_size_px: int | None = None,
+    halo_px: int | None = None,
+) -> TileGrid:
+    """Choose tiles for an image.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image, without channels.
+    n_segments : int
+        Superpixels asked for; with the parameters it says how large they become.
+    params : SuperpixelParams
+        The other parameters.
+    tile_size_px, halo_px : int, optional
+        As wanted; chosen if None.
+
+    Returns
+    -------
+    TileGrid
+        Tiles of nearly the same size, at most `tile_size_px` (rounded up to 16).
+
+    Raises
+    ------
+    ValueError
+        If sizes are not positive, or the halo is more than half a tile.
+    """
+    if tile_size_px is not None and tile_size_px < _STEP_PX:
+        raise ValueError(f"tiles of {tile_size_px} pixels are too small: take {_STEP_PX} or more")
+    if halo_px is not None and halo_px < 0:
+        raise ValueError(f"the halo must be 0 or more pixels, got {halo_px}")
+    diameter = (math.prod(shape) / n_segments) ** (1 / len(shape))
+    # The lower lambda, the larger the superpixels that merging leaves (see `core.finish`).
+    growth = 10 ** (0.4 * max(0.0, 2 - params.lam)) if params.count == "adaptive" else 1
+    halo = halo_px if halo_px is not None else _rounded(_HALO_SUPERPIXELS * diameter * growth)
+    size = tile_size_px if tile_size_px is not None else max(DEFAULT_TILE_PX, 2 * halo)
+    if halo_px is None:
+        halo = min(halo, size // 2)
+    tiles = []
+    for n in shape:
+        count = -(-n // size)
+        tiles.append(_rounded(max(-(-n // count), 2 * halo)) if count > 1 else max(n, 2 * halo))
+    return TileGrid(shape, tuple(tiles), (halo,) * len(shape))
+
+
+def _rounded(size: float) -> int:
+    return math.ceil(size / _STEP_PX) * _STEP_PX

@@ -1,0 +1,348 @@
+"""Superpixels of images larger than memory: tiles, numbered over the whole image, as OME-Zarr."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from distributed import KilledWorker, wait
+
+from napari_superpixels.core.device import describe_device, resolve_device
+from napari_superpixels.core.inputs import fit_scaling
+from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.result import versions
+from napari_superpixels.tiling import tasks
+from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.numbering import number_tiles
+from napari_superpixels.tiling.plan import plan_tiles
+from napari_superpixels.tiling.source import Source
+from napari_superpixels.tiling.work_folder import Job, Statistics, TilingError, WorkFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from distributed import Client, Future
+
+    from napari_superpixels.tiling.geometry import Box, TileGrid
+
+# How often a consumer hears from a run, so that it can cancel.
+_PULSE_S = 0.2
+_SMALLEST_LEVEL_PX = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TileStep:
+    """Progress of a tiled run.
+
+    Attributes
+    ----------
+    phase : str
+        What is being done, in words.
+    done, total : int
+        Tiles of this phase.
+    """
+
+    phase: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TiledResult:
+    """Superpixels of a tiled run.
+
+    Attributes
+    ----------
+    path : Path
+        OME-Zarr with labels 1...K of uint32, each superpixel connected; 0 outside.
+    params : SuperpixelParams
+        Parameters of the run.
+    n_requested, n_obtained : int
+        N, and K, at most N (more only where the mask has more separate regions).
+    n_tiles : int
+        Number of tiles.
+    tile_px, halo_px : tuple of int
+        Size of the tiles and of what they see around them.
+    seconds : float
+        Wall-clock time of the run, since it was resumed.
+    device : str
+        Where tiles ran.
+    """
+
+    path: Path
+    params: SuperpixelParams
+    n_requested: int
+    n_obtained: int
+    n_tiles: int
+    tile_px: tuple[int, ...]
+    halo_px: tuple[int, ...]
+    seconds: float
+    device: str
+
+    def provenance(self) -> dict[str, Any]:
+        """How the labels were made, as plain values."""
+        return {
+            "parameters": self.params.to_dict(),
+            "n_requested": self.n_requested,
+            "n_obtained": self.n_obtained,
+            "tiles": self.n_tiles,
+            "tile_px": list(self.tile_px),
+            "halo_px": list(self.halo_px),
+            "seconds": round(self.seconds, 3),
+            "device": self.device,
+            "versions": versions(),
+        }
+
+
+def iter_superpixels_tiled(
+    image: Any,
+    output: str | Path,
+    n_segments: int | None = None,
+    params: SuperpixelParams | None = None,
+    *,
+    channel_axis: int | None = None,
+    level: int = 0,
+    mask: Any = None,
+    nodata: float | None = None,
+    tile_size_px: int | None = None,
+    halo_px: int | None = None,
+    pixel_size: Sequence[float] | None = None,
+    unit: str | None = None,
+    device: str = "auto",
+    scheduler: str | None = None,
+    n_workers: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Generator[TileStep, None, TiledResult]:
+    """Segment an image tile by tile, into an OME-Zarr label image.
+
+    Superpixels cross the edges of tiles. The result depends on the image, the parameters, the tile
+    size and the kind of device only, not on how many workers there are. Until it is done,
+    everything is kept in the folder ``OUTPUT.partial``; a run that was stopped or killed goes on
+    from there with ``resume=True``.
+
+    Parameters
+    ----------
+    image : array_like, str or Path
+        NumPy, dask or zarr array, or the name of a TIFF, NPY or OME-Zarr. Only the parts that are
+        needed are read.
+    output : str or Path
+        Folder to write, ``NAME.zarr``.
+    n_segments : int, optional
+        Upper bound N on the number of superpixels of the whole image, up to 2³²-1; that of
+        `params` if None.
+    params : SuperpixelParams, optional
+        The other parameters; the ``balanced`` preset if None.
+    channel_axis : int, optional
+        Axis of the channels; for a file, where it does not say.
+    level : int, default 0
+        Level of a pyramid.
+    mask : array_like, str or Path, optional
+        Pixels to segment are not 0.
+    nodata : float, optional
+        Pixels with this value in every channel are left out; NaN leaves out NaNs and infinities.
+    tile_size_px, halo_px : int, optional
+        Size of the tiles, and of what they see around them; chosen from `params` if None.
+    pixel_size : sequence of float, optional
+        Size of a pixel along each axis that is not channels, for the OME-Zarr.
+    unit : str, optional
+        Its unit, such as ``"um"``.
+    device : str, default "auto"
+        Where tiles run, see `superpixels`.
+    scheduler : str, optional
+        Address of a Dask scheduler; its workers must see `image` and `output` as they are named.
+    n_workers : int, optional
+        Processes to start on this machine; threads of this process if None.
+    resume : bool, default False
+        Go on with a run that was not finished.
+    overwrite : bool, default False
+        Replace `output`.
+
+    Yields
+    ------
+    TileStep
+        Several times a second.
+
+    Returns
+    -------
+    TiledResult
+        What was written.
+
+    Raises
+    ------
+    TilingError
+        If tiles failed: the message says which and why; the others are kept.
+    ValueError
+        If the image, the mask or a parameter is unusable.
+    FileError
+        If a file cannot be read.
+    """
+    begin = time.perf_counter()
+    params = params or SuperpixelParams()
+    output = Path(output)
+    if output.exists() and not overwrite:
+        raise TilingError(f"{output}: exists already; choose another name, or allow to replace it")
+    source = _source(image, level, channel_axis, "image")
+    wanted = None if mask is None else _source(mask, 0, None, "mask")
+    if wanted is not None and wanted.shape != source.shape:
+        raise ValueError(
+            f"the mask {wanted.shape} and the image {source.shape} differ in shape: they must have "
+            "the same pixels"
+        )
+    wanted_n = params.n_segments if n_segments is None else n_segments
+    if not 1 <= wanted_n < 2**32:
+        raise ValueError(f"n_segments must be 1 to {2**32 - 1}, got {wanted_n}")
+    grid = plan_tiles(source.shape, wanted_n, params, tile_size_px, halo_px)
+    engine = Engine(scheduler, n_workers)
+    work = WorkFolder(output.with_name(f"{output.name}.partial"))
+    threads = torch.get_num_threads()
+    try:
+        work.begin(Job(source, wanted, nodata, grid, wanted_n, params, device), resume=resume)
+        with engine.client(device) as client:
+            n = yield from _run(client, work)
+    finally:
+        torch.set_num_threads(threads)  # threads of this process were told to use one
+    result = TiledResult(
+        path=output,
+        params=params,
+        n_requested=wanted_n,
+        n_obtained=n,
+        n_tiles=len(grid),
+        tile_px=grid.tile_px,
+        halo_px=grid.halo_px,
+        seconds=time.perf_counter() - begin,
+        device=str(describe_device(resolve_device(device))) if scheduler is None else scheduler,
+    )
+    work.describe(output.stem, result.provenance(), pixel_size, unit)
+    if output.exists():
+        shutil.rmtree(output)
+    work.labels.rename(output)
+    shutil.rmtree(work.path)
+    return result
+
+
+def _source(image: Any, level: int, channel_axis: int | None, kind: str) -> Source:
+    if not isinstance(image, str | Path):
+        return Source(image, None, level, channel_axis, kind)
+    found = Source(None, Path(image), level, channel_axis, kind)
+    return found if channel_axis is not None else found.with_described_axis()
+
+
+def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
+    job = work.job()
+    grid, folder = job.grid, str(work.path)
+    every = list(grid.tiles)
+    futures: dict[Any, Future[Any]] = {
+        index: client.submit(tasks.scan, folder, index, pure=False) for index in every
+    }
+    yield from _all_done("looking at the image", futures, client, work)
+    work.save_statistics(_statistics(work, job))
+    futures = {}
+    for index, tile in grid.tiles.items():
+        earlier = [futures[i] for i in tile.earlier]
+        futures[index] = client.submit(tasks.segment, folder, index, *earlier, pure=False)
+    yield from _all_done("segmenting tiles", futures, client, work)
+    n = number_tiles(work, job)
+    shapes = _pyramid(grid)
+    work.create_levels(shapes, grid.tile_px)
+    futures = {
+        index: client.submit(tasks.write, folder, index, pure=False) for index in sorted(every)
+    }
+    yield from _all_done("writing labels", futures, client, work)
+    for level, shape in list(enumerate(shapes))[1:]:
+        futures = {
+            tuple(s.start for s in box): client.submit(tasks.shrink, folder, level, box, pure=False)
+            for box in _boxes(shape, grid.tile_px)
+        }
+        yield from _all_done("writing the pyramid", futures, client, work)
+    return n
+
+
+def _statistics(work: WorkFolder, job: Job) -> Statistics:
+    scans = [work.load("scan", tile) for tile in job.grid.tiles.values()]
+    n_valid = sum(int(scan["n_valid"]) for scan in scans)
+    n_lost = sum(int(scan["n_not_finite"]) for scan in scans)
+    if n_lost and job.mask is None and job.nodata is None:
+        raise ValueError(
+            f"{n_lost} pixels of {job.image.name} are NaN or infinite: pass a mask that leaves "
+            "them out, or nodata=nan"
+        )
+    if n_valid == 0:
+        raise ValueError(
+            f"{job.image.name}: no pixel is left to segment; all are NaN, nodata or outside the "
+            "mask"
+        )
+    sample = np.concatenate([scan["sample"] for scan in scans], axis=1)[:, None]
+    axis = job.image.channel_axis
+    if axis is None:
+        sample, axis = sample[0], None
+    elif axis % len(job.image.opened().shape) == len(job.image.shape):
+        sample, axis = np.moveaxis(sample, 0, -1), -1
+    else:
+        axis = 0
+    scaling = fit_scaling(sample, channel_axis=axis, color_space=job.params.color_space)
+    return Statistics(n_valid, scaling)
+
+
+def _all_done(
+    phase: str, futures: dict[Any, Future[Any]], client: Client, work: WorkFolder
+) -> Generator[TileStep, None, None]:
+    """Wait for tiles; on a failure let the others finish, then say what failed."""
+    total = len(futures)
+    try:
+        while True:
+            pending = [f for f in futures.values() if not f.done()]
+            yield TileStep(phase, total - len(pending), total)
+            if not pending:
+                break
+            with suppress(TimeoutError), client.as_current():
+                wait(pending, timeout=_PULSE_S, return_when="FIRST_COMPLETED")
+    except GeneratorExit:
+        work.stop()
+        raise
+    failed = {index: f.exception() for index, f in futures.items() if f.status != "finished"}
+    if failed:
+        raise TilingError(_what_failed(phase, failed, total, work)) from next(iter(failed.values()))
+
+
+def _what_failed(
+    phase: str, failed: dict[Any, BaseException | None], total: int, work: WorkFolder
+) -> str:
+    reasons: dict[str, list[str]] = {}
+    for index, error in failed.items():
+        if isinstance(error, KilledWorker):
+            text = "several workers died while they had it, perhaps for want of memory"
+        else:
+            text = " ".join(str(error).split()) or type(error).__name__
+        reasons.setdefault(text, []).append("-".join(map(str, index)))
+    told = "; ".join(
+        f"tile {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {text}"
+        for text, names in reasons.items()
+    )
+    return (
+        f"{phase}: {len(failed)} of {total} tiles failed ({told}). What is done is kept in "
+        f"{work.path}: mend the cause, and go on with --resume (resume=True)"
+    )
+
+
+def _pyramid(grid: TileGrid) -> list[tuple[int, ...]]:
+    """Shapes of the levels: rows and columns are halved until they are few."""
+    shapes = [grid.shape]
+    while max(shapes[-1][-2:]) > _SMALLEST_LEVEL_PX:
+        *depth, height, width = shapes[-1]
+        shapes.append((*depth, math.ceil(height / 2), math.ceil(width / 2)))
+    return shapes
+
+
+def _boxes(shape: Sequence[int], chunks: Sequence[int]) -> Iterable[Box]:
+    starts = (range(0, n, c) for n, c in zip(shape, chunks, strict=True))
+    for corner in product(*starts):
+        yield tuple(slice(i, min(i + c, n)) for i, c, n in zip(corner, chunks, shape, strict=True))

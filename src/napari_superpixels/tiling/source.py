@@ -1,0 +1,122 @@
+"""Images that are read window by window, by any process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from dask.base import is_dask_collection as is_dask
+
+from napari_superpixels.files import READ_ERRORS, FileError
+from napari_superpixels.lazy_files import open_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """An image, or a mask, that need not fit into memory.
+
+    Attributes
+    ----------
+    array : array_like or None
+        NumPy, dask, zarr or anything else that slices; None for one from a file.
+    path : Path or None
+        TIFF, NPY or OME-Zarr; opened where it is read.
+    level : int
+        Level of a pyramid, 0 for full resolution.
+    channel_axis : int or None
+        Axis that holds channels.
+    kind : str
+        ``"image"`` or ``"mask"``, for messages.
+    """
+
+    array: Any = None
+    path: Path | None = None
+    level: int = 0
+    channel_axis: int | None = None
+    kind: str = "image"
+
+    @property
+    def name(self) -> str:
+        """How to call it in messages."""
+        return f"the {self.kind}" if self.path is None else str(self.path)
+
+    def opened(self) -> Any:
+        """The array, with nothing read yet."""
+        return self.array if self.path is None else _opened(self.path, self.level)
+
+    def with_described_axis(self) -> Source:
+        """The same, with the channel axis that the file names."""
+        axis = None if self.path is None else open_image(self.path, self.level).channel_axis
+        return replace(self, channel_axis=axis)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size along the axes that are not channels."""
+        shape = self.opened().shape
+        channels = self._channels
+        return tuple(n for axis, n in enumerate(shape) if axis != channels)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of the pixels."""
+        dtype: np.dtype[Any] = self.opened().dtype
+        return dtype
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels; 1 without a channel axis."""
+        channels = self._channels
+        return 1 if channels is None else int(self.opened().shape[channels])
+
+    @property
+    def _channels(self) -> int | None:
+        return None if self.channel_axis is None else self.channel_axis % self.opened().ndim
+
+    def read(self, window: Sequence[slice]) -> NDArray[Any]:
+        """Read a window.
+
+        Parameters
+        ----------
+        window : sequence of slice
+            One for each axis that is not channels.
+
+        Returns
+        -------
+        ndarray
+            With all channels, where they were.
+
+        Raises
+        ------
+        FileError
+            If it cannot be read; the message names file and window.
+        """
+        index = list(window)
+        if self._channels is not None:
+            index.insert(self._channels, slice(None))
+        try:
+            part = self.opened()[tuple(index)]
+            # In this thread: on a worker, dask would hand it back to the cluster.
+            return np.asarray(part.compute(scheduler="synchronous") if is_dask(part) else part)
+        except READ_ERRORS as error:
+            where = ", ".join(f"{s.start} to {s.stop - 1}" for s in window)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise FileError(f"{self.name}: pixels {where} cannot be read ({reason})") from error
+
+    @property
+    def identity(self) -> str:
+        """What a run that goes on checks. Pixels may differ: a broken file may have been mended."""
+        name = "" if self.path is None else self.path.name
+        return f"{name} {self.level} {self.shape} {self.dtype} {self.n_channels}"
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path, level: int) -> Any:
+    return open_image(path, level).array

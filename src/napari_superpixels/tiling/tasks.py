@@ -1,0 +1,168 @@
+"""What workers do: look at a tile, segment it, write it, shrink it. Each may be repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_superpixels.tiling.geometry import common, inside
+from napari_superpixels.tiling.segment_tile import segment_tile
+from napari_superpixels.tiling.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_superpixels.tiling.geometry import Box, Tile
+    from napari_superpixels.tiling.work_folder import Job
+
+    Index = tuple[int, ...]
+
+# Pixels that a tile contributes to the statistics of the whole image.
+_SAMPLE_PX = 4096
+
+
+def scan(folder: str, index: Index) -> None:
+    """Count the pixels of a tile that count, and keep a sample of their values.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+    index : tuple of int
+        The tile.
+    """
+    work, job, tile = _at(folder, index)
+    if work.file("scan", tile).exists():
+        return
+    image, wanted = _read(job, tile.core)
+    channels = _channels_first(image, job)
+    finite = np.isfinite(channels).all(axis=0)
+    values = channels[:, wanted & finite & _has_data(channels, job)]
+    arrays = {
+        "n_valid": np.array(values.shape[1]),
+        "n_not_finite": np.array((wanted & ~finite).sum()),
+        "sample": values[:, :: max(1, values.shape[1] // _SAMPLE_PX)],
+    }
+    work.save("scan", tile, arrays)
+
+
+def segment(folder: str, index: Index, *_earlier: None) -> None:
+    """Segment a tile, once its earlier neighbours are done.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+    index : tuple of int
+        The tile.
+    *_earlier : None
+        What the neighbours' tasks returned: the scheduler waits for them.
+    """
+    work, job, tile = _at(folder, index)
+    if work.file("tiles", tile).exists():
+        return
+    # Sums differ in the last digits with the number of threads; tiles shall not.
+    torch.set_num_threads(1)
+    statistics = work.statistics()
+    image, free = _read(job, tile.window)
+    channels = _channels_first(image, job)
+    free &= np.isfinite(channels).all(axis=0) & _has_data(channels, job)
+    for neighbour in tile.earlier:
+        done = work.load_labels(job.grid.tiles[neighbour])
+        shared = common(done.box, tile.window)
+        if shared is not None:
+            free[inside(shared, tile.window)] &= done.labels[inside(shared, done.box)] == 0
+    result = segment_tile(
+        image,
+        free,
+        job.grid,
+        tile,
+        job.params,
+        mean_area_px=statistics.n_valid / job.n_segments,
+        device=job.device,
+        check=work.check,
+        channel_axis=job.image.channel_axis,
+        nodata=job.nodata,
+        scaling=statistics.scaling,
+    )
+    work.save_labels(tile, result)
+
+
+def write(folder: str, index: Index) -> None:
+    """Write the final labels of a tile's core.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+    index : tuple of int
+        The tile.
+    """
+    work, job, tile = _at(folder, index)
+    if work.file("written", tile).exists():
+        return
+    work.check()
+    core = np.zeros([s.stop - s.start for s in tile.core], np.uint32)
+    for near in (index, *job.grid.around(index)):
+        other = job.grid.tiles[near]
+        part = work.load_labels(other)
+        shared = common(part.box, tile.core)
+        if shared is not None:
+            labels = work.load("ids", other)["ids"][part.labels[inside(shared, part.box)]]
+            view = core[inside(shared, tile.core)]
+            view[labels > 0] = labels[labels > 0]
+    work.level(0)[tile.core] = core
+    work.save("written", tile, {})
+
+
+def shrink(folder: str, level: int, box: Box) -> None:
+    """Write a part of a level of the pyramid: every second pixel of the one below.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+    level : int
+        Above 0.
+    box : tuple of slice
+        Which part.
+    """
+    work = WorkFolder(Path(folder))
+    work.check()
+    below, here = work.level(level - 1), work.level(level)
+    step = [-(-b // h) for b, h in zip(below.shape, here.shape, strict=True)]
+    source = tuple(
+        slice(s.start * k, min(s.stop * k, n))
+        for s, k, n in zip(box, step, below.shape, strict=True)
+    )
+    here[box] = np.asarray(below[source])[tuple(slice(None, None, k) for k in step)]
+
+
+def _at(folder: str, index: Index) -> tuple[WorkFolder, Job, Tile]:
+    work = WorkFolder(Path(folder))
+    work.check()
+    job = work.job()
+    return work, job, job.grid.tiles[index]
+
+
+def _read(job: Job, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Pixels of the image, and which of them are asked for."""
+    image = job.image.read(box)
+    if job.mask is None:
+        return image, np.ones([s.stop - s.start for s in box], bool)
+    mask = job.mask.read(box)
+    return image, (mask != 0) & (mask == mask)  # NaN is no "yes"
+
+
+def _channels_first(image: NDArray[Any], job: Job) -> NDArray[Any]:
+    axis = job.image.channel_axis
+    return image[None] if axis is None else np.moveaxis(image, axis, 0)
+
+
+def _has_data(channels: NDArray[Any], job: Job) -> NDArray[np.bool_]:
+    if job.nodata is None or not np.isfinite(job.nodata):
+        return np.ones(channels.shape[1:], bool)
+    return np.asarray(~(channels == job.nodata).all(axis=0))

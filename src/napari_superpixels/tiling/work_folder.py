@@ -1,0 +1,278 @@
+"""What a tiled run keeps on disk until it is done, so that it can go on after a break."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+import numpy as np
+import zarr
+
+from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.ngff import VERSION, multiscales
+from napari_superpixels.tiling.segment_tile import TileLabels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels.core.inputs import Scaling
+    from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.tiling.geometry import Tile, TileGrid
+    from napari_superpixels.tiling.source import Source
+
+_JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
+
+
+class TilingError(SuperpixelError):
+    """A tiled run cannot go on; what was done is kept."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A tiled run, as its workers need to know it.
+
+    Attributes
+    ----------
+    image : Source
+        The image.
+    mask : Source or None
+        Pixels to segment are not 0.
+    nodata : float or None
+        Value of pixels to leave out.
+    grid : TileGrid
+        The tiles.
+    n_segments : int
+        Upper bound of superpixels in the whole image.
+    params : SuperpixelParams
+        The other parameters.
+    device : str
+        Where workers run.
+    """
+
+    image: Source
+    mask: Source | None
+    nodata: float | None
+    grid: TileGrid
+    n_segments: int
+    params: SuperpixelParams
+    device: str
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result; a run goes on only where it is the same."""
+        return {
+            "image": self.image.identity,
+            "mask": None if self.mask is None else self.mask.identity,
+            "nodata": None if self.nodata is None else repr(float(self.nodata)),
+            "tile_px": list(self.grid.tile_px),
+            "halo_px": list(self.grid.halo_px),
+            "parameters": self.params.to_dict() | {"n_segments": self.n_segments},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What all tiles need to know of the whole image.
+
+    Attributes
+    ----------
+    n_valid : int
+        Pixels that count.
+    scaling : Scaling
+        Of the colours.
+    """
+
+    n_valid: int
+    scaling: Scaling
+
+
+class WorkFolder:
+    """Files of a tiled run. Each appears under its name when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; all workers must see it under this path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, job: Job, *, resume: bool) -> None:
+        """Make the folder, or go on with what is there.
+
+        Parameters
+        ----------
+        job : Job
+            The run.
+        resume : bool
+            Whether to go on with an earlier run.
+
+        Raises
+        ------
+        TilingError
+            If there is another run in the folder.
+        """
+        identity = json.loads(json.dumps(job.identity()))
+        file = self.path / _IDENTITY
+        if file.exists():
+            if not resume:
+                raise TilingError(
+                    f"{self.path}: holds a run that was not finished; go on with it (--resume, "
+                    "resume=True), or delete the folder"
+                )
+            before = json.loads(file.read_text("utf-8"))
+            other = sorted(k for k in identity if before.get(k) != identity[k])
+            if other:
+                raise TilingError(
+                    f"{self.path}: holds a run with another {', '.join(other)}; go on with the "
+                    "same image and parameters, or delete the folder"
+                )
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / _STOP).unlink(missing_ok=True)
+        for name in ("scan", "tiles", "ids", "written"):
+            (self.path / name).mkdir(exist_ok=True)
+        job = replace(
+            job, image=self._on_disk(job.image), mask=job.mask and self._on_disk(job.mask)
+        )
+        with whole_file(self.path / _JOB) as partial:
+            partial.write_bytes(cloudpickle.dumps(job))
+        with whole_file(file) as partial:
+            partial.write_text(json.dumps(identity, indent=1), "utf-8")
+
+    def _on_disk(self, source: Source) -> Source:
+        """An array in memory as a file, of which each process maps the parts that it needs."""
+        if not isinstance(source.array, np.ndarray):
+            return source
+        with whole_file(self.path / f"{source.kind}.npy") as partial:
+            np.save(partial, source.array)
+        return replace(source, array=None, path=self.path / f"{source.kind}.npy")
+
+    def job(self) -> Job:
+        """The run."""
+        job: Job = _unpickled(self.path / _JOB)
+        return job
+
+    def stop(self) -> None:
+        """Ask workers to give up their tiles."""
+        (self.path / _STOP).touch()
+
+    def check(self) -> None:
+        """Raise `TilingError` if workers are asked to give up."""
+        if (self.path / _STOP).exists():
+            raise TilingError("the run was stopped")
+
+    def file(self, kind: str, tile: Tile) -> Path:
+        """Where a tile keeps what it has: ``scan``, ``tiles``, ``ids`` or ``written``."""
+        return self.path / kind / f"{tile.name}.npz"
+
+    def save(self, kind: str, tile: Tile, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep arrays of a tile."""
+        with whole_file(self.file(kind, tile)) as partial:
+            np.savez_compressed(partial, allow_pickle=False, **dict(arrays))
+
+    def load(self, kind: str, tile: Tile) -> dict[str, NDArray[Any]]:
+        """Read arrays of a tile."""
+        with np.load(self.file(kind, tile)) as stored:
+            return dict(stored)
+
+    def save_statistics(self, statistics: Statistics) -> None:
+        """Keep what is known of the whole image."""
+        with whole_file(self.path / _STATISTICS) as partial:
+            partial.write_bytes(pickle.dumps(statistics))
+
+    def statistics(self) -> Statistics:
+        """What is known of the whole image."""
+        known: Statistics = _unpickled(self.path / _STATISTICS)
+        return known
+
+    def create_levels(self, shapes: Sequence[tuple[int, ...]], chunks: tuple[int, ...]) -> None:
+        """Make the arrays of the pyramid, where they are not there yet."""
+        root = zarr.open_group(self.labels, mode="a", zarr_format=2)
+        for level, shape in enumerate(shapes):
+            if str(level) not in root:
+                root.create_array(
+                    str(level),
+                    shape=shape,
+                    chunks=tuple(min(n, c) for n, c in zip(shape, chunks, strict=True)),
+                    dtype=np.uint32,
+                    chunk_key_encoding={"name": "v2", "separator": "/"},
+                )
+
+    @property
+    def labels(self) -> Path:
+        """OME-Zarr that becomes the result."""
+        return self.path / "labels.zarr"
+
+    def level(self, level: int) -> zarr.Array[Any]:
+        """An array of the pyramid."""
+        return zarr.open_array(self.labels / str(level), mode="r+")
+
+    def describe(
+        self,
+        name: str,
+        provenance: Mapping[str, Any],
+        pixel_size: Sequence[float] | None,
+        unit: str | None,
+    ) -> None:
+        """Write the metadata that make the labels an OME-Zarr."""
+        root = zarr.open_group(self.labels, mode="a", zarr_format=2)
+        arrays = [self.level(level) for level in range(len(list(root.array_keys())))]
+        size = tuple(pixel_size or (1.0,) * arrays[0].ndim)
+        levels = [
+            tuple(s * round(n / m) for s, n, m in zip(size, arrays[0].shape, a.shape, strict=True))
+            for a in arrays
+        ]
+        root.attrs["multiscales"] = multiscales(name, "zyx"[-len(size) :], levels, unit)
+        root.attrs["image-label"] = {"version": VERSION}
+        root.attrs["napari-superpixels"] = dict(provenance)
+
+    def save_labels(self, tile: Tile, result: TileLabels) -> None:
+        """Keep the superpixels of a tile."""
+        box = np.array([(s.start, s.stop) for s in result.box], np.int64)
+        arrays: dict[str, NDArray[Any]] = {
+            "box": box,
+            "labels": result.labels,
+            "n": np.array(result.n),
+            "merges": result.merges,
+            "costs": result.costs,
+        }
+        self.save("tiles", tile, arrays)
+
+    def load_labels(self, tile: Tile) -> TileLabels:
+        """Read the superpixels of a tile."""
+        stored = self.load("tiles", tile)
+        box = tuple(slice(start, stop) for start, stop in stored["box"].tolist())
+        n = int(stored["n"])
+        return TileLabels(box, stored["labels"], n, stored["merges"], stored["costs"])
+
+
+def _unpickled(file: Path) -> Any:
+    return _unpickled_once(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _unpickled_once(file: Path, _stamp: int) -> Any:
+    return pickle.loads(file.read_bytes())
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name; the file takes its own when the block ends well."""
+    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,274 @@
+"""Tiled runs: one map without seams, whatever runs it; killed runs go on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+import dask.array as da
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from skimage.measure import label
+
+from conftest import FAST
+from napari_superpixels import metrics, superpixels
+from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.events import drain
+from napari_superpixels.tiling import engine, tasks, work_folder
+from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.run import iter_superpixels_tiled
+from napari_superpixels.tiling.work_folder import TilingError
+
+
+def assert_superpixels(labels, n_segments, outside=None):
+    """Ids 1...K ≤ N, each 4-connected, 0 exactly outside."""
+    ids = np.unique(labels[labels > 0])
+    np.testing.assert_array_equal(ids, np.arange(1, len(ids) + 1))
+    assert len(ids) <= n_segments
+    assert label(labels, background=0, connectivity=1).max() == len(ids)
+    np.testing.assert_array_equal(
+        labels == 0, np.zeros(labels.shape, bool) if outside is None else outside
+    )
+
+
+def test_one_map_over_all_tiles(image, segment):
+    labels, result = segment(image, channel_axis=-1)
+    assert_superpixels(labels, 60)
+    assert (result.n_tiles, result.n_obtained) == (12, labels.max())
+    assert result.n_obtained > 40
+    truth = (np.mgrid[:150, :210][0] // 23) * 10 + np.mgrid[:150, :210][1] // 31
+    whole = superpixels(image, 60, preset="fast", iterations=10, channel_axis=-1)
+    accuracy = metrics.achievable_segmentation_accuracy
+    assert accuracy(labels, truth) > accuracy(whole, truth) - 0.03
+
+
+def test_borders_do_not_follow_tile_edges(image, segment):
+    flat = np.random.default_rng(1).normal(0, 1, image.shape[:2])  # nothing but noise
+    labels, result = segment(flat, n_segments=120)
+    assert_superpixels(labels, 120)
+    across = labels[:, 1:] != labels[:, :-1]
+    edges = across[:, result.tile_px[1] - 1 :: result.tile_px[1]]
+    assert edges.mean() < across.mean() + 3 * across.mean(axis=0).std()
+
+
+def test_same_result_from_threads_and_processes(image, segment):
+    one, _ = segment(image, "threads.zarr", channel_axis=-1)
+    two, _ = segment(image, "processes.zarr", channel_axis=-1, n_workers=2)
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("kind", ["dask", "zarr", "tif", "npy", "ome-zarr"])
+def test_lazy_images(image, segment, tmp_path, kind):
+    path = tmp_path / f"image.{kind}"
+    axis = -1
+    if kind == "dask":
+        lazy = da.from_array(image, chunks=(50, 60, 3))
+    elif kind == "zarr":
+        lazy = zarr.create_array(path, data=image, chunks=(40, 40, 3))
+    elif kind == "tif":
+        tifffile.imwrite(path, image, tile=(64, 64), compression="lzw", photometric="rgb")
+        lazy, axis = path, None
+    elif kind == "npy":
+        np.save(path, image)
+        lazy = path
+    else:
+        root = zarr.open_group(path, mode="w")
+        root.create_array("full", data=np.moveaxis(image, -1, 0), chunks=(1, 64, 64))
+        axes = [{"name": n} for n in "cyx"]
+        root.attrs["multiscales"] = [{"axes": axes, "datasets": [{"path": "full"}]}]
+        lazy, axis = path, None
+    labels, _ = segment(lazy, channel_axis=axis)
+    wanted = image if kind != "ome-zarr" else np.moveaxis(image, -1, 0)
+    expected, _ = segment(wanted, "expected.zarr", channel_axis=-1 if kind != "ome-zarr" else 0)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_mask_nodata_and_nan(image, segment):
+    grey = image[..., 0].astype(np.float32)
+    grey[20:60, 100:130] = -7
+    grey[100:110, 10:20] = np.nan
+    mask = np.ones(grey.shape, np.uint8)
+    mask[:, :15] = 0
+    labels, _ = segment(grey, mask=mask, nodata=-7)
+    outside = (mask == 0) | (grey == -7) | np.isnan(grey)
+    assert_superpixels(labels, 60, outside)
+    with pytest.raises(ValueError, match=r"NaN or infinite.*nodata=nan"):
+        segment(grey, "nan.zarr")
+    with pytest.raises(ValueError, match="differ in shape"):
+        segment(grey, "mask.zarr", mask=mask[1:])
+    with pytest.raises(ValueError, match="no pixel is left"):
+        segment(np.full((90, 90), 3.0), "nothing.zarr", nodata=3)
+
+
+def test_result_is_ome_zarr_with_a_pyramid(segment):
+    _, result = segment(
+        np.random.default_rng(0).normal(size=(600, 130)), pixel_size=(0.5, 0.25), unit="um"
+    )
+    root = zarr.open_group(result.path, mode="r")
+    scales = root.attrs["multiscales"][0]
+    assert [a["unit"] for a in scales["axes"]] == ["micrometer"] * 2
+    shown = [d["coordinateTransformations"][0]["scale"] for d in scales["datasets"]]
+    assert shown == [[0.5, 0.25], [1.0, 0.5]]
+    np.testing.assert_array_equal(root["1"][:], root["0"][::2, ::2])
+    assert root.attrs["napari-superpixels"]["n_obtained"] == result.n_obtained
+    assert not result.path.with_name("out.zarr.partial").exists()
+
+
+def test_exact_count(image, segment):
+    labels, _ = segment(image, n_segments=70, channel_axis=-1, params=FAST.replace(count="exact"))
+    assert labels.max() == 70
+
+
+def broken(image, row):
+    """A dask image of which one chunk cannot be read."""
+
+    def block(part, block_info):
+        if block_info[0]["chunk-location"][0] == row:
+            raise OSError("chunk is truncated")
+        return part
+
+    lazy = da.from_array(image, chunks=(75, 210, 3))
+    return lazy.map_blocks(block, dtype=image.dtype, meta=np.empty((0, 0, 0), image.dtype))
+
+
+def test_failed_tiles_are_told_and_the_others_kept(image, segment, tmp_path, monkeypatch):
+    with pytest.raises(
+        TilingError, match=r"pixels .* cannot be read \(chunk is truncated\).*resume"
+    ):
+        segment(broken(image, 1), channel_axis=-1)
+    assert not (tmp_path / "out.zarr").exists()
+    scans = list((tmp_path / "out.zarr.partial" / "scan").glob("*.npz"))
+    assert len(scans) == 4  # the first row of tiles
+    labels, _ = segment(da.from_array(image), channel_axis=-1, resume=True)  # mended
+    expected, _ = segment(image, "expected.zarr", channel_axis=-1)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_full_disk(image, segment, tmp_path, monkeypatch):
+    expected, _ = segment(image, "expected.zarr", channel_axis=-1)
+    save, n_saved = np.savez_compressed, []
+
+    def full(path, **arrays):
+        n_saved.append(path)
+        if len(n_saved) > 15:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(path, **arrays)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work_folder.np, "savez_compressed", full)
+        with pytest.raises(TilingError, match="No space left on device"):
+            segment(image, channel_axis=-1)
+    assert not list(tmp_path.rglob(".partial-*"))
+    with pytest.raises(TilingError, match=r"was not finished.*resume"):
+        segment(image, channel_axis=-1)
+    with pytest.raises(TilingError, match="another parameters"):
+        segment(image, channel_axis=-1, n_segments=61, resume=True)
+    labels, _ = segment(image, channel_axis=-1, resume=True)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_a_stopped_run_goes_on(image, segment, tmp_path, monkeypatch):
+    expected, _ = segment(image, "expected.zarr", channel_axis=-1)
+    segmented = []
+    original = tasks.segment_tile
+    monkeypatch.setattr(
+        tasks, "segment_tile", lambda *a, **k: segmented.append(a[3].index) or original(*a, **k)
+    )
+    steps = iter_superpixels_tiled(
+        image, tmp_path / "out.zarr", 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32
+    )
+    for step in steps:
+        if step.phase == "segmenting tiles" and step.done >= 3:
+            break
+    steps.close()
+    done = set(segmented)
+    assert 3 <= len(done) < 12
+    finished = {
+        tuple(map(int, f.stem.split("-")))
+        for f in (tmp_path / "out.zarr.partial" / "tiles").glob("*.npz")
+    }
+    segmented.clear()
+    labels, _ = segment(image, channel_axis=-1, resume=True)
+    assert not finished & set(segmented)  # a tile is segmented once
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_a_killed_worker_changes_nothing(image, segment, tmp_path):
+    expected, _ = segment(image, "expected.zarr", channel_axis=-1)
+    clients = []
+    client = Engine.client
+
+    def watched(self, device):
+        manager = client(self, device)
+        enter = manager.__enter__
+
+        class Manager:
+            def __enter__(self):
+                clients.append(enter())
+                return clients[0]
+
+            def __exit__(self, *error):
+                return manager.__exit__(*error)
+
+        return Manager()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Engine, "client", watched)
+        steps = iter_superpixels_tiled(
+            image,
+            tmp_path / "out.zarr",
+            60,
+            FAST,
+            channel_axis=-1,
+            tile_size_px=64,
+            halo_px=32,
+            n_workers=2,
+        )
+        killed = []
+
+        def kill_one(step):
+            if step.phase == "segmenting tiles" and step.done >= 2 and not killed:
+                workers = clients[0].run(os.getpid)
+                killed.append(next(iter(workers.values())))
+                os.kill(killed[0], signal.SIGKILL)
+
+        result = drain(steps, kill_one)
+    assert killed
+    np.testing.assert_array_equal(zarr.open_array(result.path / "0", mode="r")[:], expected)
+
+
+def test_a_running_cluster(image, segment):
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        labels, _ = segment(image, channel_axis=-1, scheduler=cluster.scheduler_address)
+    expected, _ = segment(image, "expected.zarr", channel_axis=-1)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_no_such_scheduler(image, segment, monkeypatch):
+    monkeypatch.setattr(engine, "_TIMEOUT_S", 1)
+    with pytest.raises(TilingError, match="does not answer"):
+        segment(image, channel_axis=-1, scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_worker_without_gpu(image, segment, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises((SuperpixelError, ValueError), match="CUDA"):
+        segment(image, channel_axis=-1, device="cuda")
+
+
+def test_an_existing_output_stays(image, segment, tmp_path):
+    segment(image, channel_axis=-1)
+    with pytest.raises(TilingError, match="exists already"):
+        segment(image, channel_axis=-1)
+    segment(image, channel_axis=-1, overwrite=True)
