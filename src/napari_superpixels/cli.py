@@ -1,4 +1,4 @@
-"""The command ``napari-superpixels``: segment, evaluate, replay, info, demo, napari."""
+"""The command ``napari-superpixels``: segment, evaluate, replay, export, info, demo, napari."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from napari_superpixels.cli_export import add_export
 from napari_superpixels.cli_replay import add_replay
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.params import SuperpixelParams
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_segment(commands)
     _add_evaluate(commands)
     add_replay(commands)
+    add_export(commands)
 
     info = commands.add_parser("info", help="show versions and devices, and why not CUDA")
     info.set_defaults(run=_info)
