@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_told(tmp_path, labels, image):
             export_labels(path, *arguments, **options)
     with pytest.raises(ExportError, match="between 0 and"):
         export_labels(path, labels - 7)
-    with pytest.raises(ExportError, match=r"t\.doc: the format follows the suffix, one of \.edges"):
+    with pytest.raises(ExportError, match=r"t\.doc: the format follows the suffix, one of \.ome"):
         export_labels(tmp_path / "t.doc", labels)
     with pytest.raises(ExportError, match="follows the suffix"):
         export_labels(tmp_path / ".csv", labels)
@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_told(tmp_path, labels, image):
 
 def test_a_missing_library_is_named(tmp_path, labels, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ExportError, match=r"t\.parquet: this needs pyarrow.*\[table\]"):
+    with pytest.raises(ExportError, match=r"t\.parquet: this needs pyarrow.*\[export\]"):
         export_labels(tmp_path / "t.parquet", labels)
     assert list(tmp_path.iterdir()) == []
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.export.place import read_place
+from napari_superpixels.export.place import Place, read_place
 from napari_superpixels.export.subject import Subject, subject_of
 from napari_superpixels.export.whole import ExportError, written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
+
+
+_OF_ZARR = (".zgroup", ".zarray", "zarr.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,13 @@ class Format:
 
 # The first whose suffix fits counts.
 FORMATS = (
+    Format((".ome.tif", ".ome.tiff"), "OME-TIFF", "microscopy", "write_ome"),
+    Format((".tif", ".tiff"), "GeoTIFF, or TIFF for ImageJ", "tiff", "write_tiff"),
+    Format((".zarr",), "OME-Zarr", "ome_zarr", "write_zarr"),
+    Format((".geojson",), "polygons", "polygons", "write_geojson"),
+    Format((".gpkg",), "polygons", "polygons", "write_geopackage"),
+    Format((".zip",), "ImageJ ROIs", "rois", "write_rois"),
+    Format((".png",), "picture with borders", "picture", "write_picture"),
     Format((".edges.csv",), "table of neighbours", "region_graph", "write_edges"),
     Format((".csv",), "table of superpixels", "table", "write_csv"),
     Format((".parquet",), "table of superpixels", "table", "write_parquet"),
@@ -81,6 +91,7 @@ def export_labels(
     channel_names: Sequence[str] | None = None,
     pixel_size: Sequence[float] | None = None,
     unit: str | None = None,
+    place: Place | Mapping[str, Any] | None = None,
     like: str | Path | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -103,12 +114,15 @@ def export_labels(
     channel_names : sequence of str, optional
         One name a channel.
     pixel_size : sequence of float, optional
-        Size of a pixel along each axis of the labels. Without it, that of `like` counts.
+        Size of a pixel along each axis of the labels. Without it, that of `place` counts.
     unit : str, optional
         Unit of `pixel_size`, such as ``"um"``.
+    place : Place or mapping, optional
+        Where on the map the labels lie, for polygons, GeoTIFF and table. The reader of GeoTIFFs
+        leaves it in ``layer.metadata["napari-superpixels"]["place"]``.
     like : str or Path, optional
-        GeoTIFF, or any raster that GDAL reads, of the same rows and columns: its CRS and transform
-        are kept in polygons and GeoTIFF.
+        In place of `place`, a GeoTIFF or any raster that GDAL reads, of the same rows and columns:
+        its CRS and transform are kept.
     overwrite : bool, default False
         Replace an existing file.
 
@@ -121,6 +135,10 @@ def export_labels(
         If labels, image and pixel size do not fit together.
     """
     format_of(path)
+    if like is not None:
+        place = read_place(Path(like))
+    elif place is not None and not isinstance(place, Place):
+        place = Place.from_dict(place)
     subject = subject_of(
         labels,
         image,
@@ -128,7 +146,7 @@ def export_labels(
         channel_names=channel_names,
         pixel_size=pixel_size,
         unit=unit,
-        place=None if like is None else read_place(Path(like)),
+        place=place,
     )
     write(Path(path), subject, overwrite=overwrite)
 
@@ -151,7 +169,7 @@ def write(path: Path, subject: Subject, *, overwrite: bool) -> None:
         If it cannot be written.
     """
     wanted = format_of(path)
-    if path.is_dir() and not any((path / name).exists() for name in (".zgroup", "zarr.json")):
+    if path.is_dir() and not any((path / name).exists() for name in _OF_ZARR):
         raise ExportError(f"{path}: is a folder; choose another name")
     writer = getattr(import_module(f"napari_superpixels.export.{wanted.module}"), wanted.writer)
     with written_whole(path, overwrite=overwrite) as partial:

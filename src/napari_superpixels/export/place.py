@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tifffile
 
 from napari_superpixels.export.whole import ExportError, need
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _SCALE, _TIEPOINT, _TRANSFORM = 33550, 33922, 34264  # tags of GeoTIFF
@@ -46,6 +47,24 @@ class Place:
         height, width = math.hypot(b, e), math.hypot(a, d)
         is_rectangle = math.isclose(abs(a * e - b * d), height * width, rel_tol=1e-9)
         return (height, width) if self.unit and is_rectangle else None
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Place:
+        """Make one from plain values, as `dataclasses.asdict` and JSON give them.
+
+        Parameters
+        ----------
+        known : mapping
+            shape, transform, crs, unit.
+
+        Returns
+        -------
+        Place
+            The same place.
+        """
+        rows, columns = known["shape"]
+        a, b, c, d, e, f = map(float, known["transform"])
+        return cls((rows, columns), (a, b, c, d, e, f), known.get("crs"), known.get("unit"))
 
 
 def is_placed(path: Path) -> bool:
@@ -97,15 +116,34 @@ def read_place(path: Path) -> Place:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             with rasterio.open(path) as raster:
-                crs, transform, shape = raster.crs, raster.transform, raster.shape
+                place = place_of(raster)
     except rasterio.errors.RasterioError as error:
         raise ExportError(f"{path}: cannot be read as a raster ({error})") from error
-    if crs is None and transform.is_identity:
+    if place is None:
         raise ExportError(
             f"{path}: does not say where on the map it lies (no CRS, no transform); name the "
             "raster that does with --like (like=...)"
         )
+    return place
+
+
+def place_of(raster: Any) -> Place | None:
+    """Take the place from an open raster.
+
+    Parameters
+    ----------
+    raster : rasterio.DatasetReader
+        Open.
+
+    Returns
+    -------
+    Place or None
+        None where it has neither CRS nor transform.
+    """
+    crs, shape = raster.crs, raster.shape
+    a, b, c, d, e, f = tuple(raster.transform)[:6]
+    transform = (a, b, c, d, e, f)
     if crs is None:
-        return Place(shape, tuple(transform)[:6], None, "map unit")
+        return None if raster.transform.is_identity else Place(shape, transform, None, "map unit")
     unit = crs.linear_units if crs.is_projected else None
-    return Place(shape, tuple(transform)[:6], crs.to_wkt(), "m" if unit == "metre" else unit)
+    return Place(shape, transform, crs.to_wkt(), "m" if unit == "metre" else unit)

@@ -63,14 +63,6 @@ class Subject:
         """Size of a pixel along each axis; 1 where it is unknown."""
         return self.pixel_size or (1.0,) * self.labels.ndim
 
-    @property
-    def transform(self) -> tuple[float, float, float, float, float, float]:
-        """From column and row to x and y, as in `Place`: on the map, or else in the unit."""
-        if self.place is not None:
-            return self.place.transform
-        height, width = self.spacing[-2:]
-        return (width, 0.0, 0.0, 0.0, height, 0.0)
-
     @cached_property
     def ids(self) -> NDArray[np.int64]:
         """The K labels other than 0, ascending."""

@@ -141,5 +141,5 @@ def write_parquet(path: Path, subject: Subject) -> None:
     ExportError
         If pyarrow is not installed.
     """
-    need("pyarrow", "table")
+    need("pyarrow", "export")
     measure(subject).to_parquet(path, engine="pyarrow", index=False)

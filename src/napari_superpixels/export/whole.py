@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from contextlib import contextmanager
 from importlib import import_module
@@ -12,6 +13,17 @@ from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, or write to another disk",
+    errno.EDQUOT: "free some space, or write to another disk",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+    errno.ENOENT: "make the folder first",
+    errno.ENOTDIR: "choose another folder: a part of this name is a file",
+}
 
 
 class ExportError(SuperpixelError):
@@ -40,18 +52,23 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
         If there is something already, or it cannot be written; one raised in the block gets the
         file's name put before it.
     """
-    if path.exists() and not overwrite:
-        raise ExportError(f"{path}: exists already; use --force (overwrite=True) to replace it")
     try:
+        if path.exists() and not overwrite:
+            raise ExportError("exists already; use --force (overwrite=True) to replace it")
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
             partial = Path(folder) / path.name
             yield partial
             _rename(partial, path, aside=Path(folder) / "replaced")
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from error
-    except (OSError, RuntimeError) as error:  # GDAL raises the latter
-        reason = getattr(error, "strerror", None) or error
-        raise ExportError(f"{path}: cannot be written ({reason})") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        remedy = _REMEDIES.get(error.errno or 0, "check the disk, or choose another folder")
+        raise ExportError(f"{path}: cannot be written ({reason}); {remedy}") from error
+    except RuntimeError as error:  # what GDAL's errors are
+        raise ExportError(
+            f"{path}: cannot be written ({error}); check the disk, or choose another folder"
+        ) from error
 
 
 def _rename(partial: Path, path: Path, aside: Path) -> None:
