@@ -14,31 +14,35 @@ import pytest
 
 from napari_superpixels.export import ExportError, export_labels
 from napari_superpixels.export.formats import FORMATS
-from napari_superpixels.export.place import Place
 from napari_superpixels.export.whole import written_whole
 
 SUFFIXES = sorted({known.suffixes[0] for known in FORMATS})
-PLACE = Place((300, 300), (1, 0, 500_000, 0, -1, 5_800_000), "EPSG:32633", "m")
 
-# Files may hold 1 kB only: what a full disk is to the libraries that write.
+# Files may be a little shorter than they have to: what a full disk is to the libraries that write.
 FULL = """
 import resource, signal, sys
+from pathlib import Path
 import numpy as np
 from napari_superpixels.export import ExportError, export_labels
 from napari_superpixels.export.place import Place
-import {libraries}
+import geopandas, pandas, pyarrow.parquet, pyogrio, rasterio.features, roifile, tifffile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
-rng = np.random.default_rng(0)
-labels, image = rng.integers(1, 1000, (300, 300)), rng.random((300, 300))
+image = np.random.default_rng(0).random((300, 300))
+labels = np.arange(300)[:, None] // 15 * 20 + np.arange(300) // 15 + 1
 place = Place((300, 300), (1, 0, 500_000, 0, -1, 5_800_000), "EPSG:32633", "m") if {placed} else None
-for path in sys.argv[1:]:
-    try:
-        export_labels(path, labels, image, place=place, overwrite=True)
-    except ExportError as error:
-        print(error)
-    else:
-        print(path, "was written")
+for path in map(Path, sys.argv[1:]):
+    export_labels(path, labels, image, place=place)
+    size = path.stat().st_size
+    path.write_text("mine")
+    for limit in (100, size // 2, size - 100, size - 1):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            export_labels(path, labels, image, place=place, overwrite=True)
+        except ExportError as error:
+            print(error)
+        else:
+            print(path, "was written at", limit, "of", size)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 """
 
 
@@ -46,19 +50,18 @@ for path in sys.argv[1:]:
 @pytest.mark.parametrize("placed", [True, False])
 def test_no_half_file_is_left_where_the_disk_is_full(tmp_path, placed):
     paths = [tmp_path / f"out{suffix}" for suffix in SUFFIXES if suffix != ".zarr"]
-    paths[0].write_text("mine")
-    libraries = "geopandas, pandas, pyarrow.parquet, pyogrio, rasterio.features, roifile, tifffile"
     done = subprocess.run(
-        [sys.executable, "-c", FULL.format(libraries=libraries, placed=placed), *map(str, paths)],
+        [sys.executable, "-c", FULL.format(placed=placed), *map(str, paths)],
         capture_output=True,
         text=True,
         check=True,
     )
     told = done.stdout.splitlines()
     for path in paths:
-        assert any(line.startswith(f"{path}: cannot be written (") for line in told), done.stdout
-    assert list(tmp_path.iterdir()) == [paths[0]]
-    assert paths[0].read_text() == "mine"
+        failed = [line for line in told if line.startswith(f"{path}: cannot be written (")]
+        assert len(failed) == 4, done.stdout
+        assert path.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == paths
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -33,25 +33,26 @@ def write_geotiff(path: Path, subject: Subject, place: Place) -> None:
         If the labels have a depth, or rasterio is not installed.
     """
     subject.need_plane("GeoTIFF")
-    rasterio = need("rasterio", "geo")
+    rasterio, memory = need("rasterio", "geo"), need("rasterio.io", "geo")
     height, width = subject.labels.shape
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=height,
-        width=width,
-        count=1,
-        dtype=subject.labels.dtype,
-        crs=place.crs,
-        transform=rasterio.Affine(*place.transform),
-        nodata=0,
-        compress="deflate",
-        tiled=True,
-        blockxsize=256,
-        blockysize=256,
-        BIGTIFF="IF_SAFER",
-    ) as raster:
-        raster.write(subject.labels, 1)
-        raster.set_band_description(1, "superpixels")
-        raster.update_tags(**{TAG: "labels"})
+    # By way of the memory: on a full disk, GDAL closes half a file without an error.
+    with memory.MemoryFile() as file:
+        with file.open(
+            driver="GTiff",
+            height=height,
+            width=width,
+            count=1,
+            dtype=subject.labels.dtype,
+            crs=place.crs,
+            transform=rasterio.Affine(*place.transform),
+            nodata=0,
+            compress="deflate",
+            tiled=True,
+            blockxsize=256,
+            blockysize=256,
+            BIGTIFF="IF_SAFER",
+        ) as raster:
+            raster.write(subject.labels, 1)
+            raster.set_band_description(1, "superpixels")
+            raster.update_tags(**{TAG: "labels"})
+        path.write_bytes(file.getbuffer())

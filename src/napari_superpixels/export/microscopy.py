@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +50,10 @@ def write_imagej(path: Path, subject: Subject) -> None:
         about["unit"] = subject.unit
         if depth:
             about["spacing"] = depth[0]
-    tifffile.imwrite(path, labels, imagej=True, resolution=resolution, metadata=about)
+    # By way of the memory: on a full disk, pixels that are not compressed may end too early.
+    file = io.BytesIO()
+    tifffile.imwrite(file, labels, imagej=True, resolution=resolution, metadata=about)
+    path.write_bytes(file.getbuffer())
 
 
 def write_ome(path: Path, subject: Subject) -> None:

@@ -44,7 +44,7 @@ def write_picture(path: Path, subject: Subject) -> None:
         raise ExportError("a picture shows the borders on the image: give it with --image (image=)")
     picture = _as_rgb(subject.image)
     picture[find_boundaries(subject.ranks, connectivity=1, mode="inner")] = _YELLOW
-    iio.imwrite(path, picture)
+    path.write_bytes(iio.imwrite("<bytes>", picture, extension=".png"))
 
 
 def _as_rgb(channels: NDArray[np.generic]) -> NDArray[np.uint8]:

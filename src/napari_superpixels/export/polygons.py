@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -94,11 +95,14 @@ def write_geojson(path: Path, subject: Subject) -> None:
     if frame.crs is not None:
         frame = frame.to_crs(_WGS84)
         options["RFC7946"] = "YES"
-    _write(frame, path, "GeoJSON", **options)
+    _write(frame, path, "GeoJSON", layer=LAYER, **options)
 
 
 def _write(frame: Any, path: Path, driver: str, **options: str | int) -> None:
+    # By way of the memory: on a full disk, GDAL closes half a file without an error.
+    file = io.BytesIO()
     with warnings.catch_warnings():
         # Pixels have no CRS, and a map may lack one: that is known.
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
-        frame.to_file(path, driver=driver, engine="pyogrio", **options)
+        frame.to_file(file, driver=driver, engine="pyogrio", **options)
+    path.write_bytes(file.getbuffer())
