@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_superpixels.export.place import Place
+    from napari_superpixels.export.origin import Origin
 
 
 def add_export(commands: Any) -> None:
@@ -44,7 +44,7 @@ def add_export(commands: Any) -> None:
         type=float,
         nargs="+",
         metavar="SIZE",
-        help="of a pixel along each axis: Y X, or Z Y X (default: as the map says, or pixels)",
+        help="of a pixel along each axis: Y X, or Z Y X (default: as LABELS or IMAGE says, else pixels)",
     )
     command.add_argument("--unit", help="of the pixel size, such as um, nm or m")
     command.add_argument(
@@ -62,13 +62,13 @@ def add_export(commands: Any) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     # Here, so that the command line starts without the libraries that only this command needs.
-    import numpy as np
-
     from napari_superpixels.export.formats import format_of, write
     from napari_superpixels.export.subject import subject_of
     from napari_superpixels.export.whole import ExportError
 
     inputs = [path for path in (arguments.labels, arguments.image, arguments.like) if path]
+    if bool(arguments.unit) != bool(arguments.pixel_size):
+        raise ValueError("--pixel-size needs --unit, such as um or m, and the other way round")
     for output in arguments.output:
         format_of(output)
         if output.exists() and not arguments.force:
@@ -77,29 +77,41 @@ def _export(arguments: argparse.Namespace) -> int:
             raise ExportError(f"{output}: is an input; write to another file")
     labels = _read_labels(arguments.labels)
     image, axis = _read_image(arguments.image, arguments.channel_axis)
+    origin = _find_origin(arguments, labels.ndim)
+    size = arguments.pixel_size or origin.pixel_size
     if arguments.plane is not None:
-        if labels.ndim != 3 or not 0 <= arguments.plane < len(labels):
-            wanted = f"0 to {len(labels) - 1}" if labels.ndim == 3 else "no number: it is no volume"
-            raise ValueError(f"--plane takes {wanted}; got {arguments.plane}")
-        labels = labels[arguments.plane]
-        if image is not None:
-            channels = None if axis is None else axis % image.ndim
-            depth = next(i for i in range(image.ndim) if i != channels)
-            image = np.take(image, arguments.plane, depth)
-            axis = None if channels is None else channels - (depth < channels)
+        labels, image, axis = _plane(labels, image, axis, arguments.plane)
+        size = size and size[-2:]
     subject = subject_of(
         labels,
         image,
         channel_axis=axis,
         channel_names=arguments.channel_names,
-        pixel_size=arguments.pixel_size,
-        unit=arguments.unit,
-        place=_find_place(arguments),
+        pixel_size=size,
+        unit=arguments.unit or origin.unit,
+        place=origin.place,
     )
     for output in arguments.output:
         write(output, subject, overwrite=arguments.force)
         print(f"{output}: {len(subject.ids)} superpixels")  # noqa: T201
     return 0
+
+
+def _plane(
+    labels: NDArray[np.generic], image: NDArray[np.generic] | None, axis: int | None, plane: int
+) -> tuple[NDArray[np.generic], NDArray[np.generic] | None, int | None]:
+    """Cut a plane out of a volume of labels, and of its image with the channel axis `axis`."""
+    import numpy as np
+
+    if labels.ndim != 3 or not 0 <= plane < len(labels):
+        wanted = f"0 to {len(labels) - 1}" if labels.ndim == 3 else "no number: this is no volume"
+        raise ValueError(f"--plane takes {wanted}; got {plane}")
+    if image is None:
+        return labels[plane], None, None
+    channels = None if axis is None else axis % image.ndim
+    depth = 1 if channels == 0 else 0
+    cut = np.take(image, plane, depth)
+    return labels[plane], cut, None if channels is None else channels - (depth < channels)
 
 
 def _read_labels(path: Path) -> NDArray[np.generic]:
@@ -117,20 +129,29 @@ def _read_labels(path: Path) -> NDArray[np.generic]:
 def _read_image(
     path: Path | None, channel_axis: int | None
 ) -> tuple[NDArray[np.generic] | None, int | None]:
+    import numpy as np
+
     from napari_superpixels.files import read_image
 
     if path is None:
         return None, None
     found = read_image(path)
-    return found.array, found.channel_axis if channel_axis is None else channel_axis
+    array = found.array
+    if found.nodata is not None and (array == found.nodata).any():
+        array = np.where(array == found.nodata, np.nan, array)
+    return array, found.channel_axis if channel_axis is None else channel_axis
 
 
-def _find_place(arguments: argparse.Namespace) -> Place | None:
-    from napari_superpixels.export.place import is_placed, read_place
+def _find_origin(arguments: argparse.Namespace, ndim: int) -> Origin:
+    """What the first of the files says that says anything."""
+    from napari_superpixels.export.origin import Origin, read_origin
+    from napari_superpixels.export.place import read_place
 
     if arguments.like is not None:
-        return read_place(arguments.like)
+        return Origin(read_place(arguments.like))
     for path in (arguments.labels, arguments.image):
-        if path is not None and is_placed(path):
-            return read_place(path)
-    return None
+        if path is not None:
+            origin = read_origin(path, ndim)
+            if origin != Origin():
+                return origin
+    return Origin()

@@ -35,6 +35,7 @@ READ_ERRORS = (
     zlib.error,
 )
 _GDAL_NODATA = 42113
+_ALPHA = {tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA}
 _log = logging.getLogger(__name__)
 
 
@@ -113,6 +114,10 @@ def _read_tiff(path: Path) -> ImageFile:
         if len(tiff.series) > 1:
             _log.warning("%s holds %d separate images; the first is used", path, len(tiff.series))
         array, axes = series.asarray(), series.axes
+        # Many files do not say that a second or fourth sample is transparency; bands of maps say it.
+        has_alpha = bool(set(series.keyframe.extrasamples) & _ALPHA) or (
+            series.keyframe.samplesperpixel in (2, 4) and not tiff.is_geotiff
+        )
         tag = series.keyframe.tags.get(_GDAL_NODATA)
         nodata = None if tag is None else float(tag.value.strip("\0 "))
     if array.size == 0:
@@ -133,7 +138,7 @@ def _read_tiff(path: Path) -> ImageFile:
             )
         array = np.moveaxis(array, channel_axis, -1)
         axes = axes.replace("S", "") + "S"
-        if array.shape[-1] in (2, 4):
+        if has_alpha:
             array = array[..., :-1]
         if array.shape[-1] == 1:
             return ImageFile(array[..., 0], None, nodata, axes[:-1])

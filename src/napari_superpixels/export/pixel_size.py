@@ -47,7 +47,7 @@ def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | No
 
 
 def _of_ome(tiff: tifffile.TiffFile) -> tuple[list[Any], str] | None:
-    image = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
+    image = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]["Image"]
     pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
     # Micrometres are what the schema says where a file states no unit.
     units = {pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "XY"}
