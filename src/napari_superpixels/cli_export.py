@@ -27,8 +27,8 @@ def add_export(commands: Any) -> None:
         help="write labels as a table, graph, polygons, ROIs, GeoTIFF, OME-TIFF, OME-Zarr, picture",
         description="The format follows the suffix. Table of superpixels: .csv, .parquet. "
         "Neighbours: .edges.csv, .graphml. Polygons: .geojson, .gpkg. ImageJ ROIs: .zip. GeoTIFF "
-        "where the labels lie on a map, else TIFF for ImageJ: .tif. OME: .ome.tif, .zarr. Image with "
-        "borders: .png.",
+        "where the labels lie on a map, else TIFF for ImageJ: .tif. OME: .ome.tif, .zarr. Image "
+        "with borders: .png.",
     )
     command.add_argument("labels", type=Path, metavar="LABELS", help="label TIFF, NPY or PNG")
     command.add_argument(
@@ -44,7 +44,7 @@ def add_export(commands: Any) -> None:
         type=float,
         nargs="+",
         metavar="SIZE",
-        help="of a pixel along each axis: Y X, or Z Y X (default: as LABELS or IMAGE says, else pixels)",
+        help="of a pixel along each axis, Y X or Z Y X (default: as LABELS or IMAGE says)",
     )
     command.add_argument("--unit", help="of the pixel size, such as um, nm or m")
     command.add_argument(

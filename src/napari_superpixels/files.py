@@ -114,7 +114,7 @@ def _read_tiff(path: Path) -> ImageFile:
         if len(tiff.series) > 1:
             _log.warning("%s holds %d separate images; the first is used", path, len(tiff.series))
         array, axes = series.asarray(), series.axes
-        # Many files do not say that a second or fourth sample is transparency; bands of maps say it.
+        # A second or fourth sample is transparency, whether the file says so or not; a map says it.
         has_alpha = bool(set(series.keyframe.extrasamples) & _ALPHA) or (
             series.keyframe.samplesperpixel in (2, 4) and not tiff.is_geotiff
         )

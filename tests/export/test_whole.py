@@ -29,7 +29,8 @@ import geopandas, pandas, pyarrow.parquet, pyogrio, rasterio.features, roifile, 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 image = np.random.default_rng(0).random((300, 300))
 labels = np.arange(300)[:, None] // 15 * 20 + np.arange(300) // 15 + 1
-place = Place((300, 300), (1, 0, 500_000, 0, -1, 5_800_000), "EPSG:32633", "m") if {placed} else None
+place = Place((300, 300), (1, 0, 500_000, 0, -1, 5_800_000), "EPSG:32633", "m")
+place = place if {placed} else None
 for path in map(Path, sys.argv[1:]):
     export_labels(path, labels, image, place=place)
     size = path.stat().st_size

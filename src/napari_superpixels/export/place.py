@@ -48,6 +48,24 @@ class Place:
         is_rectangle = math.isclose(abs(a * e - b * d), height * width, rel_tol=1e-9)
         return (height, width) if self.unit and is_rectangle else None
 
+    def at(self, shape: tuple[int, int]) -> Place:
+        """Describe a smaller copy of the raster.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Its rows and columns.
+
+        Returns
+        -------
+        Place
+            The same area, with larger pixels.
+        """
+        a, b, c, d, e, f = self.transform
+        rows, columns = self.shape[0] / shape[0], self.shape[1] / shape[1]
+        transform = (a * columns, b * rows, c, d * columns, e * rows, f)
+        return Place(shape, transform, self.crs, self.unit)
+
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Place:
         """Make one from plain values, as `dataclasses.asdict` and JSON give them.

@@ -29,9 +29,9 @@ def edges(subject: Subject) -> pd.DataFrame:
     -------
     DataFrame
         One row a pair: ``label_a`` < ``label_b``; ``border``, the length along the pixels' edges
-        (in a volume the area of the common faces) in ``unit``; and, with an image, ``mean_step``: the
-        Euclidean difference over all channels between the pixels on both sides, averaged over the
-        border.
+        (in a volume the area of the common faces) in ``unit``; and, with an image, ``mean_step``:
+        the Euclidean difference over all channels between the pixels on both sides, averaged over
+        the border.
     """
     pairs, count = adjacency(subject.ranks)
     columns = {
