@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.errors import SuperpixelError
+
 if TYPE_CHECKING:
     import argparse
 
@@ -82,15 +84,18 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.plane is not None:
         labels, image, axis = _plane(labels, image, axis, arguments.plane)
         size = size and size[-2:]
-    subject = subject_of(
-        labels,
-        image,
-        channel_axis=axis,
-        channel_names=arguments.channel_names,
-        pixel_size=size,
-        unit=arguments.unit or origin.unit,
-        place=origin.place,
-    )
+    try:
+        subject = subject_of(
+            labels,
+            image,
+            channel_axis=axis,
+            channel_names=arguments.channel_names,
+            pixel_size=size,
+            unit=arguments.unit or origin.unit,
+            place=origin.place,
+        )
+    except SuperpixelError as error:
+        raise SuperpixelError(f"{arguments.labels}: {error}") from error
     for output in arguments.output:
         write(output, subject, overwrite=arguments.force)
         print(f"{output}: {len(subject.ids)} superpixels")  # noqa: T201

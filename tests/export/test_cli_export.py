@@ -165,7 +165,7 @@ def test_labels_that_are_none(tmp_path, capsys):
     iio.imwrite(tmp_path / "empty.png", np.zeros((5, 6), np.uint8))
     np.save(tmp_path / "floats.npy", np.ones((5, 6)))
     for name, words in (
-        ("empty.png", "holds no superpixel"),
+        ("empty.png", "empty.png: the label map holds no superpixel"),
         ("floats.npy", "floats.npy: a label map has two axes, or three in a volume, and whole"),
     ):
         assert main(["export", str(tmp_path / name), "-o", str(tmp_path / "t.csv")]) == 1

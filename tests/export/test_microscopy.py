@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import imageio.v3 as iio
 import numpy as np
+import pandas as pd
 import pytest
 import roifile
 import tifffile
@@ -75,6 +76,20 @@ def test_ome_tiff(tmp_path, labels):
     assert image["Pixels"]["PhysicalSizeXUnit"] == "µm"
     export_labels(path, labels, overwrite=True)
     assert read_pixel_size(path, 2) is None
+
+
+@pytest.mark.parametrize("unit", ["micrometer", "µm", "micron"])
+def test_units_are_written_in_one_way(tmp_path, labels, unit):
+    names = ("t.csv", "t.tif", "t.ome.tif", "t.zarr")
+    for name in names:
+        export_labels(tmp_path / name, labels, pixel_size=(0.5, 0.5), unit=unit)
+    assert set(pd.read_csv(tmp_path / "t.csv")["unit"]) == {"um"}
+    assert read_pixel_size(tmp_path / "t.tif", 2)[1] == "um"
+    assert read_pixel_size(tmp_path / "t.ome.tif", 2)[1] == "um"
+    assert nodes_of(tmp_path / "t.zarr")[0].metadata["axes"][0]["unit"] == "micrometer"
+    # A unit that OME does not know would make the file invalid.
+    export_labels(tmp_path / "s.ome.tif", labels, pixel_size=(0.5, 0.5), unit="sword")
+    assert read_pixel_size(tmp_path / "s.ome.tif", 2) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.export.place import Place, read_place
-from napari_superpixels.export.subject import Subject, subject_of
+from napari_superpixels.export.subject import Subject, SubjectError, subject_of
 from napari_superpixels.export.whole import ExportError, written_whole
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def export_labels(
     pixel_size : sequence of float, optional
         Size of a pixel along each axis of the labels. Without it, that of `place` counts.
     unit : str, optional
-        Unit of `pixel_size`, such as ``"um"``.
+        Unit of `pixel_size`, such as ``"um"``; napari's names (``"micrometer"``) are known too.
     place : Place or mapping, optional
         Where on the map the labels lie, for polygons, GeoTIFF and table. The reader of GeoTIFFs
         leaves it in ``layer.metadata["napari-superpixels"]["place"]``.
@@ -139,15 +139,20 @@ def export_labels(
         place = read_place(Path(like))
     elif place is not None and not isinstance(place, Place):
         place = Place.from_dict(place)
-    subject = subject_of(
-        labels,
-        image,
-        channel_axis=channel_axis,
-        channel_names=channel_names,
-        pixel_size=pixel_size,
-        unit=unit,
-        place=place,
-    )
+    try:
+        subject = subject_of(
+            labels,
+            image,
+            channel_axis=channel_axis,
+            channel_names=channel_names,
+            pixel_size=pixel_size,
+            unit=unit,
+            place=place,
+        )
+    except SubjectError as error:
+        raise SubjectError(f"{path}: {error}") from error
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}") from error
     write(Path(path), subject, overwrite=overwrite)
 
 

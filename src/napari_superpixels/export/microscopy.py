@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_superpixels.export.subject import PIXEL
 from napari_superpixels.export.whole import ExportError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_superpixels.export.subject import Subject
+
+_OME_UNITS = {"um": "µm", "pixel": "pixel"} | {u: u for u in ("nm", "mm", "cm", "m", "km")}
 
 
 def write_imagej(path: Path, subject: Subject) -> None:
@@ -57,7 +58,7 @@ def write_imagej(path: Path, subject: Subject) -> None:
 
 
 def write_ome(path: Path, subject: Subject) -> None:
-    """Write an OME-TIFF with the pixel size.
+    """Write an OME-TIFF with the pixel size, unless OME does not know its unit.
 
     Parameters
     ----------
@@ -67,13 +68,10 @@ def write_ome(path: Path, subject: Subject) -> None:
         What to write.
     """
     about: dict[str, Any] = {"axes": subject.axes.upper(), "Name": "superpixels"}
-    if subject.pixel_size is not None:
+    unit = _OME_UNITS.get(subject.unit)
+    if subject.pixel_size is not None and unit is not None:
         for axis, size in zip(subject.axes.upper(), subject.pixel_size, strict=True):
-            about[f"PhysicalSize{axis}"] = size
-            if subject.unit != PIXEL:
-                about[f"PhysicalSize{axis}Unit"] = "µm" if subject.unit == "um" else subject.unit
-            else:
-                about[f"PhysicalSize{axis}Unit"] = PIXEL
+            about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
     tifffile.imwrite(
         path, subject.labels, ome=True, compression="zlib", photometric="minisblack", metadata=about
     )

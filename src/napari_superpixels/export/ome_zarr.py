@@ -22,7 +22,6 @@ _COLORS = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")
 _UNITS = {
     "nm": "nanometer",
     "um": "micrometer",
-    "µm": "micrometer",
     "mm": "millimeter",
     "cm": "centimeter",
     "m": "meter",

@@ -11,7 +11,30 @@ from napari_superpixels.files import READ_ERRORS
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MICROMETRE = {"µm", "μm", "\\u00B5m", "micron", "microns", "micrometer", "micrometre"}
+_SHORT = {
+    "um": ("µm", "μm", "\\u00B5m", "micron", "microns", "micrometer", "micrometre"),
+    "nm": ("nanometer", "nanometre"),
+    "mm": ("millimeter", "millimetre"),
+    "cm": ("centimeter", "centimetre"),
+    "m": ("meter", "metre"),
+    "km": ("kilometer", "kilometre"),
+}
+
+
+def short_unit(unit: str) -> str:
+    """Write a unit of length in one way.
+
+    Parameters
+    ----------
+    unit : str
+        As files, napari and people write it: ``"µm"``, ``"micrometer"``, ``"micron"``, …
+
+    Returns
+    -------
+    str
+        ``"um"``, ``"nm"``, ``"mm"``, ``"cm"``, ``"m"`` or ``"km"``; any other as it is.
+    """
+    return next((short for short, others in _SHORT.items() if unit in others), unit)
 
 
 def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | None:
@@ -41,9 +64,9 @@ def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | No
     if stated is None:
         return None
     sizes, unit = stated[0][-ndim:], stated[1]
-    if not unit or not all(size and size > 0 for size in sizes):
+    if unit in ("", "pixel", "reference frame") or not all(size and size > 0 for size in sizes):
         return None
-    return tuple(float(size) for size in sizes), "um" if unit in _MICROMETRE else unit
+    return tuple(float(size) for size in sizes), short_unit(unit)
 
 
 def _of_ome(tiff: tifffile.TiffFile) -> tuple[list[Any], str] | None:
@@ -62,5 +85,4 @@ def _of_imagej(tiff: tifffile.TiffFile) -> tuple[list[Any], str] | None:
         return None
     pixels, per_unit = zip(*(tags[f"{axis}Resolution"].value for axis in "YX"), strict=True)
     sizes = [unit / n if n else None for n, unit in zip(pixels, per_unit, strict=True)]
-    unit = str(about.get("unit", ""))
-    return [about.get("spacing"), *sizes], "" if unit in ("pixel", "inch") else unit
+    return [about.get("spacing"), *sizes], str(about.get("unit", ""))

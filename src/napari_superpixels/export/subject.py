@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.export.label_files import compact
+from napari_superpixels.export.pixel_size import short_unit
 from napari_superpixels.export.whole import ExportError
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ def subject_of(
             f"{array.shape} and the dtype {array.dtype}"
         )
     if not array.any():
-        raise SubjectError("the label map holds no superpixel: all pixels are 0")
+        raise SubjectError(
+            "the label map holds no superpixel, all pixels are 0: segment or paint some first"
+        )
     if place is not None and place.shape != array.shape[-2:]:
         raise SubjectError(
             f"the raster that says where the labels lie has {place.shape} pixels, the labels have "
@@ -160,7 +163,8 @@ def subject_of(
             )
     elif place is not None and array.ndim == 2:
         size, unit = place.pixel_size, place.unit
-    return Subject(compact(array), channels, names, size, (size and unit) or PIXEL, place)
+    unit = short_unit(unit) if size and unit else PIXEL
+    return Subject(compact(array), channels, names, size, unit, place)
 
 
 def _channels_first(
