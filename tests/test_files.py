@@ -182,3 +182,24 @@ def test_bsds_ground_truth(tmp_path):
     (tmp_path / "2.mat").write_bytes(b"no")
     with pytest.raises(FileError, match=r"2\.mat: cannot be read as a BSDS500"):
         read_ground_truths(tmp_path / "2.mat")
+
+
+@pytest.mark.parametrize(("alpha", "bands"), [(False, 4), (True, 3)])
+def test_the_fourth_band_of_a_map_is_kept_unless_it_is_alpha(tmp_path, rng, alpha, bands):
+    rasterio = pytest.importorskip("rasterio")
+    data = rng.integers(0, 4000, (4, 20, 30)).astype(np.uint16)
+    shape = {"count": 4, "height": 20, "width": 30, "dtype": "uint16"}
+    options = {"photometric": "RGB", "alpha": "YES"} if alpha else {}
+    transform = rasterio.Affine(10, 0, 500_000, 0, -10, 4_000_000)
+    with rasterio.open(
+        tmp_path / "map.tif",
+        "w",
+        "GTiff",
+        crs="EPSG:32633",
+        transform=transform,
+        **shape,
+        **options,
+    ) as file:
+        file.write(data)
+    read = read_image(tmp_path / "map.tif")
+    np.testing.assert_array_equal(np.moveaxis(read.array, -1, 0), data[:bands])

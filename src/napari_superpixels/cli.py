@@ -1,4 +1,4 @@
-"""The command ``napari-superpixels``: segment, evaluate, replay, info, demo, napari."""
+"""The command ``napari-superpixels``: segment, evaluate, replay, export, info, demo, napari."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import json
 import os
 import re
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from napari_superpixels.cli_export import add_export
 from napari_superpixels.cli_replay import add_replay
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.params import SuperpixelParams
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_segment(commands)
     _add_evaluate(commands)
     add_replay(commands)
+    add_export(commands)
 
     info = commands.add_parser("info", help="show versions and devices, and why not CUDA")
     info.set_defaults(run=_info)
@@ -263,9 +265,21 @@ def _segment_file(
                 break
             bar.update(step.iteration - bar.n)
             bar.set_postfix(loss=f"{step.losses.total:.3f}", superpixels=step.n_superpixels)
-    provenance = result.provenance() | {"source": image.name}
+    provenance = result.provenance() | {"source": image.name} | _origin(image)
     save_labels(target, result.labels, provenance, overwrite=arguments.force)
     return result
+
+
+def _origin(image: Path) -> dict[str, Any]:
+    """What `export` will need to know of the image, as plain values."""
+    from napari_superpixels.export import ExportError
+    from napari_superpixels.export.origin import read_origin
+
+    try:
+        origin = read_origin(image, ndim=2)
+    except ExportError:  # without rasterio, labels are made all the same
+        return {}
+    return {name: value for name, value in asdict(origin).items() if value}
 
 
 def _refuse_stack(image: ImageFile) -> None:

@@ -35,6 +35,7 @@ READ_ERRORS = (
     zlib.error,
 )
 _GDAL_NODATA = 42113
+_ALPHA = {tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA}
 _log = logging.getLogger(__name__)
 
 
@@ -134,6 +135,10 @@ def described(array: Any, series: tifffile.TiffPageSeries, path: Path) -> ImageF
         Without singleton axes; samples of a pixel last, transparency dropped.
     """
     axes = series.axes
+    # A second or fourth sample is transparency, whether the file says so or not; a map says it.
+    has_alpha = bool(set(series.keyframe.extrasamples) & _ALPHA) or (
+        series.keyframe.samplesperpixel in (2, 4) and not series.keyframe.is_geotiff
+    )
     tag = series.keyframe.tags.get(_GDAL_NODATA)
     nodata = None if tag is None else float(tag.value.strip("\0 "))
     if array.size == 0:
@@ -154,7 +159,7 @@ def described(array: Any, series: tifffile.TiffPageSeries, path: Path) -> ImageF
             )
         array = np.moveaxis(array, channel_axis, -1)
         axes = axes.replace("S", "") + "S"
-        if array.shape[-1] in (2, 4):
+        if has_alpha:
             array = array[..., :-1]
         if array.shape[-1] == 1:
             return ImageFile(array[..., 0], None, nodata, axes[:-1])

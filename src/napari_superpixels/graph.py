@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -102,18 +102,55 @@ def border_steps(
     ndarray of float64, shape (E,)
         Sum of the Euclidean differences between the pixels on both sides.
     """
-    n = int(labels.max(initial=0)) + 1
-    keys = pairs[:, 0] * n + pairs[:, 1]
     total = np.zeros(len(pairs))
-    for here, there in _neighbours(labels.ndim):
-        first, second = labels[here], labels[there]
-        across = (first != second) & (first != 0) & (second != 0)
-        one, other = first[across].astype(np.int64), second[across].astype(np.int64)
-        pair = np.searchsorted(keys, np.minimum(one, other) * n + np.maximum(one, other))
+    for _, here, there, across, pair in _border_edges(labels, pairs):
         gap = features[:, *here][:, across] - features[:, *there][:, across]
         step = np.sqrt((gap**2).sum(0, dtype=np.float64))
         total += np.bincount(pair, step, len(pairs))
     return total
+
+
+def border_lengths(
+    labels: NDArray[np.integer], pairs: NDArray[np.int64], spacing: Sequence[float]
+) -> NDArray[np.float64]:
+    """Measure the common border of each pair of neighbours, along the pixels' edges.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (H, W) or (D, H, W)
+        Label map with ids 0...K.
+    pairs : ndarray of int64, shape (E, 2)
+        From `adjacency`.
+    spacing : sequence of float
+        Size of a pixel along each axis.
+
+    Returns
+    -------
+    ndarray of float64, shape (E,)
+        Length in 2D, area of the common surface in 3D, in the unit of `spacing`.
+    """
+    total = np.zeros(len(pairs))
+    for axis, _, _, _, pair in _border_edges(labels, pairs):
+        total += np.bincount(pair, minlength=len(pairs)) * (np.prod(spacing) / spacing[axis])
+    return total
+
+
+def _border_edges(
+    labels: NDArray[np.integer], pairs: NDArray[np.int64]
+) -> Iterator[
+    tuple[int, tuple[slice, ...], tuple[slice, ...], NDArray[np.bool_], NDArray[np.int64]]
+]:
+    """For each axis: both sides, where an edge between them is a border, and of which pair."""
+    n = int(labels.max(initial=0)) + 1
+    keys = pairs[:, 0] * n + pairs[:, 1]
+    for axis, (here, there) in zip(
+        reversed(range(labels.ndim)), _neighbours(labels.ndim), strict=True
+    ):
+        first, second = labels[here], labels[there]
+        across = (first != second) & (first != 0) & (second != 0)
+        one, other = first[across].astype(np.int64), second[across].astype(np.int64)
+        pair = np.searchsorted(keys, np.minimum(one, other) * n + np.maximum(one, other))
+        yield axis, here, there, across, pair
 
 
 def superpixel_table(

@@ -99,16 +99,21 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
     Returns
     -------
     dict
-        Parameters, preset, source, counts, device, time, versions.
+        Parameters, preset, source, counts, device, time, versions; place on the map, if known.
     """
     source = delivery.request.source
-    return delivery.result.provenance() | {
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "preset": delivery.request.preset,
-        "source_layer": source.layer_name,
-        "source_expression": source.expression,
-        "channel_axis": source.channel_axis,
-    }
+    place = {} if source.place is None else {"place": source.place}
+    return (
+        delivery.result.provenance()
+        | place
+        | {
+            "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "preset": delivery.request.preset,
+            "source_layer": source.layer_name,
+            "source_expression": source.expression,
+            "channel_axis": source.channel_axis,
+        }
+    )
 
 
 def checksum(data: NDArray[np.integer]) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_superpixels._napari.placement import Placement, place_plane
+from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.export.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +79,8 @@ class Source:
         Python that gets `data` from the layer's, e.g. ``[0][12, :, :]``.
     description : str
         The choice in words.
+    place : dict or None
+        Where on the map the plane lies, as plain values, if the layer's metadata say so.
     """
 
     layer_name: str
@@ -86,6 +90,7 @@ class Source:
     placement: Placement
     expression: str
     description: str
+    place: dict[str, Any] | None = None
 
     @property
     def plane_shape(self) -> tuple[int, int]:
@@ -250,7 +255,20 @@ def resolve_source(layer: Image, view: View, channel_axis: int | None, level: in
         placement=place_plane(layer, place_axes, index, factors),
         expression=_expression(slices, level if layer.multiscale else None),
         description=_describe(layer, data.shape, plane, index, level),
+        place=_place_on_map(layer, data.shape, plane),
     )
+
+
+def _place_on_map(
+    layer: Image, shape: Sequence[int], plane: tuple[int, int]
+) -> dict[str, Any] | None:
+    known = layer.metadata.get(METADATA_KEY, {}).get("place")
+    if known is None or plane != (layer.ndim - 2, layer.ndim - 1):
+        return None
+    place, full = Place.from_dict(known), full_shape(layer)
+    if place.shape != (full[plane[0]], full[plane[1]]):
+        return None  # somebody cropped the layer's data
+    return asdict(place.at((shape[plane[0]], shape[plane[1]])))
 
 
 def _channel_names(layer: Image, shape: Sequence[int], channel_axis: int | None) -> tuple[str, ...]:

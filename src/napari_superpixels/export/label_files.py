@@ -1,8 +1,7 @@
-"""Label maps to files, whole or not at all."""
+"""The label file that this package writes and reads: labels, and how they were made."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 import tifffile
 
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.export.whole import ExportError, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 METADATA_KEY = "napari-superpixels"
 _NAME = "napari-superpixels map"
 LABEL_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
-
-
-class ExportError(SuperpixelError):
-    """A file cannot be written; the message names it and the reason."""
 
 
 def save_labels(
@@ -36,8 +31,8 @@ def save_labels(
 ) -> None:
     """Write a label map; the format follows the suffix.
 
-    The file is written under a temporary name beside its place and then renamed: nobody ever sees
-    half a file under the final name.
+    The file is written in a temporary folder beside its place and then renamed: nobody ever sees
+    half a file under the final name. Other formats, for other software: `export_labels`.
 
     Parameters
     ----------
@@ -62,30 +57,39 @@ def save_labels(
     suffix = path.suffix.lower()
     if suffix not in LABEL_SUFFIXES:
         raise ExportError(f"{path}: write labels as one of {', '.join(LABEL_SUFFIXES)}")
-    if path.exists() and not overwrite:
-        raise ExportError(f"{path}: exists already; use --force (overwrite=True) to replace it")
-    compact = _compact(path, labels)
-    if suffix == ".png" and compact.dtype != np.uint16:
-        raise ExportError(f"{path}: PNG holds at most 65535 labels; write a TIFF")
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{suffix}")
-    try:
+    with written_whole(path, overwrite=overwrite) as partial:
+        stored = compact(labels)
         if suffix == ".npy":
-            np.save(partial, compact)
+            np.save(partial, stored)
         elif suffix == ".png":
-            iio.imwrite(partial, compact)
+            if stored.dtype != np.uint16:
+                raise ExportError("PNG holds at most 65535 labels; write a TIFF")
+            iio.imwrite(partial, stored)
         else:
-            _write_tiff(partial, compact, dict(provenance or {}), further or {})
-        partial.replace(path)
-    except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
+            _write_tiff(partial, stored, dict(provenance or {}), further or {})
 
 
-def _compact(path: Path, labels: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+def compact(labels: NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
+    """Store labels as uint16, or as uint32 where one is above 65535.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        Labels of at least 0 and less than 2^32.
+
+    Returns
+    -------
+    ndarray of uint16 or uint32
+        The same labels.
+
+    Raises
+    ------
+    ExportError
+        If they do not fit.
+    """
     if labels.size and (labels.min() < 0 or labels.max() >= 2**32):
         raise ExportError(
-            f"{path}: labels must lie between 0 and 4294967295 for a file; number them anew first"
+            "labels must lie between 0 and 4294967295 for a file; number them anew first"
         )
     return labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
 
@@ -101,7 +105,7 @@ def _write_tiff(
         options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack"}
         tiff.write(labels, metadata={METADATA_KEY: provenance}, **options)
         for name, extra in further.items():
-            tiff.write(_compact(path, extra), metadata={_NAME: name}, **options)
+            tiff.write(compact(extra), metadata={_NAME: name}, **options)
 
 
 def read_further(path: str | Path) -> dict[str, NDArray[np.unsignedinteger]]:

@@ -1,0 +1,246 @@
+"""Reader of GeoTIFFs: pixel size, units, nodata, and the place on the map for later exports.
+
+The map's y axis points up and napari's down: layers lie at y = -northing and x = easting, so that
+the picture is upright, and rasters in one CRS line up.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+
+from napari_superpixels.export import METADATA_KEY, ExportError
+from napari_superpixels.export.geotiff import TAG
+from napari_superpixels.export.place import Place, is_placed, place_of, read_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+LayerTuple = tuple[Any, dict[str, Any], str]
+
+LARGE = 100_000_000  # pixels, all bands together; more are read when they are shown
+_TILE = 2048  # pixels along an edge: what is read at once, and the size of the coarsest level
+_UNITS = {"m": "m", "foot": "foot", "US survey foot": "survey_foot", None: "degree"}
+_CONTRAST = (2, 98)  # percentiles
+
+
+def get_reader(path: str | Sequence[str]) -> Callable[..., list[LayerTuple]] | None:
+    """Claim GeoTIFFs, and nothing else.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        What the user opens.
+
+    Returns
+    -------
+    callable or None
+        `read_geotiffs`; None for any other file, and where rasterio is not installed: napari's
+        own reader is there for those.
+    """
+    paths = [path] if isinstance(path, str | os.PathLike) else path
+    if find_spec("rasterio") is None or not all(_lies_on_map(Path(each)) for each in paths):
+        return None
+    return read_geotiffs
+
+
+def _lies_on_map(path: Path) -> bool:
+    try:
+        return is_placed(path) and bool(read_place(path))
+    except ExportError:  # ground control points only, say
+        return False
+
+
+def read_geotiffs(path: str | Sequence[str]) -> list[LayerTuple]:
+    """Read GeoTIFFs.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        GeoTIFFs.
+
+    Returns
+    -------
+    list of (data, dict, str)
+        A layer each: “labels” for labels that were exported here, else “image”, in one layer with
+        its bands as first axis; colours of 8 bits are RGB. Pixels without data are NaN (whole
+        numbers become floats then), except in RGB and labels. More than 100 megapixels are read
+        lazily, on several levels. ``metadata["napari-superpixels"]`` holds place, nodata, bands.
+    """
+    paths = [path] if isinstance(path, str | os.PathLike) else path
+    return [_layer(Path(each)) for each in paths]
+
+
+@dataclass(frozen=True, slots=True)
+class _Raster:
+    """What decides how a file is read."""
+
+    path: Path
+    place: Place
+    bands: tuple[str, ...]
+    dtype: np.dtype[Any]
+    nodata: float | None
+    has_gaps: bool
+    is_rgb: bool
+    is_labels: bool
+    overviews: tuple[int, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> _Raster:
+        import rasterio
+        from rasterio.enums import ColorInterp, MaskFlags
+
+        with rasterio.open(path) as raster:
+            place = place_of(raster)
+            assert place is not None
+            colors = tuple(raster.colorinterp)
+            rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+            is_labels = raster.tags().get(TAG) == "labels"
+            names = (name or f"band {i + 1}" for i, name in enumerate(raster.descriptions))
+            return cls(
+                path,
+                place,
+                tuple(names),
+                np.result_type(*raster.dtypes),
+                raster.nodata,
+                any(MaskFlags.all_valid not in flags for flags in raster.mask_flag_enums),
+                colors in (rgb, (*rgb, ColorInterp.alpha)) and set(raster.dtypes) == {"uint8"},
+                is_labels,
+                tuple(raster.overviews(1)),
+            )
+
+    @property
+    def has_nans(self) -> bool:
+        return self.has_gaps and not self.is_rgb and not self.is_labels
+
+    @property
+    def out_dtype(self) -> np.dtype[Any]:
+        return np.result_type(self.dtype, np.float32) if self.has_nans else self.dtype
+
+    def read(self, top: int, left: int, bottom: int, right: int, step: int) -> NDArray[Any]:
+        """Bands, rows and columns of every `step`-th pixel of a window."""
+        import rasterio
+        from rasterio.windows import Window
+
+        window = Window(left, top, right - left, bottom - top)
+        shape = (len(self.bands), -(-(bottom - top) // step), -(-(right - left) // step))
+        with rasterio.open(self.path) as raster:
+            if not self.has_nans:
+                found = raster.read(window=window, out_shape=shape)
+                return np.asarray(found, self.out_dtype)
+            masked = raster.read(window=window, out_shape=shape, masked=True)
+            return np.asarray(masked.astype(self.out_dtype).filled(np.nan))
+
+    def whole(self) -> NDArray[Any]:
+        height, width = self.place.shape
+        return self.read(0, 0, height, width, 1)
+
+    def sample(self) -> NDArray[Any]:
+        """Some values, for the contrast."""
+        height, width = self.place.shape
+        return self.read(0, 0, height, width, max(1, max(height, width) // 512))
+
+    def lazy(self, step: int) -> da.Array:
+        height, width = self.place.shape
+        sides = [-(-side // step) for side in (height, width)]
+        chunks = da.core.normalize_chunks((_TILE, _TILE), shape=sides)
+        bands = len(self.bands)
+        blocks: da.Array = da.map_blocks(
+            partial(_read_block, self, step),
+            chunks=((bands,), *chunks),
+            dtype=self.out_dtype,
+            meta=np.empty((0, 0, 0), self.out_dtype),
+        )
+        return blocks
+
+
+def _read_block(raster: _Raster, step: int, block_info: Any = None) -> NDArray[Any]:
+    _, rows, columns = block_info[None]["array-location"]
+    height, width = raster.place.shape
+    bottom, right = min(rows[1] * step, height), min(columns[1] * step, width)
+    return raster.read(rows[0] * step, columns[0] * step, bottom, right, step)
+
+
+def _layer(path: Path) -> LayerTuple:
+    raster = _Raster.open(path)
+    n = len(raster.bands)
+    if n * raster.place.shape[0] * raster.place.shape[1] > LARGE:
+        levels: Any = [_arrange(raster, raster.lazy(step)) for step in _steps(raster)]
+        data = levels if len(levels) > 1 else levels[0]
+    else:
+        data = _arrange(raster, raster.whole())
+    has_band_axis = n > 1 and not raster.is_rgb
+    options: dict[str, Any] = {
+        "name": path.stem,
+        **_spatial(raster.place, has_band_axis=has_band_axis),
+        "metadata": {
+            METADATA_KEY: {
+                "place": asdict(raster.place),
+                "nodata": raster.nodata,
+                "bands": list(raster.bands),
+            }
+        },
+    }
+    if raster.is_labels:
+        return data, options, "labels"
+    if raster.is_rgb:
+        options["rgb"] = True
+    else:
+        options["contrast_limits"] = _contrast(raster.sample())
+    return data, options, "image"
+
+
+def _arrange(raster: _Raster, bands: Any) -> Any:
+    if raster.is_rgb:
+        return bands.transpose(1, 2, 0)
+    return bands[0] if len(raster.bands) == 1 else bands
+
+
+def _steps(raster: _Raster) -> list[int]:
+    """Of the levels: 1, and those of the file's own overviews, or else powers of 2."""
+    if raster.overviews:
+        return [1, *raster.overviews]
+    steps = [1]
+    while max(raster.place.shape) / steps[-1] > _TILE:
+        steps.append(steps[-1] * 2)
+    return steps
+
+
+def _contrast(values: NDArray[Any]) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = map(float, np.percentile(known, _CONTRAST))
+    return (low, high) if low < high else (low, low + 1)
+
+
+def _spatial(place: Place, *, has_band_axis: bool) -> dict[str, Any]:
+    """scale, translate, units and axis labels; for a raster that is turned, an affine as well."""
+    a, b, c, d, e, f = place.transform
+    linear = np.array([[-e, -d], [b, a]])  # from (row, column) to (-northing, easting)
+    # A layer's origin is the centre of its first pixel; a map's transform starts from its corner.
+    origin = linear.sum(1) / 2 + (-f, c)
+    scale = np.hypot(*linear)
+    turn = linear / scale
+    unit = _UNITS.get(place.unit, "pixel")
+    extra = 1 if has_band_axis else 0
+    spatial: dict[str, Any] = {
+        "scale": (1.0,) * extra + tuple(scale),
+        "units": ("pixel",) * extra + (unit, unit),
+        "axis_labels": ("band",) * extra + ("y", "x"),
+    }
+    if np.allclose(turn, np.eye(2)):
+        return spatial | {"translate": (0.0,) * extra + tuple(origin)}
+    affine = np.eye(3 + extra)
+    affine[extra:-1, extra:-1] = turn
+    affine[extra:-1, -1] = origin
+    return spatial | {"affine": affine}

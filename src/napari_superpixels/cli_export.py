@@ -1,0 +1,162 @@
+"""The command ``napari-superpixels export``: a label map for other software."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.errors import SuperpixelError
+
+if TYPE_CHECKING:
+    import argparse
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_superpixels.export.origin import Origin
+
+
+def add_export(commands: Any) -> None:
+    """Add the command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse subparsers
+        Of the main parser.
+    """
+    command = commands.add_parser(
+        "export",
+        help="write labels as a table, graph, polygons, ROIs, GeoTIFF, OME-TIFF, OME-Zarr, picture",
+        description="The format follows the suffix. Table of superpixels: .csv, .parquet. "
+        "Neighbours: .edges.csv, .graphml. Polygons: .geojson, .gpkg. ImageJ ROIs: .zip. GeoTIFF "
+        "where the labels lie on a map, else TIFF for ImageJ: .tif. OME: .ome.tif, .zarr. Image "
+        "with borders: .png.",
+    )
+    command.add_argument("labels", type=Path, metavar="LABELS", help="label TIFF, NPY or PNG")
+    command.add_argument(
+        "-o", "--output", required=True, type=Path, nargs="+", metavar="OUT", help="files to write"
+    )
+    command.add_argument("--image", type=Path, help="the image that the labels lie on")
+    command.add_argument(
+        "--channel-axis", type=int, help="axis of the channels, where the image does not say"
+    )
+    command.add_argument("--channel-names", nargs="+", metavar="NAME", help="one a channel")
+    command.add_argument(
+        "--pixel-size",
+        type=float,
+        nargs="+",
+        metavar="SIZE",
+        help="of a pixel along each axis, Y X or Z Y X (default: as LABELS or IMAGE says)",
+    )
+    command.add_argument("--unit", help="of the pixel size, such as um, nm or m")
+    command.add_argument(
+        "--like",
+        type=Path,
+        metavar="RASTER",
+        help="raster whose CRS and transform to keep (default: LABELS or IMAGE, if a GeoTIFF)",
+    )
+    command.add_argument(
+        "--plane", type=int, metavar="I", help="of a volume of labels, the plane to write"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite files")
+    command.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    # Here, so that the command line starts without the libraries that only this command needs.
+    from napari_superpixels.export.formats import format_of, write
+    from napari_superpixels.export.subject import subject_of
+    from napari_superpixels.export.whole import ExportError
+
+    inputs = [path for path in (arguments.labels, arguments.image, arguments.like) if path]
+    if bool(arguments.unit) != bool(arguments.pixel_size):
+        raise ValueError("--pixel-size needs --unit, such as um or m, and the other way round")
+    for output in arguments.output:
+        format_of(output)
+        if output.exists() and not arguments.force:
+            raise ExportError(f"{output}: exists already; use --force to replace it")
+        if any(output.exists() and path.exists() and output.samefile(path) for path in inputs):
+            raise ExportError(f"{output}: is an input; write to another file")
+    labels = _read_labels(arguments.labels)
+    image, axis = _read_image(arguments.image, arguments.channel_axis)
+    origin = _find_origin(arguments, labels.ndim)
+    size = arguments.pixel_size or origin.pixel_size
+    if arguments.plane is not None:
+        labels, image, axis = _plane(labels, image, axis, arguments.plane)
+        size = size and size[-2:]
+    try:
+        subject = subject_of(
+            labels,
+            image,
+            channel_axis=axis,
+            channel_names=arguments.channel_names,
+            pixel_size=size,
+            unit=arguments.unit or origin.unit,
+            place=origin.place,
+        )
+    except SuperpixelError as error:
+        raise SuperpixelError(f"{arguments.labels}: {error}") from error
+    for output in arguments.output:
+        write(output, subject, overwrite=arguments.force)
+        print(f"{output}: {len(subject.ids)} superpixels")  # noqa: T201
+    return 0
+
+
+def _plane(
+    labels: NDArray[np.generic], image: NDArray[np.generic] | None, axis: int | None, plane: int
+) -> tuple[NDArray[np.generic], NDArray[np.generic] | None, int | None]:
+    """Cut a plane out of a volume of labels, and of its image with the channel axis `axis`."""
+    import numpy as np
+
+    if labels.ndim != 3 or not 0 <= plane < len(labels):
+        wanted = f"0 to {len(labels) - 1}" if labels.ndim == 3 else "no number: this is no volume"
+        raise ValueError(f"--plane takes {wanted}; got {plane}")
+    if image is None:
+        return labels[plane], None, None
+    channels = None if axis is None else axis % image.ndim
+    depth = 1 if channels == 0 else 0
+    cut = np.take(image, plane, depth)
+    return labels[plane], cut, None if channels is None else channels - (depth < channels)
+
+
+def _read_labels(path: Path) -> NDArray[np.generic]:
+    from napari_superpixels.files import FileError, read_image
+
+    array: NDArray[np.generic] = read_image(path).array
+    if array.dtype.kind not in "biu" or array.ndim not in (2, 3):
+        raise FileError(
+            f"{path}: a label map has two axes, or three in a volume, and whole numbers; this one "
+            f"has shape {array.shape} and dtype {array.dtype}"
+        )
+    return array
+
+
+def _read_image(
+    path: Path | None, channel_axis: int | None
+) -> tuple[NDArray[np.generic] | None, int | None]:
+    import numpy as np
+
+    from napari_superpixels.files import read_image
+
+    if path is None:
+        return None, None
+    found = read_image(path)
+    array = found.array
+    if found.nodata is not None and (array == found.nodata).any():
+        array = np.where(array == found.nodata, np.nan, array)
+    return array, found.channel_axis if channel_axis is None else channel_axis
+
+
+def _find_origin(arguments: argparse.Namespace, ndim: int) -> Origin:
+    """What the first of the files says that says anything."""
+    from napari_superpixels.export.origin import Origin, read_origin
+    from napari_superpixels.export.place import read_place
+
+    if arguments.like is not None:
+        return Origin(read_place(arguments.like))
+    for path in (arguments.labels, arguments.image):
+        if path is not None:
+            origin = read_origin(path, ndim)
+            if origin != Origin():
+                return origin
+    return Origin()

@@ -1,0 +1,181 @@
+"""Which format a file name means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.export.place import Place, read_place
+from napari_superpixels.export.subject import Subject, SubjectError, subject_of
+from napari_superpixels.export.whole import ExportError, written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+
+_OF_ZARR = (".zgroup", ".zarray", "zarr.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What can be written.
+
+    Attributes
+    ----------
+    suffixes : tuple of str
+        Ends of the file name.
+    about : str
+        What is written, in a few words.
+    module, writer : str
+        Function that writes it, called with a path and a `Subject`; loaded when it is needed.
+    """
+
+    suffixes: tuple[str, ...]
+    about: str
+    module: str
+    writer: str
+
+
+# The first whose suffix fits counts.
+FORMATS = (
+    Format((".ome.tif", ".ome.tiff"), "OME-TIFF", "microscopy", "write_ome"),
+    Format((".tif", ".tiff"), "GeoTIFF, or TIFF for ImageJ", "tiff", "write_tiff"),
+    Format((".zarr",), "OME-Zarr", "ome_zarr", "write_zarr"),
+    Format((".geojson",), "polygons", "polygons", "write_geojson"),
+    Format((".gpkg",), "polygons", "polygons", "write_geopackage"),
+    Format((".zip",), "ImageJ ROIs", "rois", "write_rois"),
+    Format((".png",), "picture with borders", "picture", "write_picture"),
+    Format((".edges.csv",), "table of neighbours", "region_graph", "write_edges"),
+    Format((".csv",), "table of superpixels", "table", "write_csv"),
+    Format((".parquet",), "table of superpixels", "table", "write_parquet"),
+    Format((".graphml",), "graph of neighbours", "region_graph", "write_graphml"),
+)
+
+
+def format_of(path: str | Path) -> Format:
+    """Find the format that a file name means.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write.
+
+    Returns
+    -------
+    Format
+        One of `FORMATS`.
+
+    Raises
+    ------
+    ExportError
+        If none has this suffix; the message lists all.
+    """
+    name = Path(path).name.lower()
+    for known in FORMATS:
+        if name.endswith(known.suffixes) and name not in known.suffixes:
+            return known
+    every = ", ".join(suffix for known in FORMATS for suffix in known.suffixes)
+    raise ExportError(f"{path}: the format follows the suffix, one of {every}")
+
+
+def export_labels(
+    path: str | Path,
+    labels: ArrayLike,
+    image: ArrayLike | None = None,
+    *,
+    channel_axis: int | None = None,
+    channel_names: Sequence[str] | None = None,
+    pixel_size: Sequence[float] | None = None,
+    unit: str | None = None,
+    place: Place | Mapping[str, Any] | None = None,
+    like: str | Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a label map for other software; the format follows the suffix.
+
+    Parameters
+    ----------
+    path : str or Path
+        One of ``.csv``, ``.parquet`` (table of superpixels, see `table.measure`), ``.graphml``,
+        ``.edges.csv`` (graph of neighbours), ``.geojson``, ``.gpkg`` (polygons), ``.zip`` (ImageJ
+        ROIs), ``.tif`` (GeoTIFF where the labels lie on a map, else for ImageJ), ``.ome.tif``,
+        ``.zarr`` (OME-Zarr) and ``.png`` (the image with the borders drawn in).
+    labels : array_like of int, shape (H, W) or (D, H, W)
+        Superpixels; 0 is outside. ROIs, polygons, GeoTIFF and PNG take one plane.
+    image : array_like, optional
+        Image of the same shape, or with a channel axis more: for values in the table, steps in the
+        graph, the PNG, and beside the labels in OME-Zarr.
+    channel_axis : int, optional
+        Axis of `image` that holds channels.
+    channel_names : sequence of str, optional
+        One name a channel.
+    pixel_size : sequence of float, optional
+        Size of a pixel along each axis of the labels. Without it, that of `place` counts.
+    unit : str, optional
+        Unit of `pixel_size`, such as ``"um"``; napari's names (``"micrometer"``) are known too.
+    place : Place or mapping, optional
+        Where on the map the labels lie, for polygons, GeoTIFF and table. The reader of GeoTIFFs
+        leaves it in ``layer.metadata["napari-superpixels"]["place"]``.
+    like : str or Path, optional
+        In place of `place`, a GeoTIFF or any raster that GDAL reads, of the same rows and columns:
+        its CRS and transform are kept.
+    overwrite : bool, default False
+        Replace an existing file.
+
+    Raises
+    ------
+    ExportError
+        If the suffix is unknown, the file exists, an optional library is missing, or the format
+        cannot hold the labels; nothing is left under the final name then.
+    SubjectError
+        If labels, image and pixel size do not fit together.
+    """
+    format_of(path)
+    if like is not None:
+        place = read_place(Path(like))
+    elif place is not None and not isinstance(place, Place):
+        place = Place.from_dict(place)
+    try:
+        subject = subject_of(
+            labels,
+            image,
+            channel_axis=channel_axis,
+            channel_names=channel_names,
+            pixel_size=pixel_size,
+            unit=unit,
+            place=place,
+        )
+    except SubjectError as error:
+        raise SubjectError(f"{path}: {error}") from error
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}") from error
+    write(Path(path), subject, overwrite=overwrite)
+
+
+def write(path: Path, subject: Subject, *, overwrite: bool) -> None:
+    """Write what is checked already, see `export_labels`.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder to write.
+    subject : Subject
+        What to write.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    ExportError
+        If it cannot be written.
+    """
+    wanted = format_of(path)
+    if path.is_dir() and not any((path / name).exists() for name in _OF_ZARR):
+        raise ExportError(f"{path}: is a folder; choose another name")
+    writer = getattr(import_module(f"napari_superpixels.export.{wanted.module}"), wanted.writer)
+    with written_whole(path, overwrite=overwrite) as partial:
+        writer(partial, subject)

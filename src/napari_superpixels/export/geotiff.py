@@ -1,0 +1,58 @@
+"""Labels as a GeoTIFF that lies where its source lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_superpixels.export.whole import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_superpixels.export.place import Place
+    from napari_superpixels.export.subject import Subject
+
+TAG = "NAPARI_SUPERPIXELS"  # in the file's GDAL metadata: these are labels
+
+
+def write_geotiff(path: Path, subject: Subject, place: Place) -> None:
+    """Write a tiled GeoTIFF with CRS and transform; 0 is nodata.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        One plane.
+    place : Place
+        Where it lies.
+
+    Raises
+    ------
+    ExportError
+        If the labels have a depth, or rasterio is not installed.
+    """
+    subject.need_plane("GeoTIFF")
+    rasterio, memory = need("rasterio", "geo"), need("rasterio.io", "geo")
+    height, width = subject.labels.shape
+    # By way of the memory: on a full disk, GDAL closes half a file without an error.
+    with memory.MemoryFile() as file:
+        with file.open(
+            driver="GTiff",
+            height=height,
+            width=width,
+            count=1,
+            dtype=subject.labels.dtype,
+            crs=place.crs,
+            transform=rasterio.Affine(*place.transform),
+            nodata=0,
+            compress="deflate",
+            tiled=True,
+            blockxsize=256,
+            blockysize=256,
+            BIGTIFF="IF_SAFER",
+        ) as raster:
+            raster.write(subject.labels, 1)
+            raster.set_band_description(1, "superpixels")
+            raster.update_tags(**{TAG: "labels"})
+        path.write_bytes(file.getbuffer())

@@ -1,0 +1,77 @@
+"""Label TIFFs for microscopy software: ImageJ's own kind, and OME-TIFF."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from napari_superpixels.export.whole import ExportError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_superpixels.export.subject import Subject
+
+_OME_UNITS = {"um": "µm", "pixel": "pixel"} | {u: u for u in ("nm", "mm", "cm", "m", "km")}
+
+
+def write_imagej(path: Path, subject: Subject) -> None:
+    """Write a TIFF as ImageJ writes it, with the pixel size.
+
+    ImageJ has no whole numbers of 32 bits: labels above 65535 become float32, which is exact up to
+    2^24.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        What to write.
+
+    Raises
+    ------
+    ExportError
+        If a label is above 2^24.
+    """
+    labels: np.ndarray[Any, Any] = subject.labels
+    if labels.dtype == np.uint32:
+        if subject.ids[-1] > 2**24:
+            raise ExportError(
+                "TIFF for ImageJ holds labels up to 16777216; write .ome.tif, or number them anew"
+            )
+        labels = labels.astype(np.float32)
+    about: dict[str, Any] = {"axes": subject.axes.upper(), "min": 0, "max": int(subject.ids[-1])}
+    resolution = None
+    if subject.pixel_size is not None:
+        *depth, height, width = subject.pixel_size
+        resolution = (1 / width, 1 / height)
+        about["unit"] = subject.unit
+        if depth:
+            about["spacing"] = depth[0]
+    # By way of the memory: on a full disk, pixels that are not compressed may end too early.
+    file = io.BytesIO()
+    tifffile.imwrite(file, labels, imagej=True, resolution=resolution, metadata=about)
+    path.write_bytes(file.getbuffer())
+
+
+def write_ome(path: Path, subject: Subject) -> None:
+    """Write an OME-TIFF with the pixel size, unless OME does not know its unit.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        What to write.
+    """
+    about: dict[str, Any] = {"axes": subject.axes.upper(), "Name": "superpixels"}
+    unit = _OME_UNITS.get(subject.unit)
+    if subject.pixel_size is not None and unit is not None:
+        for axis, size in zip(subject.axes.upper(), subject.pixel_size, strict=True):
+            about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
+    tifffile.imwrite(
+        path, subject.labels, ome=True, compression="zlib", photometric="minisblack", metadata=about
+    )

@@ -1,0 +1,95 @@
+"""Labels, beside their image where there is one, as OME-Zarr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_superpixels.export.whole import need
+from napari_superpixels.ngff import VERSION, multiscales
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels.export.subject import Subject
+
+LABELS = "superpixels"
+_CHUNK, _SMALLEST = 512, 256  # pixels along rows and columns: of a chunk, of the coarsest level
+_COLORS = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")
+
+
+def write_zarr(path: Path, subject: Subject) -> None:
+    """Write OME-Zarr 0.4 with a pyramid: each level keeps every second row and column.
+
+    The image is the root and the labels are ``labels/superpixels``; without an image, the labels
+    are the root.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to write.
+    subject : Subject
+        What to write.
+
+    Raises
+    ------
+    ExportError
+        If zarr is not installed.
+    """
+    zarr = need("zarr", "export")
+    root = zarr.open_group(path, mode="w", zarr_format=2)
+    if subject.image is None:
+        _write_levels(root, subject.labels, LABELS, subject)
+        root.attrs["image-label"] = {"version": VERSION}
+        return
+    # One channel needs no axis: image and labels then have the same axes.
+    image = subject.image[0] if len(subject.image) == 1 else subject.image
+    if image.dtype == bool:
+        image = image.astype(np.uint8)
+    _write_levels(root, image, path.stem, subject)
+    if len(subject.image) > 1:
+        root.attrs["omero"] = {"version": VERSION, "channels": _channels(subject)}
+    labels = root.create_group("labels")
+    labels.attrs["labels"] = [LABELS]
+    group = labels.create_group(LABELS)
+    _write_levels(group, subject.labels, LABELS, subject)
+    group.attrs["image-label"] = {"version": VERSION, "source": {"image": "../../"}}
+
+
+def _write_levels(group: Any, array: NDArray[np.generic], name: str, subject: Subject) -> None:
+    has_channels = array.ndim > subject.labels.ndim
+    chunks = (1,) * (array.ndim - 2) + (_CHUNK, _CHUNK)
+    scales: list[list[float]] = []
+    step = 1
+    while True:
+        level = array[..., ::step, ::step]
+        stored = group.create_array(
+            str(len(scales)),
+            shape=level.shape,
+            chunks=tuple(min(n, chunk) for n, chunk in zip(level.shape, chunks, strict=True)),
+            dtype=level.dtype,
+            chunk_key_encoding={"name": "v2", "separator": "/"},
+        )
+        stored[...] = level
+        *depth, height, width = subject.spacing
+        scales.append([1.0] * has_channels + [*depth, height * step, width * step])
+        if max(level.shape[-2:]) <= _SMALLEST:
+            break
+        step *= 2
+    axes = "c" * has_channels + subject.axes
+    group.attrs["multiscales"] = multiscales(name, axes, scales, subject.unit)
+
+
+def _channels(subject: Subject) -> list[dict[str, Any]]:
+    assert subject.image is not None
+    described = []
+    for i, (name, channel) in enumerate(zip(subject.channel_names, subject.image, strict=True)):
+        finite = channel[np.isfinite(channel)].astype(np.float64)
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        window = {"min": low, "max": high, "start": low, "end": high}
+        color = _COLORS[i % len(_COLORS)]
+        described.append({"label": name, "color": color, "active": True, "window": window})
+    return described

@@ -1,0 +1,85 @@
+"""What a file says of where it comes from: its place on the map, or else its pixel size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.export.label_files import read_provenance
+from napari_superpixels.export.pixel_size import read_pixel_size
+from napari_superpixels.export.place import Place, is_placed, read_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is known of the pixels of an image.
+
+    Attributes
+    ----------
+    place : Place or None
+        Where they lie on the map.
+    pixel_size : tuple of float or None
+        Size along each axis, where there is no place.
+    unit : str or None
+        Unit of `pixel_size`.
+    """
+
+    place: Place | None = None
+    pixel_size: tuple[float, ...] | None = None
+    unit: str | None = None
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Origin:
+        """Take it from a label file's provenance or a layer's metadata.
+
+        Parameters
+        ----------
+        known : mapping
+            Plain values: place, or pixel_size and unit; others do not count.
+
+        Returns
+        -------
+        Origin
+            Empty where there are none.
+        """
+        if known.get("place"):
+            return cls(Place.from_dict(known["place"]))
+        if known.get("pixel_size") and known.get("unit"):
+            return cls(None, tuple(map(float, known["pixel_size"])), str(known["unit"]))
+        return cls()
+
+
+def read_origin(path: Path, ndim: int) -> Origin:
+    """Read what a file says.
+
+    Parameters
+    ----------
+    path : Path
+        Any image or label file.
+    ndim : int
+        2 for the size of a pixel (y, x), 3 for that of a voxel (z, y, x).
+
+    Returns
+    -------
+    Origin
+        From a GeoTIFF's tags, from OME or ImageJ metadata, or from the provenance that labels of
+        this package have; empty where there is none of these.
+
+    Raises
+    ------
+    ExportError
+        If it is a GeoTIFF and rasterio is not installed.
+    """
+    if is_placed(path):
+        return Origin(read_place(path))
+    size = read_pixel_size(path, ndim)
+    if size is not None:
+        return Origin(None, *size)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return Origin()
+    found = Origin.from_dict(read_provenance(path))
+    return Origin() if found.pixel_size and len(found.pixel_size) != ndim else found

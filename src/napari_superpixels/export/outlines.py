@@ -1,0 +1,43 @@
+"""Superpixels as polygons along the pixels' edges, with holes and separate parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.export.whole import need
+
+if TYPE_CHECKING:
+    from napari_superpixels.export.subject import Subject
+
+Ring = list[tuple[float, float]]
+Part = list[Ring]
+
+
+def outlines(subject: Subject, extra: str) -> list[list[Part]]:
+    """Trace each superpixel.
+
+    Parameters
+    ----------
+    subject : Subject
+        One plane of labels.
+    extra : str
+        Extra of this package that the format needs, for the message where it is missing.
+
+    Returns
+    -------
+    list of list of list of list of (float, float)
+        For each superpixel, in the order of `Subject.ids`: its parts (pixels that share an edge
+        belong together), each a closed outer ring and then those of its holes. Points are
+        (column, row) of pixels' corners; (0, 0) is the outer corner of the first pixel.
+
+    Raises
+    ------
+    ExportError
+        If rasterio is not installed.
+    """
+    features: Any = need("rasterio.features", extra)
+    parts: list[list[Part]] = [[] for _ in subject.ids]
+    ranks = subject.ranks
+    for shape, rank in features.shapes(ranks, mask=ranks > 0, connectivity=4):
+        parts[int(rank) - 1].append(shape["coordinates"])
+    return parts

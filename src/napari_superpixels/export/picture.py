@@ -1,0 +1,67 @@
+"""The image with the superpixels' borders drawn in, for a slide or a paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import imageio.v3 as iio
+import numpy as np
+from skimage.segmentation import find_boundaries
+
+from napari_superpixels.export.whole import ExportError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels.export.subject import Subject
+
+_YELLOW = (255, 230, 0)
+_RANGE = (1, 99)  # percentiles that become black and white
+
+
+def write_picture(path: Path, subject: Subject) -> None:
+    """Write a PNG of the size of the image; the first pixels past a border are yellow.
+
+    Three channels are red, green and blue, each stretched between its 1st and 99th percentile
+    unless the image holds bytes; otherwise the mean of all channels, stretched, is grey.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        One plane of labels, with an image.
+
+    Raises
+    ------
+    ExportError
+        If there is no image, or the labels have a depth.
+    """
+    subject.need_plane("PNG")
+    if subject.image is None:
+        raise ExportError("a picture shows the borders on the image: give it with --image (image=)")
+    picture = _as_rgb(subject.image)
+    picture[find_boundaries(subject.ranks, connectivity=1, mode="inner")] = _YELLOW
+    path.write_bytes(iio.imwrite("<bytes>", picture, extension=".png"))
+
+
+def _as_rgb(channels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    if len(channels) == 3 and channels.dtype == np.uint8:
+        return np.moveaxis(channels, 0, -1).astype(np.uint8)
+    values = channels.astype(np.float64)
+    if len(channels) != 3:
+        stretched = np.stack([_stretch(channel) for channel in values])
+        values = np.repeat(stretched.mean(0, keepdims=True), 3, axis=0)
+    return np.stack([_stretch(channel) * 255 for channel in values], -1).round().astype(np.uint8)
+
+
+def _stretch(channel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """To 0...1; what is no number becomes 0."""
+    finite = np.isfinite(channel)
+    if not finite.any():
+        return np.zeros_like(channel)
+    low, high = np.percentile(channel[finite], _RANGE)
+    width = high - low or 1.0
+    return np.where(finite, (channel - low) / width, 0.0).clip(0, 1)

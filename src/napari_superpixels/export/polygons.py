@@ -1,0 +1,108 @@
+"""Superpixels as polygons with their measurements: GeoJSON and GeoPackage."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.export.outlines import outlines
+from napari_superpixels.export.table import measure
+from napari_superpixels.export.whole import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_superpixels.export.subject import Subject
+
+LAYER = "superpixels"
+_WGS84 = "EPSG:4326"
+_DECIMALS = 9  # of a degree: a tenth of a millimetre
+
+
+def polygons(subject: Subject) -> Any:
+    """Make a table of polygons.
+
+    Parameters
+    ----------
+    subject : Subject
+        One plane of labels.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        A row a superpixel: the columns of `table.measure` and a MultiPolygon along the pixels'
+        edges, on the map, or where there is none in pixels (x to the right, y down, (0, 0) the
+        outer corner of the first pixel). Touching corners do not join parts.
+
+    Raises
+    ------
+    ExportError
+        If the labels have a depth, or a library is not installed.
+    """
+    subject.need_plane("a file of polygons")
+    geopandas, shapely = need("geopandas", "geo"), need("shapely", "geo")
+    need("pyogrio", "geo")
+    shapes = [
+        shapely.MultiPolygon([(rings[0], rings[1:]) for rings in parts])
+        for parts in outlines(subject, "geo")
+    ]
+    frame = geopandas.GeoDataFrame(measure(subject), geometry=shapes)
+    if subject.place is not None:
+        a, b, c, d, e, f = subject.place.transform
+        frame.geometry = frame.affine_transform([a, b, d, e, c, f])
+        frame = frame.set_crs(subject.place.crs)
+    return frame
+
+
+def write_geopackage(path: Path, subject: Subject) -> None:
+    """Write polygons in the CRS of the labels.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        One plane of labels.
+
+    Raises
+    ------
+    ExportError
+        If the labels have a depth, or a library is not installed.
+    """
+    _write(polygons(subject), path, "GPKG", layer=LAYER)
+
+
+def write_geojson(path: Path, subject: Subject) -> None:
+    """Write polygons in WGS84 longitude and latitude, as RFC 7946 wants it.
+
+    Where the labels have no CRS, in the coordinates that they have: of the map, or in pixels.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        One plane of labels.
+
+    Raises
+    ------
+    ExportError
+        If the labels have a depth, or a library is not installed.
+    """
+    frame = polygons(subject)
+    options: dict[str, str | int] = {"COORDINATE_PRECISION": _DECIMALS}
+    if frame.crs is not None:
+        frame = frame.to_crs(_WGS84)
+        options["RFC7946"] = "YES"
+    _write(frame, path, "GeoJSON", layer=LAYER, **options)
+
+
+def _write(frame: Any, path: Path, driver: str, **options: str | int) -> None:
+    # By way of the memory: on a full disk, GDAL closes half a file without an error.
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # Pixels have no CRS, and a map may lack one: that is known.
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
+        frame.to_file(file, driver=driver, engine="pyogrio", **options)
+    path.write_bytes(file.getbuffer())

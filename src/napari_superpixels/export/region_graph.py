@@ -1,0 +1,99 @@
+"""The graph of neighbours: GraphML, and its edges as CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from napari_superpixels.export.table import measure
+from napari_superpixels.graph import adjacency, border_lengths, border_steps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_superpixels.export.subject import Subject
+
+
+def edges(subject: Subject) -> pd.DataFrame:
+    """Describe each pair of neighbours.
+
+    Parameters
+    ----------
+    subject : Subject
+        Labels, image, pixel size.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair: ``label_a`` < ``label_b``; ``border``, the length along the pixels' edges
+        (in a volume the area of the common faces) in ``unit``; and, with an image, ``mean_step``:
+        the Euclidean difference over all channels between the pixels on both sides, averaged over
+        the border.
+    """
+    pairs, count = adjacency(subject.ranks)
+    columns = {
+        "label_a": subject.ids[pairs[:, 0] - 1],
+        "label_b": subject.ids[pairs[:, 1] - 1],
+        "border": border_lengths(subject.ranks, pairs, subject.spacing),
+        "unit": np.full(len(pairs), subject.unit, object),
+    }
+    if subject.image is not None:
+        values = subject.image.astype(np.float64)
+        columns["mean_step"] = border_steps(subject.ranks, values, pairs) / count
+    return pd.DataFrame(columns)
+
+
+def region_graph(subject: Subject) -> nx.Graph:
+    """Build the graph of neighbours.
+
+    Parameters
+    ----------
+    subject : Subject
+        Labels, image, pixel size.
+
+    Returns
+    -------
+    networkx.Graph
+        A node a superpixel, named by its label and with the columns of `table.measure`; an edge a
+        pair of neighbours, with ``border`` and ``mean_step`` of `edges`.
+    """
+    graph = nx.Graph(unit=subject.unit)
+    nodes = measure(subject).drop(columns=["neighbours", "unit"])
+    for row in nodes.to_dict("records"):
+        graph.add_node(int(row.pop("label")), **{str(name): value for name, value in row.items()})
+    for row in edges(subject).drop(columns="unit").to_dict("records"):
+        graph.add_edge(
+            int(row.pop("label_a")),
+            int(row.pop("label_b")),
+            **{str(name): value for name, value in row.items()},
+        )
+    return graph
+
+
+def write_graphml(path: Path, subject: Subject) -> None:
+    """Write the graph as GraphML.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        What to describe.
+    """
+    nx.write_graphml(region_graph(subject), path)
+
+
+def write_edges(path: Path, subject: Subject) -> None:
+    """Write the edges as CSV.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        What to describe.
+    """
+    edges(subject).to_csv(path, index=False)

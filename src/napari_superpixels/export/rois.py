@@ -1,0 +1,75 @@
+"""Superpixels as ImageJ ROIs: a zip for the ROI Manager."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_superpixels.export.outlines import outlines
+from napari_superpixels.export.whole import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels.export.outlines import Part
+    from napari_superpixels.export.subject import Subject
+
+_MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # of java.awt.geom.PathIterator
+
+
+def write_rois(path: Path, subject: Subject) -> None:
+    """Write a ROI for each superpixel, named by its label.
+
+    One part without holes is a polygon; anything else one composite ROI.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        One plane of labels.
+
+    Raises
+    ------
+    ExportError
+        If the labels have a depth, or a library is not installed.
+    """
+    subject.need_plane("a ROI zip")
+    roifile = need("roifile", "export")
+    width = len(str(subject.ids[-1]))  # so that names sort as numbers do
+    rois = [
+        _roi(roifile, f"{label:0{width}d}", parts)
+        for label, parts in zip(subject.ids, outlines(subject, "export"), strict=True)
+    ]
+    roifile.roiwrite(path, rois, mode="w")
+
+
+def _roi(roifile: Any, name: str, parts: list[Part]) -> Any:
+    rings = [np.array(ring) for part in parts for ring in part]
+    if len(rings) == 1:
+        # ImageJ closes it by itself. “Traced” is what its wand makes: along pixels' edges.
+        roi = roifile.ImagejRoi.frompoints(rings[0][:-1].astype(np.int32), name=name)
+        roi.roitype = roifile.ROI_TYPE.TRACED
+        return roi
+    corners = np.concatenate(rings).astype(int)
+    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    path = np.concatenate([_path(ring) for ring in rings])
+    return roifile.ImagejRoi(
+        roitype=roifile.ROI_TYPE.RECT,
+        name=name,
+        left=left,
+        top=top,
+        right=right,
+        bottom=bottom,
+        shape_roi_size=len(path),
+        multi_coordinates=path,
+    )
+
+
+def _path(ring: NDArray[np.float64]) -> NDArray[np.float32]:
+    kind = np.full(len(ring) - 1, _LINE)
+    kind[0] = _MOVE
+    return np.append(np.column_stack([kind, ring[:-1]]), _CLOSE).astype(np.float32)

@@ -1,0 +1,193 @@
+"""What is exported: a label map, the image under it, and how large and where its pixels are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.export.label_files import compact
+from napari_superpixels.export.pixel_size import short_unit
+from napari_superpixels.export.whole import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_superpixels.export.place import Place
+
+PIXEL = "pixel"
+
+
+class SubjectError(SuperpixelError, ValueError):
+    """Labels, image and pixel size do not fit together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A label map with what is known about it; build it with `subject_of`.
+
+    Attributes
+    ----------
+    labels : ndarray of uint16 or uint32, shape (H, W) or (D, H, W)
+        Superpixels; 0 is outside.
+    image : ndarray, shape (C, H, W) or (C, D, H, W), or None
+        Image under the labels, channels first.
+    channel_names : tuple of str
+        One name a channel.
+    pixel_size : tuple of float or None
+        Size of a pixel along each axis of the labels; None if unknown.
+    unit : str
+        Unit of `pixel_size`.
+    place : Place or None
+        Where the labels lie on the map.
+    """
+
+    labels: NDArray[np.unsignedinteger]
+    image: NDArray[np.generic] | None = None
+    channel_names: tuple[str, ...] = ()
+    pixel_size: tuple[float, ...] | None = None
+    unit: str = PIXEL
+    place: Place | None = None
+
+    @property
+    def axes(self) -> str:
+        """Letters of the axes: ``"yx"`` or ``"zyx"``."""
+        return "zyx"[-self.labels.ndim :]
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Size of a pixel along each axis; 1 where it is unknown."""
+        return self.pixel_size or (1.0,) * self.labels.ndim
+
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """The K labels other than 0, ascending."""
+        ids: NDArray[np.int64] = np.unique(self.labels[self.labels != 0]).astype(np.int64)
+        return ids
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int32]:
+        """The label map with ids 1...K in the order of `ids`."""
+        return np.searchsorted(self.ids, self.labels, side="right").astype(np.int32)
+
+    def need_plane(self, format_name: str) -> None:
+        """Refuse a volume for a format that holds planes.
+
+        Parameters
+        ----------
+        format_name : str
+            What is to be written.
+
+        Raises
+        ------
+        ExportError
+            If the labels have a depth.
+        """
+        if self.labels.ndim != 2:
+            raise ExportError(
+                f"{format_name} holds planes, and the labels have the shape {self.labels.shape}: "
+                "choose one plane with --plane (labels[i])"
+            )
+
+
+def subject_of(
+    labels: ArrayLike,
+    image: ArrayLike | None = None,
+    *,
+    channel_axis: int | None = None,
+    channel_names: Sequence[str] | None = None,
+    pixel_size: Sequence[float] | None = None,
+    unit: str | None = None,
+    place: Place | None = None,
+) -> Subject:
+    """Check what is to be exported, and bring it into one form.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (H, W) or (D, H, W)
+        Superpixels; 0 is outside.
+    image : array_like, optional
+        Image of the same shape, or with a channel axis more.
+    channel_axis : int, optional
+        Axis of `image` that holds channels.
+    channel_names : sequence of str, optional
+        One name a channel.
+    pixel_size : sequence of float, optional
+        Size of a pixel along each axis of the labels. Without it, that of `place` counts.
+    unit : str, optional
+        Unit of `pixel_size`.
+    place : Place, optional
+        Where the labels lie on the map.
+
+    Returns
+    -------
+    Subject
+        Checked.
+
+    Raises
+    ------
+    SubjectError
+        If they do not fit together.
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind not in "biu" or array.ndim not in (2, 3):
+        raise SubjectError(
+            "labels are whole numbers with two axes, or three in a volume; these have the shape "
+            f"{array.shape} and the dtype {array.dtype}"
+        )
+    if not array.any():
+        raise SubjectError(
+            "the label map holds no superpixel, all pixels are 0: segment or paint some first"
+        )
+    if place is not None and place.shape != array.shape[-2:]:
+        raise SubjectError(
+            f"the raster that says where the labels lie has {place.shape} pixels, the labels have "
+            f"{array.shape[-2:]}; give the raster that the labels were made from"
+        )
+    channels, names = None, tuple[str, ...]()
+    if image is not None:
+        channels = _channels_first(np.asarray(image), channel_axis, array.shape)
+        names = _names(channel_names, len(channels), is_rgb=channel_axis in (-1, array.ndim))
+    size = None
+    if pixel_size is not None:
+        size = tuple(float(step) for step in pixel_size)
+        if len(size) != array.ndim or not all(0 < step < np.inf for step in size):
+            raise SubjectError(
+                f"the pixel size needs {array.ndim} numbers above 0, one for each axis of the "
+                f"labels; got {', '.join(map(str, size))}"
+            )
+    elif place is not None and array.ndim == 2:
+        size, unit = place.pixel_size, place.unit
+    unit = short_unit(unit) if size and unit else PIXEL
+    return Subject(compact(array), channels, names, size, unit, place)
+
+
+def _channels_first(
+    image: NDArray[np.generic], channel_axis: int | None, shape: tuple[int, ...]
+) -> NDArray[np.generic]:
+    if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
+        raise SubjectError(f"the image {image.shape} has no axis {channel_axis} for channels")
+    channels = image[None] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
+    if channels.shape[1:] != shape:
+        raise SubjectError(
+            f"the image {channels.shape[1:]} and the labels {shape} differ in shape; where one "
+            "axis holds channels, say which with channel_axis=N"
+        )
+    if channels.dtype.kind not in "biuf":
+        raise SubjectError(f"the image must hold real numbers; it holds {channels.dtype}")
+    return channels
+
+
+def _names(given: Sequence[str] | None, n: int, *, is_rgb: bool) -> tuple[str, ...]:
+    if given is not None:
+        if len(given) != n or len(set(given)) != n:
+            raise SubjectError(f"give {n} different channel names; got {', '.join(given)}")
+        return tuple(given)
+    if is_rgb and n == 3:
+        return ("red", "green", "blue")
+    return tuple(f"channel {i}" for i in range(n)) if n > 1 else ("intensity",)

@@ -1,0 +1,145 @@
+"""One row a superpixel: size, place, perimeter, values, neighbours; as CSV and Parquet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from skimage.measure import regionprops
+
+from napari_superpixels.export.whole import need
+from napari_superpixels.graph import adjacency
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels.export.subject import Subject
+
+PERCENTILES = (5, 50, 95)
+
+
+def measure(subject: Subject) -> pd.DataFrame:
+    """Describe each superpixel.
+
+    Lengths and areas are in the unit of the pixel size, or in pixels where it is unknown.
+
+    Parameters
+    ----------
+    subject : Subject
+        Labels, image, pixel size.
+
+    Returns
+    -------
+    DataFrame
+        One row a superpixel, in ascending order of ``label``:
+
+        - ``area_px`` pixels and ``area``; of a volume ``volume_px`` voxels and ``volume``;
+        - ``centroid_y``, ``centroid_x`` (and ``centroid_z``): mean index of the pixels times the
+          pixel size, so that the centre of the first pixel is 0, as in scikit-image and napari;
+        - ``bbox_y_min``, ``bbox_y_max``, …: first index, and one after the last, times the size;
+        - ``perimeter`` (2D): `skimage.measure.perimeter` (a line through the centres of border
+          pixels) times the pixel size; empty where pixels are not square;
+        - ``unit`` of all these;
+        - ``map_x``, ``map_y`` where the labels lie on a map: the centroid there;
+        - ``mean NAME``, ``std NAME`` (population), ``p5 NAME``, ``p50 NAME``, ``p95 NAME`` of each
+          channel; NaN and infinite values are left out;
+        - ``neighbours``: labels that share a pixel's edge (a voxel's face), separated by ``;``.
+    """
+    columns: dict[str, object] = {"label": subject.ids}
+    columns |= _geometry(subject)
+    if subject.image is not None:
+        for name, channel in zip(subject.channel_names, subject.image, strict=True):
+            columns |= _values(subject, name, channel)
+    columns["neighbours"] = _neighbours(subject)
+    return pd.DataFrame(columns)
+
+
+def _geometry(subject: Subject) -> dict[str, object]:
+    ranks, spacing, axes = subject.ranks, subject.spacing, subject.axes
+    size = "area" if ranks.ndim == 2 else "volume"
+    index = np.arange(1, len(subject.ids) + 1)
+    pixels = np.bincount(ranks.ravel())[1:]
+    columns: dict[str, object] = {f"{size}_px": pixels, size: pixels * np.prod(spacing)}
+    centroid = np.array(ndimage.center_of_mass(np.ones(ranks.shape, bool), ranks, index)).T
+    boxes = ndimage.find_objects(ranks)
+    for axis, (name, step) in enumerate(zip(axes, spacing, strict=True)):
+        columns[f"centroid_{name}"] = centroid[axis] * step
+        columns[f"bbox_{name}_min"] = np.array([box[axis].start for box in boxes]) * step
+        columns[f"bbox_{name}_max"] = np.array([box[axis].stop for box in boxes]) * step
+    if ranks.ndim == 2:
+        is_square = np.isclose(spacing[0], spacing[1])
+        perimeter = np.array([region.perimeter for region in regionprops(ranks)])
+        columns["perimeter"] = perimeter * (spacing[0] if is_square else np.nan)
+    columns["unit"] = subject.unit
+    if subject.place is not None:
+        a, b, c, d, e, f = subject.place.transform
+        y, x = centroid[-2:] + 0.5  # of the map, pixels have corners
+        columns |= {"map_x": a * x + b * y + c, "map_y": d * x + e * y + f}
+    return columns
+
+
+def _values(subject: Subject, name: str, channel: NDArray[np.generic]) -> dict[str, object]:
+    inside = (subject.ranks > 0) & np.isfinite(channel)
+    rank, value = subject.ranks[inside] - 1, channel[inside].astype(np.float64)
+    n = len(subject.ids)
+    count = np.bincount(rank, minlength=n)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: no value is known
+        mean = np.bincount(rank, value, n) / count
+        variance = np.bincount(rank, (value - mean[rank]) ** 2, n) / count
+    columns: dict[str, object] = {f"mean {name}": mean, f"std {name}": np.sqrt(variance)}
+    ordered = np.append(value[np.lexsort((value, rank))], np.nan)
+    first = np.cumsum(count) - count
+    for percent in PERCENTILES:
+        # As np.percentile: linear between the two nearest of the ordered values.
+        position = (count - 1).clip(0) * (percent / 100)
+        below = np.floor(position).astype(np.int64)
+        above = np.minimum(below + 1, (count - 1).clip(0))
+        low, high = ordered[first + below], ordered[first + above]
+        between = low + (high - low) * (position - below)
+        columns[f"p{percent} {name}"] = np.where(count > 0, between, np.nan)
+    return columns
+
+
+def _neighbours(subject: Subject) -> list[str]:
+    pairs, _ = adjacency(subject.ranks)
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    both = both[np.lexsort((both[:, 1], both[:, 0]))]
+    names = subject.ids[both[:, 1] - 1].astype(str)
+    ends = np.searchsorted(both[:, 0], np.arange(2, len(subject.ids) + 1))
+    return [";".join(part) for part in np.split(names, ends)]
+
+
+def write_csv(path: Path, subject: Subject) -> None:
+    """Write the table as CSV (UTF-8, a comma, a point).
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        What to describe.
+    """
+    measure(subject).to_csv(path, index=False)
+
+
+def write_parquet(path: Path, subject: Subject) -> None:
+    """Write the table as Parquet.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    subject : Subject
+        What to describe.
+
+    Raises
+    ------
+    ExportError
+        If pyarrow is not installed.
+    """
+    need("pyarrow", "export")
+    measure(subject).to_parquet(path, engine="pyarrow", index=False)

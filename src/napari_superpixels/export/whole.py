@@ -1,0 +1,113 @@
+"""A file or folder appears under its final name when it is whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.errors import SuperpixelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, or write to another disk",
+    errno.EDQUOT: "free some space, or write to another disk",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+    errno.ENOENT: "make the folder first",
+    errno.ENOTDIR: "choose another folder: a part of this name is a file",
+}
+
+
+class ExportError(SuperpixelError):
+    """A file cannot be written; the message names it and the reason."""
+
+
+@contextmanager
+def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary place beside `path`; what is there takes its name once the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        Final name of a file or folder.
+    overwrite : bool
+        Replace what has that name.
+
+    Yields
+    ------
+    Path
+        Where to write: the same name in a temporary folder, which is removed in any case.
+
+    Raises
+    ------
+    ExportError
+        If there is something already, or it cannot be written; one raised in the block gets the
+        file's name put before it.
+    """
+    try:
+        if path.exists() and not overwrite:
+            raise ExportError("exists already; use --force (overwrite=True) to replace it")
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
+            partial = Path(folder) / path.name
+            yield partial
+            _rename(partial, path, aside=Path(folder) / "replaced")
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        remedy = _REMEDIES.get(error.errno or 0, "check the disk, or choose another folder")
+        raise ExportError(f"{path}: cannot be written ({reason}); {remedy}") from error
+    except RuntimeError as error:  # what GDAL's errors are
+        raise ExportError(
+            f"{path}: cannot be written ({error}); check the disk, or choose another folder"
+        ) from error
+
+
+def _rename(partial: Path, path: Path, aside: Path) -> None:
+    if not (path.is_dir() and partial.is_dir()):
+        partial.replace(path)
+        return
+    path.rename(aside)  # a folder takes no other's place
+    try:
+        partial.rename(path)
+    except OSError:
+        aside.rename(path)
+        raise
+
+
+def need(module: str, extra: str) -> Any:
+    """Import an optional library.
+
+    Parameters
+    ----------
+    module : str
+        What to import.
+    extra : str
+        Extra of this package that installs it.
+
+    Returns
+    -------
+    module
+        Imported.
+
+    Raises
+    ------
+    ExportError
+        If it is not installed; the message says what to install.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        library = module.partition(".")[0]
+        raise ExportError(
+            f"this needs {library}, which is not installed: "
+            f'pip install "napari-superpixels[{extra}]"'
+        ) from error

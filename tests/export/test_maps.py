@@ -1,0 +1,200 @@
+"""GeoTIFF, GeoPackage and GeoJSON, read back by rasterio, geopandas and json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from rasterio.features import rasterize
+
+from napari_superpixels.export import ExportError, export_labels
+from napari_superpixels.export.place import Place, is_placed, read_place
+from napari_superpixels.export.subject import SubjectError
+
+UTM = "EPSG:32633"
+CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)
+TURNED = (0.3, 0.4, 412_000.0, 0.4, -0.3, 5_800_000.0)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A GeoTIFF of the shape of `labels`, with pixels of half a metre."""
+    path = tmp_path / "source.tif"
+    write_raster(path, CORNER)
+    return path
+
+
+def write_raster(path, transform, crs=UTM):
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=16,
+        height=12,
+        count=1,
+        dtype="uint8",
+        crs=crs,
+        transform=rasterio.Affine(*transform),
+    ) as raster:
+        raster.write(np.ones((12, 16), np.uint8), 1)
+
+
+@pytest.mark.parametrize("transform", [CORNER, TURNED])
+def test_geotiff_lies_where_its_source_lies(tmp_path, labels, transform):
+    write_raster(tmp_path / "source.tif", transform)
+    path = tmp_path / "labels.tif"
+    export_labels(path, labels, like=tmp_path / "source.tif")
+    with rasterio.open(path) as raster:
+        np.testing.assert_array_equal(raster.read(1), labels)
+        assert raster.crs == rasterio.CRS.from_user_input(UTM)
+        np.testing.assert_allclose(tuple(raster.transform)[:6], transform, atol=1e-12)
+        assert raster.nodata == 0
+        assert raster.dtypes == ("uint16",)
+        assert raster.block_shapes == [(256, 256)] or raster.is_tiled
+    export_labels(path, labels * 10_000, like=path, overwrite=True)
+    with rasterio.open(path) as raster:
+        assert raster.dtypes == ("uint32",)
+        np.testing.assert_array_equal(raster.read(1), labels * 10_000)
+
+
+@pytest.mark.parametrize("name", ["map.gpkg", "map.geojson"])
+def test_polygons_lie_where_the_pixels_lie(tmp_path, labels, image, source, name):
+    path = tmp_path / name
+    export_labels(path, labels, image, channel_axis=-1, like=source)
+    frame = geopandas.read_file(path)
+    assert frame.crs == ("EPSG:4326" if name.endswith("json") else UTM)
+    assert frame["label"].tolist() == [5, 7, 9, 70]
+    assert frame["mean channel 1"].iloc[2] == pytest.approx(image[labels == 9][:, 1].mean())
+    assert set(frame["unit"]) == {"m"}
+    on_map = frame.to_crs(UTM)
+    # GeoJSON keeps a tenth of a millimetre, GeoPackage everything.
+    precision = 1e-3 if name.endswith("json") else 1e-9
+    np.testing.assert_allclose(on_map.area, frame["area_px"] * 0.25, rtol=precision)
+    np.testing.assert_allclose(frame["area"], frame["area_px"] * 0.25)
+    assert on_map.is_valid.all()
+    shapes = zip(on_map.geometry, frame["label"], strict=True)
+    burnt = rasterize(shapes, labels.shape, transform=rasterio.Affine(*CORNER))
+    np.testing.assert_array_equal(burnt, labels)
+    inside = shapely.points(frame["map_x"], frame["map_y"])
+    assert on_map.geometry[3].contains(inside[3])
+
+
+def test_geojson_follows_its_standard(tmp_path, labels, source):
+    path = tmp_path / "map.geojson"
+    export_labels(path, labels, like=source)
+    text = json.loads(path.read_text(encoding="utf-8"))
+    assert "crs" not in text
+    for feature in text["features"]:
+        for outer, *holes in feature["geometry"]["coordinates"]:
+            assert shapely.LinearRing(outer).is_ccw
+            assert not any(shapely.LinearRing(hole).is_ccw for hole in holes)
+            longitude, latitude = outer[0]
+            assert 13 < longitude < 14
+            assert 52 < latitude < 53
+    seven = text["features"][1]["geometry"]
+    assert seven["type"] == "MultiPolygon"
+    assert sorted(len(rings) for rings in seven["coordinates"]) == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["cells.gpkg", "cells.geojson"])
+def test_polygons_off_the_map_are_in_pixels(tmp_path, labels, name):
+    path = tmp_path / name
+    export_labels(path, labels, pixel_size=(0.5, 0.25), unit="um")
+    frame = geopandas.read_file(path)
+    np.testing.assert_array_equal(shapely.area(frame.geometry.to_numpy()), frame["area_px"])
+    np.testing.assert_allclose(frame["area"], frame["area_px"] * 0.125)
+    assert frame.total_bounds.tolist() == [0, 0, 15, 12]
+    burnt = rasterize(zip(frame.geometry, frame["label"], strict=True), labels.shape)
+    np.testing.assert_array_equal(burnt, labels)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    arrays(np.uint16, (7, 6), elements=st.sampled_from([0, 1, 2, 500])),
+    st.sampled_from([CORNER, TURNED]),
+)
+def test_areas_are_pixel_counts_on_any_map(tmp_path_factory, labels, transform):
+    if not labels.any():
+        return
+    path = tmp_path_factory.mktemp("maps") / "m.gpkg"
+    export_labels(path, labels, place=Place(labels.shape, transform, UTM, "m"))
+    frame = geopandas.read_file(path)
+    assert frame.is_valid.all()
+    ids, counts = np.unique(labels[labels > 0], return_counts=True)
+    assert frame["label"].tolist() == ids.tolist()
+    np.testing.assert_allclose(frame.area, counts * 0.25, rtol=1e-7)
+
+
+def test_places(tmp_path, labels, source):
+    assert is_placed(source)
+    place = read_place(source)
+    assert place.transform == CORNER
+    assert place.unit == "m"
+    assert place.pixel_size == (0.5, 0.5)
+    known = json.loads(json.dumps(asdict(place)))
+    assert Place.from_dict(known) == place
+    export_labels(tmp_path / "a.tif", labels, place=known)
+    assert read_place(tmp_path / "a.tif") == place
+    degrees = tmp_path / "degrees.tif"
+    write_raster(degrees, (1e-5, 0, 13, 0, -1e-5, 52), "EPSG:4326")
+    assert read_place(degrees).pixel_size is None
+    export_labels(tmp_path / "t.geojson", labels, like=degrees)
+    frame = geopandas.read_file(tmp_path / "t.geojson")
+    assert set(frame["unit"]) == {"pixel"}
+    area = shapely.area(frame.geometry.to_numpy())
+    np.testing.assert_allclose(area, frame["area_px"] * 1e-10, rtol=1e-4)
+    with pytest.raises(SubjectError, match=r"has \(12, 16\) pixels, the labels have \(12, 15\)"):
+        export_labels(tmp_path / "b.tif", labels[:, 1:], like=source)
+
+
+def test_a_map_without_a_crs_keeps_its_coordinates(tmp_path, labels):
+    write_raster(tmp_path / "local.tif", (2, 0, 10, 0, -2, 90), None)
+    place = read_place(tmp_path / "local.tif")
+    assert (place.crs, place.pixel_size, place.unit) == (None, (2, 2), "map unit")
+    for name in ("local.geojson", "local.gpkg"):
+        export_labels(tmp_path / name, labels, place=place)
+        bounds = geopandas.read_file(tmp_path / name).total_bounds
+        assert bounds.tolist() == [10, 66, 40, 90]
+    export_labels(tmp_path / "labels.tif", labels, place=place)
+    assert read_place(tmp_path / "labels.tif") == place
+
+
+def test_files_without_a_place_are_told(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "plain.tif", np.ones((4, 5), np.uint8))
+    (tmp_path / "bad.tif").write_bytes(b"nonsense")
+    assert not is_placed(tmp_path / "plain.tif")
+    assert not is_placed(tmp_path / "bad.tif")
+    assert not is_placed(tmp_path / "plain.png")
+    with pytest.raises(ExportError, match=r"plain\.tif: does not say where on the map .* --like"):
+        read_place(tmp_path / "plain.tif")
+    with pytest.raises(ExportError, match=r"bad\.tif: cannot be read as a raster"):
+        read_place(tmp_path / "bad.tif")
+
+
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [
+        ("rasterio", "m.tif"),
+        ("rasterio.features", "m.gpkg"),
+        ("geopandas", "m.gpkg"),
+        ("pyogrio", "m.geojson"),
+        ("shapely", "m.geojson"),
+    ],
+)
+def test_a_missing_library_is_named(tmp_path, labels, monkeypatch, library, name):
+    place = Place(labels.shape, CORNER, UTM, "m")
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    words = rf"{name}: this needs {library.partition('.')[0]}, .*\[geo\]"
+    with pytest.raises(ExportError, match=words):
+        export_labels(tmp_path / name, labels, place=place)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,231 @@
+"""TIFF, OME-TIFF, OME-Zarr, ROIs and picture, read back by the software that they are for."""
+
+from __future__ import annotations
+
+import imageio.v3 as iio
+import numpy as np
+import pandas as pd
+import pytest
+import roifile
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
+from skimage.measure import points_in_poly
+from skimage.segmentation import find_boundaries
+from yaozarrs import validate_zarr_store
+
+from napari_superpixels.export import ExportError, export_labels
+from napari_superpixels.export.pixel_size import read_pixel_size
+
+UM = {"pixel_size": (0.5, 0.25), "unit": "um"}
+
+
+def test_tiff_for_imagej(tmp_path, labels):
+    path = tmp_path / "labels.tif"
+    export_labels(path, labels, **UM)
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.is_imagej
+        np.testing.assert_array_equal(tiff.asarray(), labels)
+        assert tiff.pages.first.dtype == np.uint16
+        assert tiff.imagej_metadata["unit"] == "um"
+        across, per_um = tiff.pages.first.tags["XResolution"].value
+        assert across / per_um == pytest.approx(4)
+    size, unit = read_pixel_size(path, 2)
+    assert size == pytest.approx((0.5, 0.25))
+    assert unit == "um"
+
+
+def test_volume_for_imagej_and_ome(tmp_path, rng):
+    volume = rng.integers(0, 9, (3, 8, 9))
+    for name in ("volume.tif", "volume.ome.tif"):
+        export_labels(tmp_path / name, volume, pixel_size=(2, 0.5, 0.25), unit="um")
+        with tifffile.TiffFile(tmp_path / name) as tiff:
+            assert tiff.series[0].axes == "ZYX"
+            np.testing.assert_array_equal(tiff.asarray(), volume)
+        size, unit = read_pixel_size(tmp_path / name, 3)
+        assert size == pytest.approx((2, 0.5, 0.25))
+        assert unit == "um"
+
+
+def test_labels_above_16_bits(tmp_path, labels):
+    many = labels * 3000
+    export_labels(tmp_path / "many.tif", many)
+    stored = tifffile.imread(tmp_path / "many.tif")
+    assert stored.dtype == np.float32
+    np.testing.assert_array_equal(stored, many)
+    export_labels(tmp_path / "many.ome.tif", many * 10_000)
+    stored = tifffile.imread(tmp_path / "many.ome.tif")
+    assert stored.dtype == np.uint32
+    np.testing.assert_array_equal(stored, many * 10_000)
+    with pytest.raises(ExportError, match=r"up to 16777216; write \.ome\.tif"):
+        export_labels(tmp_path / "most.tif", many * 10_000)
+
+
+def test_ome_tiff(tmp_path, labels):
+    path = tmp_path / "labels.ome.tif"
+    export_labels(path, labels, **UM)
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.is_ome
+        np.testing.assert_array_equal(tiff.asarray(), labels)
+        image = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
+    assert image["Pixels"]["PhysicalSizeX"] == 0.25
+    assert image["Pixels"]["PhysicalSizeY"] == 0.5
+    assert image["Pixels"]["PhysicalSizeXUnit"] == "µm"
+    export_labels(path, labels, overwrite=True)
+    assert read_pixel_size(path, 2) is None
+
+
+@pytest.mark.parametrize("unit", ["micrometer", "µm", "micron"])
+def test_units_are_written_in_one_way(tmp_path, labels, unit):
+    names = ("t.csv", "t.tif", "t.ome.tif", "t.zarr")
+    for name in names:
+        export_labels(tmp_path / name, labels, pixel_size=(0.5, 0.5), unit=unit)
+    assert set(pd.read_csv(tmp_path / "t.csv")["unit"]) == {"um"}
+    assert read_pixel_size(tmp_path / "t.tif", 2)[1] == "um"
+    assert read_pixel_size(tmp_path / "t.ome.tif", 2)[1] == "um"
+    assert nodes_of(tmp_path / "t.zarr")[0].metadata["axes"][0]["unit"] == "micrometer"
+    # A unit that OME does not know would make the file invalid.
+    export_labels(tmp_path / "s.ome.tif", labels, pixel_size=(0.5, 0.5), unit="sword")
+    assert read_pixel_size(tmp_path / "s.ome.tif", 2) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("plain.tif", {}),
+        ("print.tif", {"resolution": (72, 72), "resolutionunit": "INCH"}),
+        ("none.tif", {"imagej": True}),
+        ("half.ome.tif", {"ome": True, "metadata": {"PhysicalSizeX": 2.0}}),
+    ],
+)
+def test_tiffs_without_a_pixel_size(tmp_path, name, options):
+    tifffile.imwrite(tmp_path / name, np.ones((4, 5), np.uint8), **options)
+    assert read_pixel_size(tmp_path / name, 2) is None
+
+
+def test_no_pixel_size_in_what_is_no_tiff(tmp_path):
+    (tmp_path / "bad.tif").write_bytes(b"II*\0bad")
+    assert read_pixel_size(tmp_path / "bad.tif", 2) is None
+    assert read_pixel_size(tmp_path / "labels.png", 2) is None
+
+
+def nodes_of(path):
+    """What the ome-zarr library reads, of a folder that follows the specification's schema."""
+    location = parse_url(path)
+    assert location is not None
+    validate_zarr_store(str(path))
+    return list(Reader(location)())
+
+
+def test_ome_zarr_beside_its_image(tmp_path, rng):
+    labels = np.arange(600 * 700).reshape(600, 700) // 7000 + 1
+    image = rng.integers(0, 4000, (2, 600, 700)).astype(np.uint16)
+    path = tmp_path / "cells.zarr"
+    names = ["DAPI", "actin"]
+    export_labels(path, labels, image, channel_axis=0, channel_names=names, **UM)
+    picture, _, drawn = nodes_of(path)
+    assert [axis["name"] for axis in picture.metadata["axes"]] == ["c", "y", "x"]
+    assert picture.metadata["channel_names"] == names
+    np.testing.assert_array_equal(picture.data[0], image)
+    assert [axis.get("unit") for axis in drawn.metadata["axes"]] == ["micrometer", "micrometer"]
+    assert [level.shape for level in drawn.data] == [(600, 700), (300, 350), (150, 175)]
+    assert [level.shape[1:] for level in picture.data] == [level.shape for level in drawn.data]
+    assert drawn.data[0].dtype == np.uint16
+    assert drawn.data[0].chunksize == (512, 512)
+    assert picture.data[0].chunksize == (1, 512, 512)
+    for step, level, transform in zip(
+        (1, 2, 4), drawn.data, drawn.metadata["coordinateTransformations"], strict=True
+    ):
+        np.testing.assert_array_equal(level, labels[::step, ::step])
+        assert transform == [{"type": "scale", "scale": [0.5 * step, 0.25 * step]}]
+    last = picture.metadata["coordinateTransformations"][2]
+    assert last == [{"type": "scale", "scale": [1, 2, 1]}]
+
+
+def test_ome_zarr_of_labels_alone_and_of_a_volume(tmp_path, labels, rng):
+    export_labels(tmp_path / "alone.zarr", labels)
+    (node,) = nodes_of(tmp_path / "alone.zarr")
+    np.testing.assert_array_equal(node.data[0], labels)
+    assert "unit" not in node.metadata["axes"][0]
+
+    volume = rng.integers(0, 2**20, (3, 8, 9))
+    path = tmp_path / "volume.zarr"
+    export_labels(path, volume, volume > 9, pixel_size=(2, 0.5, 0.5), unit="um")
+    picture, _, drawn = nodes_of(path)
+    np.testing.assert_array_equal(drawn.data[0], volume)
+    np.testing.assert_array_equal(picture.data[0], volume > 9)
+    assert drawn.metadata["coordinateTransformations"][0][0]["scale"] == [2, 0.5, 0.5]
+    # Again: the old folder goes, whole.
+    export_labels(path, volume[:2], overwrite=True)
+    (node,) = nodes_of(path)
+    np.testing.assert_array_equal(node.data[0], volume[:2])
+    assert not (path / "labels").exists()
+
+
+def painted(rois, shape):
+    """Fill ROIs as ImageJ does: by the even-odd rule, at the pixels' centres."""
+    centres = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), -1) + 0.5
+    found = np.zeros(shape, np.int64)
+    for roi in rois:
+        inside = np.zeros(shape, bool)
+        for ring in roi.coordinates(multi=True):
+            inside ^= points_in_poly(centres.reshape(-1, 2), ring).reshape(shape)
+        assert not found[inside].any()
+        found[inside] = int(roi.name)
+    return found
+
+
+def test_rois(tmp_path, labels):
+    path = tmp_path / "cells.zip"
+    export_labels(path, labels)
+    rois = roifile.roiread(path)
+    assert [roi.name for roi in rois] == ["05", "07", "09", "70"]
+    assert [roi.composite for roi in rois] == [True, True, True, True]
+    np.testing.assert_array_equal(painted(rois, labels.shape), labels)
+    seven = rois[1]
+    assert (seven.left, seven.top, seven.right, seven.bottom) == (3, 3, 7, 7)
+
+    export_labels(path, labels == 70, overwrite=True)
+    export_labels(path, np.tril(np.ones((4, 4), int), 1), overwrite=True)
+    (roi,) = roifile.roiread(path)
+    assert roi.roitype == roifile.ROI_TYPE.TRACED
+    np.testing.assert_array_equal(painted([roi], (4, 4)), np.tril(np.ones((4, 4), int), 1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(arrays(np.uint16, (7, 6), elements=st.sampled_from([0, 1, 2, 500])))
+def test_rois_of_any_map_hold_its_pixels(tmp_path_factory, labels):
+    if labels.any():
+        path = tmp_path_factory.mktemp("rois") / "r.zip"
+        export_labels(path, labels)
+        np.testing.assert_array_equal(painted(roifile.roiread(path), labels.shape), labels)
+
+
+def test_picture(tmp_path, labels, image, tiles_image):
+    path = tmp_path / "borders.png"
+    stripes = np.arange(48 * 64).reshape(48, 64) // 640 + 1
+    export_labels(path, stripes, tiles_image, channel_axis=-1)
+    picture = iio.imread(path)
+    border = find_boundaries(stripes, 1, "inner")
+    assert (picture[border] == (255, 230, 0)).all()
+    np.testing.assert_array_equal(picture[~border], tiles_image[~border])
+    for other in (image, image[..., 0], np.full(labels.shape, np.nan), image[..., [0, 0, 1]]):
+        axis = -1 if other.ndim == 3 else None
+        export_labels(path, labels, other, channel_axis=axis, overwrite=True)
+        picture = iio.imread(path)
+        assert picture.shape == (12, 16, 3)
+        inside = picture[~find_boundaries(labels, 1, "inner")]
+        assert inside.any() == np.isfinite(other).all()
+    with pytest.raises(ExportError, match=r"borders\.png: a picture shows .* --image"):
+        export_labels(path, labels, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["v.png", "v.zip", "v.geojson", "v.gpkg"])
+def test_formats_of_planes_refuse_volumes(tmp_path, name):
+    volume = np.ones((2, 5, 6), int)
+    with pytest.raises(ExportError, match=r"choose one plane with --plane"):
+        export_labels(tmp_path / name, volume, volume)
+    assert list(tmp_path.iterdir()) == []

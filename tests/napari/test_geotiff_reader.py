@@ -1,0 +1,211 @@
+"""GeoTIFFs opened in napari arrive with all that a later export needs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+import dask.array as da
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import tifffile
+from napari.layers import Image
+from npe2 import io_utils
+from rasterio.enums import Resampling
+
+from napari_superpixels._napari import geotiff_reader
+from napari_superpixels._napari.geotiff_reader import get_reader
+from napari_superpixels._napari.source import View, resolve_source
+from napari_superpixels.export import METADATA_KEY, export_labels
+from napari_superpixels.export.place import Place, read_place
+
+PLUGIN = "napari-superpixels"
+CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)
+UTM = "EPSG:32633"
+
+
+def write(path, bands, transform=CORNER, crs=UTM, **options):
+    count, height, width = bands.shape
+    with rasterio.open(
+        path,
+        "w",
+        "GTiff",
+        width,
+        height,
+        count,
+        crs,
+        rasterio.Affine(*transform),
+        bands.dtype,
+        **options,
+    ) as raster:
+        raster.write(bands)
+    return path
+
+
+def layers_of(path):
+    return Image.create(*get_reader(str(path))(str(path))[0])
+
+
+def test_bands_with_nodata_in_a_viewer(tmp_path, rng, viewer):
+    bands = rng.integers(1, 4000, (5, 20, 30)).astype(np.int16)
+    bands[:, :4, :6] = -999
+    path = write(tmp_path / "field.tif", bands, nodata=-999)
+    with rasterio.open(path, "r+") as raster:
+        raster.set_band_description(4, "NIR")
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    assert layer.name == "field"
+    assert layer.data.dtype == np.float32
+    assert np.isnan(layer.data[:, :4, :6]).all()
+    np.testing.assert_array_equal(layer.data[:, 4:], bands[:, 4:])
+    np.testing.assert_allclose(layer.scale, (1, 0.5, 0.5))
+    assert [str(unit) for unit in layer.units] == ["pixel", "meter", "meter"]
+    assert layer.axis_labels == ("band", "y", "x")
+    # The centre of the first pixel, north up.
+    np.testing.assert_allclose(layer.translate, (0, -5_799_999.75, 412_000.25))
+    assert layer.contrast_limits[0] > 0
+    known = layer.metadata[METADATA_KEY]
+    assert Place.from_dict(known["place"]) == read_place(path)
+    assert known["nodata"] == -999
+    assert known["bands"][3:] == ["NIR", "band 5"]
+
+
+def test_rasters_of_one_crs_line_up(tmp_path, rng):
+    whole = rng.integers(0, 255, (1, 20, 30)).astype(np.uint8)
+    a, b, c, d, e, f = CORNER
+    part = (a, b, c + 7 * a, d, e, f + 5 * e)
+    first = layers_of(write(tmp_path / "whole.tif", whole))
+    second = layers_of(write(tmp_path / "part.tif", whole[:, 5:15, 7:20], part))
+    for row, column in ((0, 0), (9, 12)):
+        np.testing.assert_allclose(
+            second.data_to_world((row, column)), first.data_to_world((row + 5, column + 7))
+        )
+    assert first.data.shape == (20, 30)
+    assert first.data.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "transform", [(0.3, 0.4, 100, 0.4, -0.3, 200), (0.5, 0, 100, 0, 0.25, 200)]
+)
+def test_turned_rasters_and_those_with_the_south_on_top(tmp_path, rng, transform):
+    layer = layers_of(write(tmp_path / "t.tif", rng.random((2, 8, 9)), transform))
+    place = read_place(tmp_path / "t.tif")
+    np.testing.assert_allclose(layer.scale[1:], place.pixel_size)
+    for row, column in ((0, 0), (3, 7)):
+        x, y = rasterio.Affine(*transform) @ (column + 0.5, row + 0.5)
+        np.testing.assert_allclose(layer.data_to_world((1, row, column)), (1, -y, x))
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_colours(tmp_path, rng, alpha):
+    bands = rng.integers(0, 255, (4 if alpha else 3, 8, 9)).astype(np.uint8)
+    options = {"alpha": "YES"} if alpha else {"nodata": 0}
+    path = write(tmp_path / "rgb.tif", bands, photometric="RGB", **options)
+    layer = layers_of(path)
+    assert layer.rgb
+    np.testing.assert_array_equal(layer.data, np.moveaxis(bands, 0, -1))
+    assert layer.ndim == 2
+
+
+def test_degrees(tmp_path, rng):
+    path = write(
+        tmp_path / "d.tif", rng.random((1, 8, 9)), (1e-5, 0, 13, 0, -1e-5, 52), "EPSG:4326"
+    )
+    layer = layers_of(path)
+    assert [str(unit) for unit in layer.units] == ["degree", "degree"]
+    np.testing.assert_allclose(layer.scale, 1e-5)
+
+
+def test_labels_come_back_as_labels(tmp_path, viewer):
+    labels = np.arange(48).reshape(6, 8) // 9
+    export_labels(tmp_path / "l.tif", labels, place=Place(labels.shape, CORNER, UTM, "m"))
+    (layer,) = viewer.open(tmp_path / "l.tif", plugin=PLUGIN)
+    assert layer._type_string == "labels"
+    assert layer.data.dtype == np.uint16
+    np.testing.assert_array_equal(layer.data, labels)
+    layer.data_setitem((np.array([0]), np.array([0])), 7)  # it can be edited
+
+
+@pytest.mark.parametrize("overviews", [[], [4, 16]])
+def test_large_rasters_are_read_when_they_are_shown(tmp_path, rng, monkeypatch, overviews):
+    bands = rng.integers(1, 4000, (2, 500, 333)).astype(np.uint16)
+    bands[:, :100, :100] = 0
+    path = write(tmp_path / "large.tif", bands, nodata=0, tiled=True, blockxsize=64, blockysize=64)
+    if overviews:
+        with rasterio.open(path, "r+") as raster:
+            raster.build_overviews(overviews, Resampling.nearest)
+    monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
+    monkeypatch.setattr(geotiff_reader, "_TILE", 128)
+    layer = layers_of(path)
+    assert layer.multiscale
+    assert all(isinstance(level, da.Array) for level in layer.data)
+    steps = [1, *(overviews or [2, 4])]
+    assert [level.shape[-2] for level in layer.data] == [-(-500 // step) for step in steps]
+    assert layer.data[0].chunks[1:] == ((128, 128, 128, 116), (128, 128, 77))
+    full = np.where(bands == 0, np.nan, bands.astype(np.float32))
+    np.testing.assert_array_equal(layer.data[0].compute(), full)
+    for level in layer.data[1:]:
+        values = level.compute()
+        assert values.dtype == np.float32
+        assert values.shape == level.shape
+        # Each value is one of the pixels that it stands for.
+        top = values[:, : values.shape[1] // 8, : values.shape[2] // 8]
+        assert np.isnan(top).all()
+        assert np.isin(values[np.isfinite(values)], full).all()
+
+
+def test_what_is_no_geotiff_is_left_to_napari(tmp_path, monkeypatch, plugin):
+    plain, bad = tmp_path / "plain.tif", tmp_path / "bad.tif"
+    tifffile.imwrite(plain, np.ones((4, 5), np.uint8))
+    bad.write_bytes(b"nonsense")
+    points = tmp_path / "points.tif"
+    corners = [rasterio.control.GroundControlPoint(0, 0, 13.0, 52.0)] * 3
+    with rasterio.open(
+        points, "w", "GTiff", 5, 4, 1, dtype="uint8", crs="EPSG:4326", gcps=corners
+    ) as raster:
+        raster.write(np.ones((1, 4, 5), np.uint8))
+    for path in (plain, bad, points, tmp_path / "none.tif", tmp_path / "map.png"):
+        assert get_reader(str(path)) is None, path
+    geo = write(tmp_path / "geo.tif", np.ones((1, 4, 5), np.uint8))
+    assert get_reader([str(geo)]) is not None
+    assert get_reader([str(geo), str(plain)]) is None
+    (data, _, _), *_ = io_utils.read([str(geo)], stack=False)
+    assert data.shape == (4, 5)
+    with pytest.raises(ValueError, match=r"No readers returned data"):
+        io_utils.read([str(plain)], stack=False)
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    assert get_reader(str(geo)) is None
+
+
+def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):
+    path = write(tmp_path / "m.tif", rng.random((3, 40, 60)))
+    layer = layers_of(path)
+    view = View((0, *layer.translate[1:]), (-2, -1))
+    assert resolve_source(layer, view, 0).place == asdict(read_place(path))
+    turned = View((0, *layer.translate[1:]), (-3, -1))
+    assert resolve_source(layer, turned, None).place is None
+    layer.data = layer.data[:, 5:]
+    assert resolve_source(layer, view, 0).place is None
+    monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
+    monkeypatch.setattr(geotiff_reader, "_TILE", 16)
+    coarse = resolve_source(layers_of(path), view, 0, level=1).place
+    assert coarse["shape"] == (20, 30)
+    assert coarse["transform"] == (1, 0, CORNER[2], 0, -1, CORNER[5])
+
+
+def test_from_map_to_polygons_without_a_question(
+    tmp_path, viewer, open_quick_dock, run_to_end, tiles_image
+):
+    path = write(tmp_path / "m.tif", np.moveaxis(tiles_image, -1, 0), photometric="RGB")
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    dock = open_quick_dock(viewer)
+    run_to_end(dock)
+    (result,) = [other for other in viewer.layers if other is not layer]
+    known = result.metadata[METADATA_KEY]
+    export_labels(tmp_path / "p.gpkg", result.data, place=known["place"])
+    frame = geopandas.read_file(tmp_path / "p.gpkg")
+    assert frame.crs == UTM
+    np.testing.assert_allclose(frame.area.sum(), tiles_image[..., 0].size * 0.25)
+    bounds = [412_000, 5_800_000 - 24, 412_000 + 32, 5_800_000]
+    np.testing.assert_allclose(frame.total_bounds, bounds)
