@@ -109,7 +109,8 @@ def test_the_file_holds_everything(tmp_path, session):
         change = each.build(operations.detach, PLANE, position=where)
         each.commit(change)
         both.append(each.labels)
-    np.testing.assert_array_equal(*both)
+    pairs = np.unique(np.stack([labels.ravel() for labels in both]), axis=1)
+    assert pairs.shape[1] == len(np.unique(both[0])) == len(np.unique(both[1]))  # ids may differ
 
 
 @pytest.mark.parametrize("shape", [(3, 20, 24), (2, 3, 20, 24)])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tifffile
 
+from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.storage import Corrected, pack, unpack
-from napari_superpixels.export import read_further, read_provenance, save_labels
+from napari_superpixels.export import ExportError, read_further, read_provenance, save_labels
 from napari_superpixels.files import READ_ERRORS, FileError
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 _FACTS = "correction"
 _BEFORE, _FRAGMENTS = "before correction", "fragments"
+# Labels that a file cannot hold are numbered in it; these are their names.
+_BEFORE_IDS = "ids before correction"
+_MAX = 2**32 - 1
 
 
 def write_corrected(
@@ -41,9 +46,21 @@ def write_corrected(
     ExportError
         If it cannot be written; no half file is left.
     """
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise ExportError(f"{path}: corrected labels are written as .tif; choose such a name")
+    low, high = int(session.labels.min()), int(session.labels.max())
+    if low < 0 or high > _MAX:
+        raise ExportError(
+            f"{path}: a file holds labels from 0 to {_MAX}, these go from {low} to {high}: number "
+            "them anew first (Clean up, “Number 1 to K”)"
+        )
     corrected = pack(session)
-    further = {_BEFORE: corrected.before, _FRAGMENTS: corrected.fragments}
-    provenance = dict(known) | {_FACTS: corrected.facts}
+    facts, before = dict(corrected.facts), corrected.before
+    if not 0 <= before.min() <= before.max() <= _MAX:
+        ids, before, _ = number(before)
+        facts[_BEFORE_IDS] = ids.tolist()
+    further = {_BEFORE: before, _FRAGMENTS: corrected.fragments}
+    provenance = dict(known) | {_FACTS: facts}
     save_labels(path, corrected.labels, provenance, further=further, overwrite=overwrite)
 
 
@@ -79,6 +96,8 @@ def read_corrected(path: Path) -> tuple[Session, dict[str, Any]]:
         raise FileError(
             f"{path}: was not saved by the correction dock; drag the file into napari instead"
         )
-    facts = known.pop(_FACTS)
-    corrected = Corrected(labels, further[_BEFORE], further[_FRAGMENTS], facts)
+    facts, before = known.pop(_FACTS), further[_BEFORE]
+    if _BEFORE_IDS in facts:
+        before = np.array(facts[_BEFORE_IDS])[before]
+    corrected = Corrected(labels, before, further[_FRAGMENTS], facts)
     return unpack(corrected), known

@@ -18,6 +18,7 @@ from napari_superpixels.editing.records import UNDO_STEPS
 from napari_superpixels.editing.replay import replay
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
+from napari_superpixels.editing.storage import pack, unpack
 
 PLANE = Scope.whole(2)
 SHAPE = (24, 30)
@@ -157,3 +158,54 @@ def test_a_log_of_other_labels_is_refused():
         replay(tiles(SHAPE), None, [{"operation": "frobnicate"}])
     with pytest.raises(EditError, match="lacks"):
         replay(tiles(SHAPE), None, [{"operation": "merge"}])
+
+
+def test_replay_of_a_log_that_was_saved_and_opened_in_between():
+    image = grey_image(SHAPE)
+    session = Session(tiles(SHAPE), image)
+    scope = Scope.whole(2)
+
+    def do(operation, **arguments):
+        session.commit(session.build(operation, scope, **arguments))
+
+    do(operations.lock, positions=[(0, 0)], on=True)
+    do(operations.merge, positions=[(8, 8), (8, 16)])
+    session = unpack(pack(session))  # what a file does
+    session.use_image(image)
+    session.note_reopened()
+    do(operations.lock, positions=[(0, 0)], on=False)
+    do(operations.detach, position=(8, 8))
+    log = json.loads(json.dumps(session.log))
+    again = replay(tiles(SHAPE), image, log)
+    np.testing.assert_array_equal(again.labels, session.labels)
+    assert again.log == log
+
+
+def test_replay_on_another_image_is_told():
+    session = Session(tiles(SHAPE, 24), grey_image(SHAPE))
+    change = session.build(operations.split, Scope.whole(2), seeds=[(2, 2), (20, 20)])
+    session.commit(change)
+    other = grey_image(SHAPE, seed=5)
+    with pytest.raises(EditError, match="not the image and labels that it began with"):
+        replay(tiles(SHAPE, 24), other, session.log)
+
+
+def test_painting_protects_and_classes_do_not_leak():
+    session = Session(tiles(SHAPE), grey_image(SHAPE))
+    scope = Scope.whole(2)
+    session.commit(session.build(operations.assign, scope, positions=[(0, 0)], category=2))
+    before = session.labels.copy()
+    painted = before.copy()
+    painted[0, 8] = painted[8, 8]
+    session.observe(painted, painted=True)
+    touched = {int(before[0, 8]), int(painted[8, 8])}
+    assert {i for i in session.statistics.ids.tolist() if session.records[i].lock == "edited"} == (
+        touched
+    )
+    session.observe(before, painted=False)
+    assert not session.facts().lock.any()
+    session.observe(painted, painted=False)
+    assert session.facts().lock.sum() == 2
+    session.commit(session.build(whole_map.set_count, scope, n_segments=2))
+    area = session.statistics.area[session.facts().category == 2].sum()
+    assert area <= 64  # the class of one small superpixel is not that of half the image

@@ -150,7 +150,7 @@ def test_exact_count_spares_what_is_locked(session):
     session.commit(session.build(set_count, PLANE, n_segments=6))
     assert len(np.unique(session.labels)) == 6
     assert (session.labels == held[0]).sum() == (session.labels == held[1]).sum() == 36
-    with pytest.raises(EditError, match="2 superpixels are locked"):
+    with pytest.raises(EditError, match="2 superpixels locked by hand"):
         session.build(set_count, PLANE, n_segments=2)
 
 

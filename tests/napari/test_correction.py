@@ -19,6 +19,7 @@ from tour import CTRL, SHIFT, Hand, tour
 
 from napari_superpixels._napari.correction.correction_widget import PLANE, VOLUME, CorrectionWidget
 from napari_superpixels._napari.correction.derived import is_derived
+from napari_superpixels._napari.correction.editor import EDITED, HELD
 from napari_superpixels.editing.operations import merge
 from napari_superpixels.editing.session import Session
 from napari_superpixels.export import METADATA_KEY
@@ -110,7 +111,7 @@ def assert_true(dock):
         image = np.asarray(dock.image.layer.data)
         for k, i in enumerate(ids):
             assert layer.features["mean red"][k] == pytest.approx(image[data == i][:, 0].mean())
-    assert f"<b>{len(ids)} superpixels</b>" in dock.layer_label.text()
+    assert f"<b>{len(ids)} superpixel{'s' * (len(ids) != 1)}</b>" in dock.layer_label.text()
     assert layer.selected_label in (0, *ids) or layer.selected_label == 1
 
 
@@ -427,6 +428,8 @@ def test_any_place_and_rotation(viewer, open_correction, mouse, tiles_image):
 def test_an_image_on_other_pixels_is_told_and_not_used(viewer, dock, layer, tiles_image, mouse):
     assert "mean red" in layer.features
     viewer.add_image(tiles_image, name="shifted", translate=(0.5, 0))
+    assert dock.image.layer_box.value == "tiles"  # selecting another layer changes nothing
+    dock.image.layer_box.value = "shifted"
     assert "do not lie on those" in dock.image_label.text()
     assert "mean red" not in layer.features
     viewer.layers.selection.active = layer
@@ -592,7 +595,7 @@ def test_save_and_open_keep_everything(viewer, dock, layer, mouse, press, tmp_pa
     assert dock.classes.table.item(0, 1).text() == "vessel"
     assert dock.classes.table.item(0, 2).text() == "1"
     session = dock.editor.session
-    assert [e["operation"] for e in session.log] == ["merge", "assign", "lock"]
+    assert [e["operation"] for e in session.log] == ["merge", "assign", "lock", "reopened"]
     np.testing.assert_array_equal(session.start, before)
     press("D")
     mouse.click(again, (8, 8))
@@ -640,11 +643,11 @@ def test_the_dock_follows_the_active_labels(viewer, dock, layer, mouse):
     assert is_derived(dock.editor.marks.layer)
     viewer.layers.selection.active = dock.editor.marks.layer
     assert dock.editor.layer == layer
-    viewer.layers.remove(dock.editor.marks.layer)  # the user does not want to see marks
+    viewer.layers.remove(dock.editor.marks.layer)
     viewer.layers.selection.active = layer
     mouse.drag(layer, (24, 8), (24, 24))
     assert layer.data[24, 8] == layer.data[24, 24]
-    assert not any(is_derived(item) for item in viewer.layers if isinstance(item, Labels))
+    assert dock.editor.marks.layer.data[8, 8] == EDITED  # all marks are back
 
 
 def test_the_dock_is_freed_with_its_viewer(plugin, make_napari_viewer, qtbot):
@@ -744,3 +747,215 @@ def test_clicks_in_a_3d_view(viewer, open_correction, mouse, press, qtbot):
     with pytest.warns(UserWarning, match="Contours"):  # napari's own, once, for any outlines
         viewer.dims.ndisplay = 3
     assert not marks.visible
+
+
+def test_undo_is_noticed_after_a_slider_that_the_labels_lack(
+    viewer, open_correction, mouse, press, settled
+):
+    viewer.add_image(np.random.default_rng(0).random((5, 48, 64)))
+    layer = viewer.add_labels(tiles())
+    dock = open_correction()
+    before = layer.data.copy()
+    mouse.drag(layer, (8, 8), (8, 24))
+    viewer.dims.set_point(0, 3)
+    press("Z", CTRL)
+    settled(dock)
+    np.testing.assert_array_equal(layer.data, before)
+    assert_true(dock)
+    mouse.drag(layer, (8, 8), (24, 8))
+    assert (layer.data == layer.data[8, 8]).sum() == 2 * 16 * 16  # two, not three
+
+
+def test_undo_of_a_hidden_layer_is_noticed_before_the_next_edit(viewer, dock, layer, mouse):
+    mouse.drag(layer, (8, 8), (8, 24))
+    layer.visible = False
+    layer.undo()
+    mouse.drag(layer, (8, 8), (24, 8))
+    assert (layer.data == layer.data[8, 8]).sum() == 2 * 16 * 16
+    assert_true(dock)
+
+
+def test_an_edit_that_went_unnoticed_is_taken_in(viewer, dock, layer, mouse):
+    mouse.drag(layer, (8, 8), (8, 24))
+    layer.data[layer.data == layer.data[8, 8]] = 77  # without a word to anybody
+    mouse.drag(layer, (8, 8), (24, 8))
+    assert (layer.data == layer.data[8, 8]).sum() == 3 * 16 * 16
+    assert_true(dock)
+
+
+def test_converting_the_data_type_keeps_what_is_known(viewer, open_correction, mouse, press):
+    layer = viewer.add_labels(tiles(dtype=np.uint8))
+    dock = open_correction()
+    dock.classes.add("tumour")
+    press("1")
+    mouse.click(layer, (8, 8))
+    press("K")
+    mouse.click(layer, (40, 8))
+    log = list(dock.editor.session.log)
+    layer.data = layer.data.astype(np.int32)  # what napari's menu does
+    session = dock.editor.session
+    assert session.labels.dtype == np.int32
+    assert session.records[int(layer.data[8, 8])].category == 1
+    assert "1 locked" in dock.layer_label.text()
+    assert session.log == log
+    press("J")
+    mouse.drag(layer, (8, 24), (8, 40))
+    assert layer.data.dtype == np.int32
+    assert_true(dock)
+
+
+def test_other_data_while_suggestions_are_shown(viewer, dock, layer, mouse, press):
+    for name, at in (("a", (8, 8)), ("b", (40, 60))):
+        dock.classes.add(name)
+        mouse.click(layer, at)
+    dock.classes.suggest()
+    layer.data = np.ones((20, 30), np.int32)
+    assert "begins anew" in dock.message.text()
+    assert "<b>1 superpixel</b>" in dock.layer_label.text()
+    assert [item.name for item in viewer.layers] == ["tiles", "labels"]
+
+
+@pytest.mark.parametrize("shown", ["suggestions", "level"])
+def test_the_layer_is_removed_while_something_is_shown(viewer, dock, layer, mouse, shown):
+    if shown == "level":
+        dock.detail.slider.setValue(5)
+    else:
+        for name, at in (("a", (8, 8)), ("b", (40, 60))):
+            dock.classes.add(name)
+            mouse.click(layer, at)
+        dock.classes.suggest()
+    viewer.layers.remove(layer)
+    assert dock.editor is None
+    assert not any(item.name.endswith(shown) for item in viewer.layers)
+
+
+def test_what_was_painted_is_spared_by_recompute(viewer, dock, layer, press, settled):
+    layer.selected_label = 1
+    layer.paint((8, 17), 1)
+    settled(dock)
+    assert "2 edited" in dock.layer_label.text()  # the one that grew, and the one that shrank
+    assert dock.editor.marks.layer.data[2, 2] == EDITED
+    dock.network.count.value = 5
+    layer.undo()
+    settled(dock)
+    assert "edited" not in dock.layer_label.text()
+    assert not dock.editor.marks.layer.data.any()
+    layer.redo()
+    settled(dock)
+    assert "2 edited" in dock.layer_label.text()
+
+
+def test_lock_on_an_edited_one_locks_it(dock, layer, mouse, press):
+    mouse.drag(layer, (8, 8), (8, 24))
+    press("K")
+    mouse.click(layer, (8, 8))
+    assert dock.message.text() == "Locked 1 superpixel."
+    assert dock.editor.marks.layer.data[8, 8] == HELD
+    mouse.click(layer, (8, 8))
+    assert dock.message.text() == "Unlocked 1 superpixel."
+    assert dock.editor.marks.layer.data[8, 8] == 0
+
+
+def test_classes_layers_are_used_again(viewer, dock, layer, mouse, press):
+    other = viewer.add_labels(tiles(), name="other")
+    viewer.layers.selection.active = layer
+    dock.classes.add("tumour")
+    mouse.click(layer, (8, 8))
+    for active in (other, layer, other, layer):
+        viewer.layers.selection.active = active
+    dock.classes.choose(1)
+    mouse.click(layer, (8, 24))
+    names = [item.name for item in viewer.layers if item.name.endswith("classes")]
+    assert names == ["labels classes"]
+    assert (viewer.layers["labels classes"].data == 1).sum() == 2 * 16 * 16
+    viewer.layers.remove("labels classes")
+    mouse.click(layer, (8, 40))
+    assert (viewer.layers["labels classes"].data == 1).sum() == 3 * 16 * 16
+
+
+def test_each_layer_uses_the_image_that_the_dock_names(viewer, dock, layer, tiles_image, mouse):
+    viewer.add_image(255 - tiles_image, name="negative")
+    other = viewer.add_labels(tiles(), name="other")
+    viewer.layers.selection.active = layer
+    dock.image.layer_box.value = "negative"
+    viewer.layers.selection.active = other
+    dock.image.layer_box.value = "tiles"
+    viewer.layers.selection.active = layer
+    assert dock.image.layer_box.value == dock.editor.session.image.name
+    dock.image.layer.data = tiles_image * 0 + 9  # replaced in place
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert set(layer.features["mean red"]) == {9}
+
+
+def test_a_level_is_applied_as_it_was_shown(viewer, open_correction, mouse, press):
+    layer = viewer.add_labels(np.stack([tiles()] * 3), axis_labels=("time", "y", "x"))
+    dock = open_correction()
+    viewer.dims.set_point(0, 0)
+    press("K")
+    mouse.drag(layer, (0, 8, 8), (0, 8, 60))
+    viewer.dims.set_point(0, 2)
+    dock.detail.slider.setValue(7)
+    assert dock.detail.label.text().startswith("Level with 7 of 12")
+    dock.detail.apply()
+    assert len(np.unique(layer.data[2])) == 7
+
+
+def test_plane_labels_in_a_3d_view(viewer, open_correction, mouse):
+    viewer.add_image(np.random.default_rng(0).random((8, 48, 64)))
+    layer = viewer.add_labels(tiles())
+    dock = open_correction()
+    viewer.dims.ndisplay = 3
+    viewer.layers.selection.active = layer
+    mouse.click(layer, (8, 8))
+    assert "no depth" in dock.message.text()
+    assert dock.message.text().startswith("⚠")
+
+
+def test_escape_ends_a_stroke_of_any_tool(viewer, dock, layer, mouse, press):
+    dock.classes.add("tumour")
+    before = layer.data.copy()
+    mouse.press(layer, (8, 8))
+    mouse.move(layer, (8, 24))
+    press("Escape")
+    mouse.move(layer, (8, 40))
+    mouse.release()
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_saving_refuses_what_loses_facts(viewer, open_correction, mouse, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "napari_superpixels._napari.correction.correction_widget.show_error", shown.append
+    )
+    layer = viewer.add_labels(tiles(dtype=np.int64) + 2**40)
+    dock = open_correction()
+    for name in ("labels.npy", "labels.png", "labels"):
+        dock.save(tmp_path / name)
+        assert "written as .tif" in shown.pop()
+    dock.save(tmp_path / "a.tif")
+    assert "number them anew first" in shown.pop()
+    dock.tidy.clean()
+    assert layer.data.max() == 12
+    dock.save(tmp_path / "a.tif")
+    assert not shown
+    assert dock.message.text().startswith("Saved")
+    dock.open(tmp_path / "a.tif")
+    assert dock.editor.session.start.min() == 2**40 + 1
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_negative_labels_are_numbered_anew(viewer, open_correction, mouse):
+    layer = viewer.add_labels(-tiles())
+    dock = open_correction()
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert "Number 1 to K" in dock.message.text()
+    dock.tidy.clean()
+    assert sorted(np.unique(layer.data)) == list(range(1, 13))
+    mouse.drag(layer, (8, 8), (8, 24))
+    assert dock.message.text() == "Merged 2 superpixels."
+
+
+def test_uint64_labels_that_are_too_large(viewer, open_correction):
+    viewer.add_labels(tiles().astype(np.uint64) + 2**63)
+    dock = open_correction()
+    assert "convert its data type to int64" in dock.layer_label.text()

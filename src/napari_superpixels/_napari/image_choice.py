@@ -25,7 +25,9 @@ class ImageChoice:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer; its active image layer is followed.
+        The viewer.
+    follow : bool, default True
+        Whether the image is always the one selected in the layer list.
 
     Attributes
     ----------
@@ -37,15 +39,18 @@ class ImageChoice:
 
     changed = Signal()
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: Viewer, *, follow: bool = True) -> None:
         self._viewer = viewer
+        self._follow = follow
         # magicgui asks for the choices again when a control gets a parent.
         self._choices: dict[str, list[Any]] = {"image": [], "channels": [], "level": []}
         self.layer_box = ComboBox(
             name="image",
             label="Image",
             choices=lambda _: self._choices["image"],
-            tooltip="The image layer to segment; follows the layer that you select in the list.",
+            tooltip="The image layer to segment; follows the layer that you select in the list."
+            if follow
+            else "The image that guides the tools, and whose values are in the table.",
         )
         self.channel_box = ComboBox(
             name="channels",
@@ -132,7 +137,7 @@ class ImageChoice:
 
     def _on_active(self, event: Any = None) -> None:
         active = self._viewer.layers.selection.active
-        if isinstance(active, Image):
+        if isinstance(active, Image) and self._follow:
             self._choose(active)
 
     def _on_choice_of_layer(self, name: str | None) -> None:

@@ -26,11 +26,14 @@ class EditImage:
         One a channel.
     is_rgb : bool
         Whether the channels are red, green and blue; distances are then taken in CIELAB.
+    name : str
+        Of the image, for the log.
     """
 
     channels: Any
     names: tuple[str, ...]
     is_rgb: bool = False
+    name: str = ""
 
     @property
     def kind(self) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.editing.label_edit import EditError, LabelEdit
+from napari_superpixels.editing.label_edit import EditError, LabelEdit, counted
 from napari_superpixels.editing.partition import fragment_mask, repartition
 from napari_superpixels.editing.records import Lock, Record
 from napari_superpixels.editing.region import Region, region_at, union
@@ -89,7 +89,7 @@ def merge(session: Session, scope: Scope, *, positions: Positions) -> Draft:
     """
     regions = distinct_regions(session, scope, positions)
     if len(regions) < 2:
-        raise EditError("Only one superpixel was touched: drag over at least two.")
+        raise EditError("Only one superpixel was touched: drag, or click, on at least two.")
     joint = union(regions)
     if ndimage.label(joint.mask)[1] > 1:
         raise EditError(
@@ -262,7 +262,7 @@ def lock(session: Session, scope: Scope, *, positions: Positions, on: bool) -> D
     verb = "locked" if on else "unlocked"
     if len(edit) == 0:
         return Draft(edit, f"Already {verb}.")
-    return Draft(edit, f"{verb.capitalize()} {_count(regions)}.")
+    return Draft(edit, f"{verb.capitalize()} {counted(len(regions), 'superpixel')}.")
 
 
 def assign(session: Session, scope: Scope, *, positions: Positions, category: int) -> Draft:
@@ -292,12 +292,8 @@ def assign(session: Session, scope: Scope, *, positions: Positions, category: in
     regions = distinct_regions(session, scope, positions)
     edit = _revise(session, scope, regions, lambda record: replace(record, category=category))
     if len(edit) == 0:
-        return Draft(edit, "They have this class already.")
-    return Draft(edit, f"Class {category} for {_count(regions)}.")
-
-
-def _count(regions: Sequence[Region]) -> str:
-    return f"{len(regions)} superpixel{'s' if len(regions) > 1 else ''}"
+        return Draft(edit, "It has this class already." if category else "It has no class.")
+    return Draft(edit, f"Class {category} for {counted(len(regions), 'superpixel')}.")
 
 
 def _inside(session: Session, position: Sequence[int]) -> bool:

@@ -32,6 +32,7 @@ def repartition(
     *,
     keep_fragments: bool = True,
     lock: Lock | None = Lock.EDITED,
+    by_majority: bool = False,
 ) -> LabelEdit:
     """Turn a new partition into an edit.
 
@@ -56,6 +57,8 @@ def repartition(
         Whether new superpixels remember what they were made of.
     lock : Lock or None, default Lock.EDITED
         Protection of the new superpixels; None to take over what their old ones had.
+    by_majority : bool, default False
+        Whether pixels without a class count for the class, see `joint_record`.
 
     Returns
     -------
@@ -100,7 +103,10 @@ def repartition(
             if len(fragments) < 2:  # a single fragment cannot be detached further
                 fragments = set()
         session.records.by_id[label] = joint_record(
-            [(session.records[i], n) for i, n in contributors], fragments, lock
+            [(session.records[i], n) for i, n in contributors],
+            fragments,
+            lock,
+            by_majority=by_majority,
         )
     after = np.where(inside, kept[parts], before)
     return scope.lift_edit(edit_between(before, after, start))

@@ -72,6 +72,11 @@ class Fragment:
     start: tuple[int, ...]
     mask: NDArray[np.bool_]
 
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """Box of the layer's data that `mask` covers."""
+        return tuple(slice(a, a + n) for a, n in zip(self.start, self.mask.shape, strict=True))
+
 
 DEFAULT = Record()
 
@@ -165,6 +170,11 @@ class IdSource:
         self._vanished.extend((i, self._step) for i in vanished)
         return dead
 
+    def widen(self, dtype: np.dtype[Any]) -> None:
+        """Give ids of another integer type from now on."""
+        self._dtype = np.dtype(dtype)
+        self._largest_possible = int(np.iinfo(dtype).max)
+
     def stepped_back(self, n: int) -> None:
         """Note that up to n steps were undone: what was done before stays in reach for longer."""
         self._step -= n
@@ -194,10 +204,13 @@ class Renaming:
         Records by new id.
     ids : IdSource
         Where fresh ids come from.
+    painted : frozenset of int
+        As in `Records`.
     """
 
     by_id: dict[int, Record]
     ids: IdSource
+    painted: frozenset[int]
 
 
 @dataclass
@@ -212,18 +225,26 @@ class Records:
         Never changed in place: ids that reach the label map keep their record for good.
     fragments : list of Fragment
         By number.
+    painted : frozenset of int
+        Ids whose pixels somebody changed with other tools: as the label map is now.
     """
 
     ids: IdSource
     by_id: dict[int, Record] = field(default_factory=dict)
     fragments: list[Fragment] = field(default_factory=list)
-    _meaning: dict[int, tuple[dict[int, Record], IdSource]] = field(default_factory=dict)
+    painted: frozenset[int] = frozenset()
+    _meaning: dict[int, tuple[dict[int, Record], IdSource, frozenset[int]]] = field(
+        default_factory=dict
+    )
     _variants: dict[tuple[int, Record], int] = field(default_factory=dict)
     _origin: dict[int, int] = field(default_factory=dict)
 
     def __getitem__(self, label: int) -> Record:
-        """Record of an id."""
-        return self.by_id.get(label, DEFAULT)
+        """Record of an id; what was painted by hand counts as edited."""
+        record = self.by_id.get(label, DEFAULT)
+        if label in self.painted and record.lock is Lock.FREE:
+            return replace(record, lock=Lock.EDITED)
+        return record
 
     def add_fragment(self, region: Region) -> int:
         """Remember a region of the layer's data as a fragment; return its number."""
@@ -252,7 +273,7 @@ class Records:
         origin = self._origin.setdefault(label, label)
         self._variants.setdefault((origin, self[label]), label)
         found = self._variants.get((origin, record))
-        if found is None:
+        if found is None or self[found] != record:  # it was painted since
             found = new_id()
             self._variants[origin, record] = found
             self._origin[found] = origin
@@ -262,6 +283,8 @@ class Records:
     def forget(self, label: int) -> None:
         """Make an id free to mean something else; it can no longer come back by undo."""
         self.by_id.pop(label, None)
+        if label in self.painted:
+            self.painted -= {label}
         origin = self._origin.pop(label, label)
         for key in [k for k, v in self._variants.items() if k[0] == origin and v == label]:
             del self._variants[key]
@@ -271,6 +294,7 @@ class Records:
     def rename(self, renaming: Renaming) -> None:
         """Renumber: ids mean something else from now on, until the renumbering is undone."""
         self._switch(renaming.by_id, renaming.ids)
+        self.painted = renaming.painted
 
     def reached(self, state: int) -> None:
         """Note that a new state of the label map has the present numbering.
@@ -280,14 +304,14 @@ class Records:
         state : int
             Its fingerprint.
         """
-        self._meaning[state] = self.by_id, self.ids
+        self._meaning[state] = self.by_id, self.ids, self.painted
 
     def is_known(self, state: int) -> bool:
         """Whether the label map has been in a state, and may come back to it by undo."""
         return state in self._meaning
 
     def follow(self, state: int) -> bool:
-        """Follow undo and redo across renumberings.
+        """Follow undo and redo: take back, or up again, what was painted and how ids were given.
 
         Parameters
         ----------
@@ -299,7 +323,8 @@ class Records:
         bool
             Whether the ids mean something else now.
         """
-        by_id, ids = self._meaning.setdefault(state, (self.by_id, self.ids))
+        now = self.by_id, self.ids, self.painted
+        by_id, ids, self.painted = self._meaning.setdefault(state, now)
         if by_id is self.by_id:
             return False
         self._switch(by_id, ids)
@@ -314,12 +339,16 @@ class Records:
 
 
 def joint_record(
-    parts: Sequence[tuple[Record, int]], fragments: Iterable[int], lock: Lock | None = Lock.EDITED
+    parts: Sequence[tuple[Record, int]],
+    fragments: Iterable[int],
+    lock: Lock | None = Lock.EDITED,
+    *,
+    by_majority: bool = False,
 ) -> Record:
     """Record of a superpixel that takes the place of others.
 
     Its class is the one with most pixels among the classes of those it replaces, the lower number
-    on a tie; pixels without a class do not count.
+    on a tie.
 
     Parameters
     ----------
@@ -329,6 +358,9 @@ def joint_record(
         Fragments that it is made of.
     lock : Lock or None, default Lock.EDITED
         Its protection; None for that of those it replaces.
+    by_majority : bool, default False
+        Whether pixels without a class count too: then a few pixels give no class to many. Where
+        somebody chose the superpixels by hand, they do not.
 
     Returns
     -------
@@ -337,7 +369,7 @@ def joint_record(
     """
     pixels: dict[int, int] = {}
     for record, area in parts:
-        if record.category:
+        if record.category or by_majority:
             pixels[record.category] = pixels.get(record.category, 0) + area
     if lock is None:
         edited = any(record.lock is Lock.EDITED for record, _ in parts)

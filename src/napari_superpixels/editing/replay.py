@@ -11,7 +11,8 @@ from napari_superpixels.editing import operations, whole_map
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.patch import apply_patch
 from napari_superpixels.editing.scope import Scope
-from napari_superpixels.editing.session import HISTORY, PAINT, Session
+from napari_superpixels.editing.session import HISTORY, PAINT, REOPENED, Session
+from napari_superpixels.editing.storage import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,16 +74,23 @@ def replay(
     session = Session(np.ascontiguousarray(labels), None, records)
     for entry in log:
         where = f"step {entry.get('step', '?')} ({entry.get('operation', 'unknown')})"
+        if entry.get("operation") == REOPENED:
+            session = unpack(pack(session))
+            session.log.append(dict(entry))
+            continue
         try:
             _repeat(session, image, entry)
         except (EditError, ValueError, KeyError, TypeError, IndexError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise EditError(f"{where} of the log cannot be repeated: {reason}") from error
         done = session.log[-1]
-        if done["old_ids"] != entry["old_ids"] or done["new_ids"] != entry["new_ids"]:
+        if done["state"] != entry["state"]:
+            used = entry.get("image_name")
             raise EditError(
                 f"{where} of the log gave other superpixels than in the log: these are not the "
-                "image and labels that it began with, or other versions of the libraries"
+                "image and labels that it began with"
+                + (f" (it used the image “{used}”)" if used else "")
+                + ", or other versions of the libraries"
             )
         session.log[-1] = dict(entry)
     return session

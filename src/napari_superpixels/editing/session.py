@@ -11,7 +11,7 @@ import numpy as np
 from napari_superpixels.editing.fingerprint import fingerprint_after
 from napari_superpixels.editing.label_edit import EditError, LabelEdit, edit_between
 from napari_superpixels.editing.patch import encode_patch
-from napari_superpixels.editing.records import IdSource, Lock, Records, Renaming
+from napari_superpixels.editing.records import IdSource, Lock, Record, Records, Renaming
 from napari_superpixels.editing.region import Region, region_at
 from napari_superpixels.editing.statistics import SuperpixelStatistics
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PAINT = "paint"
 HISTORY = "undo or redo"
+REOPENED = "reopened"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,14 +151,34 @@ class Session:
         if self._facts is None:
             ids = self.statistics.ids
             table = np.zeros((3, len(ids)), np.int64)
-            known = self.records.by_id
-            rows = np.searchsorted(ids, np.fromiter(known, np.int64, len(known)))
+            known = list(self.records.by_id.keys() | self.records.painted)
+            rows = np.searchsorted(ids, np.array(known, np.int64))
             locks = {lock: k for k, lock in enumerate(Lock)}
-            for row, (label, record) in zip(rows.tolist(), known.items(), strict=True):
+            for row, label in zip(rows.tolist(), known, strict=True):
                 if row < len(ids) and ids[row] == label:
-                    table[:, row] = record.category, locks[record.lock], len(record.fragments)
+                    record = self.records[label]
+                    n_fragments = len(record.fragments)
+                    if label in self.records.painted and n_fragments:
+                        n_fragments = self._n_fragments_left(label, record)
+                    table[:, row] = record.category, locks[record.lock], n_fragments
             self._facts = Facts(*table)
         return self._facts
+
+    def _n_fragments_left(self, label: int, record: Record) -> int:
+        """Fragments of which somebody's brush has left a pixel."""
+        found = (self.records.fragments[i] for i in record.fragments)
+        return sum(bool((f.mask & (self.labels[f.box] == label)).any()) for f in found)
+
+    def convert(self, dtype: np.dtype[Any]) -> None:
+        """Go on with the same labels as another integer type.
+
+        Parameters
+        ----------
+        dtype : numpy dtype
+            One that holds all labels, those at the beginning too.
+        """
+        self.labels, self.start = self.labels.astype(dtype), self.start.astype(dtype)
+        self.records.ids.widen(dtype)
 
     # ---- for operations ----------------------------------------------------------------------
 
@@ -189,7 +210,10 @@ class Session:
         if label == 0:
             raise EditError("There is no superpixel here (label 0): click on one.")
         if label < 0:
-            raise EditError("Superpixels have positive labels; this one is negative.")
+            raise EditError(
+                "Superpixels have positive labels, and this one is negative: number them anew "
+                "(Clean up, “Number 1 to K”)."
+            )
         if not held:
             self.refuse_held([label])
         return region_at(scope.view(self.labels), scope.local(position))
@@ -301,6 +325,7 @@ class Session:
             "operation": operation.__name__,
             "arguments": arguments,
             "image": None if self.image is None else self.image.kind,
+            "image_name": None if self.image is None else self.image.name,
             "axes": list(scope.axes),
             "index": list(scope.index),
             "old_ids": np.unique(draft.edit.old).tolist(),
@@ -359,6 +384,9 @@ class Session:
         self.records.ids.stepped_back(n_undone)
         if not is_renamed:
             self._note_ids(edit, pushed=painted)
+        if painted:
+            touched = {*np.unique(edit.old).tolist(), *np.unique(edit.new).tolist()} - {0}
+            self.records.painted |= touched
         self.records.reached(self.state)
         self._facts = None
         self._write_log(
@@ -389,11 +417,15 @@ class Session:
 
     def _write_log(self, entry: dict[str, Any]) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self.log.append({"step": len(self.log) + 1, "time": time} | entry)
+        self.log.append({"step": len(self.log) + 1, "time": time} | entry | {"state": self.state})
 
     def state_after(self, edit: LabelEdit) -> int:
         """Fingerprint of the label map after an edit."""
         return fingerprint_after(self.state, edit, self.labels.shape)
+
+    def note_reopened(self) -> None:
+        """Write into the log that the labels come from a file: only what it holds is known."""
+        self._write_log({"operation": REOPENED})
 
     def is_current(self, edit: LabelEdit) -> bool:
         """Whether an edit that was built earlier still fits the label map."""

@@ -70,12 +70,10 @@ def pack(session: Session) -> Corrected:
     for i in present:
         for k in records[i].fragments:
             fragment = records.fragments[k]
-            sides = zip(fragment.start, fragment.mask.shape, strict=True)
-            box = tuple(slice(start, start + size) for start, size in sides)
-            mask = fragment.mask & (labels[box] == i)
+            mask = fragment.mask & (labels[fragment.box] == i)
             if mask.any():
                 n += 1
-                fragments[box][mask] = n
+                fragments[fragment.box][mask] = n
     return Corrected(labels, session.start, fragments, facts)
 
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 from napari_superpixels.core.connectivity import connected_pieces, join_small_pieces
 from napari_superpixels.core.merge import merge_order
 from napari_superpixels.core.split import split_to_count
-from napari_superpixels.editing.label_edit import EditError, edit_between
+from napari_superpixels.editing.label_edit import EditError, counted, edit_between
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.partition import repartition
 from napari_superpixels.editing.patch import decode_array
@@ -164,14 +164,22 @@ def clean_up(
     if min_size_px > 1:
         pieces = join_small_pieces(connected_pieces(parts), _features(session, scope), min_size_px)
         parts = pieces
-    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None)
+    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None, by_majority=True)
     renaming = None
     if sequential:
         edit, renaming = _renumbered(session, edit)
     after_labels = session.labels.copy()
     edit.apply(after_labels)
-    n = int(np.count_nonzero(number(scope.view(after_labels))[0] > 0))
-    return Draft(edit, f"Cleaned up: {before.n_superpixels} superpixels became {n}.", renaming)
+    n = int(np.count_nonzero(number(scope.view(after_labels))[0]))
+    if len(edit) == 0:
+        message = "Nothing to clean up."
+    elif n == before.n_superpixels:
+        message = f"Cleaned up: {counted(n, 'superpixel')}, as before."
+    else:
+        message = f"Cleaned up: {counted(before.n_superpixels, 'superpixel')} became {n}."
+    if renaming is not None:
+        message += f" Ids are now 1 to {len(np.unique(after_labels[after_labels != 0]))}."
+    return Draft(edit, message, renaming)
 
 
 def set_count(session: Session, scope: Scope, *, n_segments: int) -> Draft:
@@ -204,9 +212,12 @@ def set_count(session: Session, scope: Scope, *, n_segments: int) -> Draft:
     n_held = len(np.unique(view[held]))
     pieces = connected_pieces(np.where(held, 0, view))
     n_free, wanted = int(pieces.max(initial=0)), n_segments - n_held
+    if n_free + n_held == 0:
+        raise EditError("There are no superpixels here.")
     if wanted < min(n_free, 1):
         raise EditError(
-            f"{n_held} superpixels are locked and count: ask for more than that, or unlock some."
+            f"{counted(n_held, 'superpixel')} locked by hand count too: ask for more than that, or "
+            "unlock some."
         )
     features = _features(session, scope)
     if wanted <= n_free:
@@ -217,9 +228,9 @@ def set_count(session: Session, scope: Scope, *, n_segments: int) -> Draft:
     if n != wanted:
         limit = "separate islands cannot merge" if n > wanted else "every superpixel is one pixel"
         raise EditError(f"{n_segments} is not possible: {n + n_held} is the nearest, as {limit}.")
-    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None)
+    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None, by_majority=True)
     if len(edit) == 0:
-        return Draft(edit, f"There are {n_segments} superpixels already.")
+        return Draft(edit, f"There are {n_segments} already: nothing to do.")
     return Draft(edit, f"{n_free + n_held} superpixels became {n_segments}.")
 
 
@@ -232,10 +243,15 @@ class Levels:
         Connected superpixels 1...K; 0 is outside.
     features : ndarray of float, shape (C, *pieces.shape)
         From the image.
+    n_held : int, default 0
+        Superpixels that are in no level: those locked by hand.
     """
 
-    def __init__(self, pieces: NDArray[np.integer], features: NDArray[np.floating]) -> None:
+    def __init__(
+        self, pieces: NDArray[np.integer], features: NDArray[np.floating], n_held: int = 0
+    ) -> None:
         self._pieces = pieces
+        self.n_held = n_held
         self.finest = int(pieces.max(initial=0))
         self._merges = merge_order(pieces, features) if self.finest else []
 
@@ -282,8 +298,9 @@ def levels(session: Session, scope: Scope) -> Levels:
         Its finest level is the label map as it is; `set_count` applies one.
     """
     view = scope.view(session.labels)
-    pieces = connected_pieces(np.where(_held(session, view), 0, view))
-    return Levels(pieces, _features(session, scope))
+    held = _held(session, view)
+    pieces = connected_pieces(np.where(held, 0, view))
+    return Levels(pieces, _features(session, scope), len(np.unique(view[held])))
 
 
 def take_over(
@@ -322,7 +339,9 @@ def take_over(
     if recompute and any(session.records[i].lock is not Lock.FREE for i in covered):
         raise EditError("An edited superpixel would change: recompute once more.")
     lock = Lock.FREE if recompute else Lock.EDITED
-    edit = repartition(session, scope, start, before, found, keep_fragments=False, lock=lock)
+    edit = repartition(
+        session, scope, start, before, found, keep_fragments=False, lock=lock, by_majority=True
+    )
     verb = "Recomputed" if recompute else "Split in"
     return Draft(edit, f"{verb} {int(found.max())} superpixels.")
 
@@ -414,15 +433,15 @@ def _renumbered(session: Session, edit: LabelEdit) -> tuple[LabelEdit, Renaming 
     labels, records = session.labels.copy(), session.records
     edit.apply(labels)
     ids, rows, _ = number(labels)
-    n = int(np.count_nonzero(ids > 0))
+    n = int(np.count_nonzero(ids))
     target = ids.copy()
 
     def numbered(first: int) -> LabelEdit:
         """The edit, with this number for the superpixel with the lowest id; in turn from there."""
-        target[ids > 0] = (np.arange(n) + first - 1) % n + 1
+        target[ids != 0] = (np.arange(n) + first - 1) % n + 1
         return edit_between(session.labels, target[rows].astype(labels.dtype))
 
-    if int(ids.max(initial=0)) == n:
+    if int(ids.max(initial=0)) == n and int(ids.min(initial=0)) >= 0:
         return edit, None
     # Undo finds out what ids mean from the state of the labels: none may have two meanings.
     first = session.first_of(
@@ -432,9 +451,7 @@ def _renumbered(session: Session, edit: LabelEdit) -> tuple[LabelEdit, Renaming 
     if first is None:
         return edit, None
     edit = numbered(first)
-    after = {
-        int(new): records[int(old)]
-        for old, new in zip(ids, target, strict=True)
-        if int(old) in records.by_id
-    }
-    return edit, Renaming(after, IdSource(target.tolist(), labels.dtype))
+    renamed = dict(zip(ids.tolist(), target.tolist(), strict=True))
+    after = {new: records.by_id[old] for old, new in renamed.items() if old in records.by_id}
+    painted = frozenset(new for old, new in renamed.items() if old in records.painted)
+    return edit, Renaming(after, IdSource(target.tolist(), labels.dtype), painted)

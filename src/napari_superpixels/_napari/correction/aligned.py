@@ -82,7 +82,7 @@ def aligned_image(
         cut = cut[None]
     for axis in lacking:
         cut = np.expand_dims(cut, axis + 1)
-    return EditImage(cut, _names(image, len(cut)), is_rgb=bool(image.rgb))
+    return EditImage(cut, _names(image, len(cut)), is_rgb=bool(image.rgb), name=image.name)
 
 
 def _pixel_map(

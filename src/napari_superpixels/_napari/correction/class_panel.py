@@ -21,18 +21,17 @@ from qtpy.QtWidgets import (
 from napari_superpixels._napari.correction.class_list import ClassInfo, ClassList
 from napari_superpixels._napari.correction.derived import DerivedLayer
 from napari_superpixels._napari.layout import button, row, text_label
-from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.label_edit import EditError, counted
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.suggest import suggest_classes
 from napari_superpixels.editing.whole_map import assign_many
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
     from napari_superpixels._napari.correction.editor import LayerEditor
+    from napari_superpixels._napari.correction.say import Say
     from napari_superpixels.editing.label_edit import LabelEdit
 
 _COLUMNS = ("Key", "Class", "Superpixels", "Area")
@@ -57,7 +56,7 @@ class ClassPanel(QWidget):
 
     chosen = Signal(int)
 
-    def __init__(self, viewer: Viewer, say: Callable[[str], None]) -> None:
+    def __init__(self, viewer: Viewer, say: Say) -> None:
         super().__init__()
         self._viewer = viewer
         self._say = say
@@ -97,7 +96,7 @@ class ClassPanel(QWidget):
         self.suggest_button = button(
             "Suggest",
             "Learn from the classes that you assigned, and suggest classes for the rest. They are "
-            "shown paler until you accept them.",
+            "shown as outlines until you accept them.",
             self.suggest,
         )
         self.accept_button = button(
@@ -129,11 +128,18 @@ class ClassPanel(QWidget):
         self.classes = None if editor is None else ClassList(editor.layer)
         self.semantic = self.suggestions = None
         if editor is not None:
-            self.semantic = DerivedLayer(self._viewer, editor.layer, "classes", opacity=0.6)
-            self.suggestions = DerivedLayer(self._viewer, editor.layer, "suggestions", opacity=0.3)
+            self.semantic = DerivedLayer(
+                self._viewer,
+                editor.layer,
+                "classes",
+                opacity=0.6,
+                content=lambda: self._categories(editor.session.labels),
+            )
+            # Outlines: what is only suggested must not look like what was assigned.
+            self.suggestions = DerivedLayer(self._viewer, editor.layer, "suggestions", contour=3)
             editor.changed.connect(self._on_changed)
             self._recolor()
-            if editor.session.facts().category.any():
+            if editor.session.facts().category.any() or self.semantic.layer is not None:
                 self.semantic.show(self._categories(editor.session.labels))
         self._refresh()
 
@@ -178,7 +184,7 @@ class ClassPanel(QWidget):
         try:
             added = self.classes.add(name)
         except EditError as error:
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return
         self._recolor()
         self._refresh()
@@ -260,8 +266,12 @@ class ClassPanel(QWidget):
         open_ = counts.get(0, 0)
         waiting = len(self._suggested[0])
         self.label.setText(
-            (f"{open_} superpixels without a class." if classes else "Add a class to begin.")
-            + (f" {waiting} suggestions wait for you." if waiting else "")
+            (
+                f"{counted(open_, 'superpixel')} without a class."
+                if classes
+                else "Add a class to begin."
+            )
+            + (f" {counted(waiting, 'suggestion')} to accept or discard." if waiting else "")
         )
         for widget in (self.add_button, self.next_button):
             widget.setEnabled(self._editor is not None)
@@ -295,10 +305,7 @@ class ClassPanel(QWidget):
     def _on_changed(self, edit: LabelEdit) -> None:
         if self._editor is None or self.semantic is None:
             return
-        if len(edit):
-            self.semantic.write(edit.indices, self._categories(edit.new))
-        elif self.semantic.layer is not None:
-            self.semantic.show(self._categories(self._editor.session.labels))
+        self.semantic.write(edit.indices, self._categories(edit.new))
         if self._suggested[0]:
             alive = self._editor.session.statistics
             keep = [k for k, i in enumerate(self._suggested[0]) if i in alive]
@@ -330,7 +337,7 @@ class ClassPanel(QWidget):
         try:
             ids, categories, confidence = suggest_classes(self._editor.session)
         except EditError as error:
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return
         self._suggested = (ids.tolist(), categories.tolist())
         self._show_suggestions()
@@ -348,7 +355,7 @@ class ClassPanel(QWidget):
         try:
             change = self._editor.run(assign_many, ids=ids, categories=categories)
         except EditError as error:
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return
         self.discard()
         self._say(change.message)

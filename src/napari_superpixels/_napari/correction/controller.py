@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_superpixels._napari.correction.editor import LayerEditor
+    from napari_superpixels._napari.correction.say import Say
     from napari_superpixels._napari.correction.tools import Tool
 
 _LEFT = 1
@@ -51,13 +52,14 @@ class Controller:
         tools: list[Tool],
         keys: dict[str, Callable[[], None]],
         tool_keys: dict[str, dict[str, Callable[[], None]]],
-        say: Callable[[str], None],
+        say: Say,
     ) -> None:
         self._editor = editor
         self._say = say
         self.tools = {tool.name: tool for tool in tools}
         self.tool: Tool | None = None
         self.enabled = True
+        self._given_up = False
         layer = editor.layer
         self._keys = {tool.key: partial(self.toggle, tool.name) for tool in tools} | keys
         self._tool_keys = tool_keys
@@ -143,6 +145,7 @@ class Controller:
     def _escape(self) -> None:
         if self.tool is not None:
             self.tool.reset()
+            self._given_up = True
             self._say(self.tool.hint)
 
     def _hold_to_pan(self, layer: Labels) -> Iterator[None]:
@@ -159,16 +162,19 @@ class Controller:
         if not self.enabled:
             self._say("The network is running: wait for it, or cancel.")
             return
+        self._given_up = False
         try:
             tool.press(pixel_under(layer, self._editor.scope(), event))
             yield
-            while event.type == "mouse_move":
+            while event.type == "mouse_move" and not self._given_up:
                 tool.drag(pixel_under(layer, self._editor.scope(), event))
                 yield
+            if self._given_up:
+                return
             # Fast moves are skipped: the stroke ends where the button was released.
             tool.drag(pixel_under(layer, self._editor.scope(), event))
         except EditError as error:
             tool.reset()
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return
         tool.release(event.modifiers)

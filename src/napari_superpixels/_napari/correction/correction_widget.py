@@ -7,6 +7,7 @@ from typing import Any
 from weakref import ReferenceType, ref
 
 import napari.viewer
+import numpy as np
 from magicgui.widgets import CheckBox, ComboBox
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
@@ -48,7 +49,7 @@ from napari_superpixels._napari.correction.whole_panel import DetailPanel, TidyP
 from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
 from napari_superpixels._napari.run import warm_up
-from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.label_edit import EditError, counted
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.export import METADATA_KEY
@@ -75,9 +76,9 @@ class CorrectionWidget(QWidget):
         self._controller: Controller | None = None
         self._layer: Labels | None = None
         self._window: ReferenceType[QWidget] | None = None
-        self._image_in_use: tuple[Hashable, int | None] | None = None
+        self._image_in_use: tuple[Hashable] | None = None
         self.options = Options()
-        self.image = ImageChoice(napari_viewer)
+        self.image = ImageChoice(napari_viewer, follow=False)
         self._build()
         self.image.changed.connect(self._on_image)
         self.classes.chosen.connect(self._on_class)
@@ -245,7 +246,11 @@ class CorrectionWidget(QWidget):
         editor.volume = self.work_box.value == VOLUME
         self.outline_box.value = layer.contour > 0
         self.editor = editor
+        self._image_in_use = None
         editor.changed.connect(self._refresh)
+        editor.followed.connect(self.say)
+        editor.replaced.connect(self._on_replaced)
+        editor.refresh_image = self._on_image
         source = layer.metadata[METADATA_KEY].get("source_layer")
         if source in [image.name for image in self._viewer.layers if isinstance(image, Image)]:
             self.image.layer_box.value = source
@@ -277,12 +282,21 @@ class CorrectionWidget(QWidget):
             self._layer.events.editable.disconnect(self._on_editable)
         if self._controller is not None:
             self._controller.cleanup()
-        if self.editor is not None:
+        # First, as removing a layer that belongs to the panels may come here again.
+        editor, self.editor, self._controller = self.editor, None, None
+        if editor is not None:
             for panel in (self.classes, self.detail, self.tidy, self.network):
                 panel.attach(None)
-            self.editor.cleanup()
-            self.editor.marks.remove()
-        self.editor = self._controller = None
+            editor.cleanup()
+            editor.marks.remove()
+
+    def _on_replaced(self) -> None:
+        """The layer has other data: what is known of the old ones is of no use."""
+        layer = self._layer
+        if self.classes.semantic is not None:
+            self.classes.semantic.remove()
+        self._attach(layer)
+        self.say("The layer has other data now: its correction begins anew.")
 
     def _on_editable(self, event: Any = None) -> None:
         """A layer that a run has unlocked can be corrected now, and the other way round."""
@@ -302,7 +316,7 @@ class CorrectionWidget(QWidget):
     def _on_image(self) -> None:
         if self.editor is None:
             return
-        layer, session = self.image.layer, self.editor.session
+        layer = self.image.layer
         problem, found = "", None
         if layer is None:
             problem = "No image: merge, detach, lock and classes work; splits ignore edges."
@@ -315,12 +329,23 @@ class CorrectionWidget(QWidget):
                 problem = str(error)
         self.image_label.setText(problem)
         self.image_label.setVisible(bool(problem))
-        choice = None
-        if found is not None and layer is not None:
-            choice = (layer.unique_id, self.image.channel_axis)
-        if choice != self._image_in_use or session.image is None:
-            self._image_in_use = choice
+        key = None if found is None or layer is None else self._image_key(layer)
+        if self._image_in_use is None or key != self._image_in_use[0]:
+            self._image_in_use = (key,)
             self.editor.use_image(found)
+
+    def _image_key(self, image: Image) -> Hashable:
+        """What the image under the labels depends on."""
+        assert self.editor is not None
+        labels, dims = self.editor.layer, self._viewer.dims
+        # Where the viewer stands counts on axes that the labels lack.
+        beyond = tuple(dims.point[: max(dims.ndim - labels.ndim, 0)])
+        places = (
+            np.asarray(layer.affine.affine_matrix).tobytes()
+            + np.concatenate([layer.scale, layer.translate, np.ravel(layer.rotate)]).tobytes()
+            for layer in (labels, image)
+        )
+        return (image.unique_id, id(image.data), self.image.channel_axis, beyond, *places)
 
     def _on_work(self, value: str) -> None:
         if self.editor is not None:
@@ -340,8 +365,10 @@ class CorrectionWidget(QWidget):
         self._on_view()
 
     def _on_view(self, event: Any = None) -> None:
-        if self._controller is not None and self._controller.tool is not None:
-            self._controller.tool.reset()
+        tool = None if self._controller is None else self._controller.tool
+        if tool is not None and tool.waits:
+            tool.reset()
+            self.say(f"The view has moved, so earlier clicks are forgotten. {tool.hint}")
         self._refresh()
 
     # ---- tools -------------------------------------------------------------------------------
@@ -390,15 +417,17 @@ class CorrectionWidget(QWidget):
 
     # ---- what the dock says ------------------------------------------------------------------
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, problem: bool = False) -> None:
         """Tell the user a line, in the dock and in the status bar.
 
         Parameters
         ----------
         text : str
             The line.
+        problem : bool, default False
+            Whether it says why something was not done.
         """
-        self.message.setText(text)
+        self.message.setText(f"⚠ {text}" if problem else text)
         self._viewer.status = text
 
     def _refresh(self, event: Any = None) -> None:
@@ -417,7 +446,7 @@ class CorrectionWidget(QWidget):
             return
         facts = self.editor.session.facts()
         edited, held = facts.count(Lock.EDITED), facts.count(Lock.HELD)
-        text = f"<b>{len(facts.lock)} superpixels</b> in “{self.editor.layer.name}”"
+        text = f"<b>{counted(len(facts.lock), 'superpixel')}</b> in “{self.editor.layer.name}”"
         if edited or held:
             text += f"; {edited} edited, {held} locked"
         self.layer_label.setText(text)
@@ -430,7 +459,12 @@ class CorrectionWidget(QWidget):
             self, "Save corrected labels", name, "Labels (*.tif *.tiff)"
         )
         if path:
-            self.save(Path(path), overwrite=True)  # the dialog has asked
+            chosen = Path(path)
+            # Without a suffix the dialog has asked for another name than the file will have.
+            self.save(
+                chosen if chosen.suffix else chosen.with_name(f"{chosen.name}.tif"),
+                overwrite=bool(chosen.suffix),
+            )
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write labels, fragments, classes, locks and log; say what went wrong if that fails.

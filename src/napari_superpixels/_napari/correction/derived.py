@@ -12,14 +12,14 @@ from napari_superpixels._napari.correction.target import placement_of
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
     Color = tuple[float, float, float, float]
 
-_DERIVED_FROM = "derived_from"
+_DERIVED_FROM, _KIND = "derived_from", "shows"
 
 
 def is_derived(layer: Labels) -> bool:
@@ -41,8 +41,8 @@ def is_derived(layer: Labels) -> bool:
 class DerivedLayer:
     """A Labels layer over another one, of the same shape and place, locked for the user.
 
-    It comes into being with the first pixels that it shows. If the user removes it, nothing is
-    shown until `show` is called.
+    It comes into being with the first pixels that it shows; one that was made before for the same
+    layer is used again. If the user removes it, it comes back with the next pixels.
 
     Parameters
     ----------
@@ -56,18 +56,40 @@ class DerivedLayer:
         Width of outlines in pixels; 0 fills.
     opacity : float, default 1.0
         Opacity.
+    content : callable, optional
+        Gives all that it is to show, when it comes back.
     """
 
     def __init__(
-        self, viewer: Viewer, base: Labels, suffix: str, *, contour: int = 0, opacity: float = 1.0
+        self,
+        viewer: Viewer,
+        base: Labels,
+        suffix: str,
+        *,
+        contour: int = 0,
+        opacity: float = 1.0,
+        content: Callable[[], NDArray[np.integer]] | None = None,
     ) -> None:
         self._viewer = viewer
         self._base = base
         self._suffix = suffix
         self._contour = contour
         self._opacity = opacity
+        self._content = content
         self._colors: dict[int, Color] = {}
-        self._layer: Labels | None = None
+        self._layer = self._made_before()
+
+    def _made_before(self) -> Labels | None:
+        for layer in self._viewer.layers:
+            known = layer.metadata.get(METADATA_KEY, {})
+            if (
+                isinstance(layer, Labels)
+                and known.get(_DERIVED_FROM) == str(self._base.unique_id)
+                and known.get(_KIND) == self._suffix
+                and layer.data.shape == self._base.data.shape
+            ):
+                return layer
+        return None
 
     @property
     def layer(self) -> Labels | None:
@@ -115,7 +137,9 @@ class DerivedLayer:
             name=f"{self._base.name} {self._suffix}",
             colormap=self._colormap(),
             opacity=self._opacity,
-            metadata={METADATA_KEY: {_DERIVED_FROM: self._base.name}},
+            metadata={
+                METADATA_KEY: {_DERIVED_FROM: str(self._base.unique_id), _KIND: self._suffix}
+            },
             **placement_of(self._base),
         )
         layer.editable = False
@@ -136,9 +160,9 @@ class DerivedLayer:
         """
         layer = self.layer
         if layer is None:
-            if self._layer is not None or not values.any():
+            if not values.any():
                 return
-            layer = self.show()
+            layer = self.show(None if self._content is None else self._content())
         if not layer.visible:
             layer.data[indices] = values  # there is nothing to redraw
             return

@@ -60,6 +60,12 @@ class LayerEditor:
     ----------
     changed : psygnal.Signal
         Emitted after any change of the labels, with the edit.
+    followed : psygnal.Signal
+        Emitted with a line for the user, when somebody else has changed the labels.
+    replaced : psygnal.Signal
+        Emitted when the layer got other data, so that this editor knows nothing of them.
+    refresh_image : callable
+        Called before each operation; makes sure that the image is that under the labels.
     session : Session
         The labels under correction; kept in the layer's metadata.
     volume : bool
@@ -67,6 +73,8 @@ class LayerEditor:
     """
 
     changed = Signal(object)
+    followed = Signal(str)
+    replaced = Signal()
 
     def __init__(self, viewer: Viewer, layer: Labels, parent: QObject) -> None:
         self._viewer = viewer
@@ -77,14 +85,17 @@ class LayerEditor:
         self._painted = False
         self._stale = False
         self._redrawn = 0
-        self._step: tuple[int, ...] = viewer.dims.current_step
+        self.refresh_image: Callable[[], None] = lambda: None
+        self._step = self._own_step()
         self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
         self._timer.setInterval(0)
         self._timer.timeout.connect(self.sync)
-        self.marks = DerivedLayer(viewer, layer, "marks", contour=2)
-        self.marks.set_colors(_MARK_COLORS)
         self.session = self._find_session()
+        self.marks = DerivedLayer(
+            viewer, layer, "marks", contour=2, content=lambda: self._codes(self.session.labels)
+        )
+        self.marks.set_colors(_MARK_COLORS)
         self._connections: list[tuple[Any, Callable[..., None]]] = [
             (layer.events.paint, self._on_paint),
             (layer.events.set_data, self._on_set_data),
@@ -121,7 +132,8 @@ class LayerEditor:
         if isalive(self._timer):
             self._timer.stop()
         self.session.choose_id = None
-        self.changed.disconnect()
+        for signal in (self.changed, self.followed, self.replaced):
+            signal.disconnect()
 
     # ---- doing -------------------------------------------------------------------------------
 
@@ -166,9 +178,21 @@ class LayerEditor:
             If it is not possible; nothing was changed.
         """
         self.sync()
+        self.refresh_image()
         change = self.session.build(operation, self.scope(), **arguments)
+        if not self._fits(change.edit):  # somebody changed the labels without a sign of it
+            self._stale = True
+            self.sync()
+            change = self.session.build(operation, self.scope(), **arguments)
         self.apply(change)
         return change
+
+    def _fits(self, edit: LabelEdit) -> bool:
+        """Whether the layer has where an edit is to be made what the edit expects."""
+        start = [int(i.min()) for i in edit.indices]
+        box = tuple(slice(a, int(i.max()) + 1) for a, i in zip(start, edit.indices, strict=True))
+        there = tuple(i - a for i, a in zip(edit.indices, start, strict=True))
+        return bool((np.asarray(self.layer.data[box])[there] == edit.old).all())
 
     def apply(self, change: Change) -> None:
         """Apply a change as one step of undo.
@@ -205,15 +229,20 @@ class LayerEditor:
 
     def sync(self) -> None:
         """Take note of what others did to the layer: brush, fill, undo, redo."""
-        if not self._stale:
+        # napari says nothing of undo on a layer that it does not draw.
+        if not self._stale and self.layer.visible:
             return
         self._stale = False
         painted, self._painted = self._painted, False
         redrawn, self._redrawn = self._redrawn, 0
         self._timer.stop()
+        known = self.session.records.painted
         edit = self.session.observe(np.asarray(self.layer.data), painted=painted, n_undone=redrawn)
         if len(edit):
             self._after(edit)
+            if self.session.records.painted != known:
+                self.redraw_marks()
+            self.followed.emit("Painted." if painted else "Undone, or done again.")
 
     def _on_paint(self, event: Any = None) -> None:
         # Without a stroke around it, napari tells of an edit before it makes it: look later.
@@ -223,25 +252,27 @@ class LayerEditor:
 
     def _on_set_data(self, event: Any = None) -> None:
         # Undo and redo redraw the layer without a word; so does a slider, which changes no data.
-        step = self._viewer.dims.current_step
+        step = self._own_step()
         moved, self._step = step != self._step, step
         if not self._applying and not moved:
             self._stale = True
             self._redrawn += 1
             self._timer.start()
 
+    def _own_step(self) -> tuple[int, ...]:
+        """Where the viewer stands on the layer's axes; others do not redraw it."""
+        return tuple(self._viewer.dims.current_step[-self.layer.ndim :])
+
     def _on_new_data(self, event: Any = None) -> None:
-        """Begin anew: somebody has put other data into the layer."""
+        """Somebody has put other data into the layer, or the same as another integer type."""
+        data, session = np.asarray(self.layer.data), self.session
+        if np.array_equal(data, session.labels):
+            start = session.start.astype(data.dtype)
+            if np.array_equal(start, session.start):
+                session.convert(data.dtype)
+                return
         self.layer.metadata[METADATA_KEY].pop(SESSION, None)
-        image = self.session.image
-        self.session = self._find_session()
-        if image is not None and image.channels.shape[1:] == self.session.labels.shape:
-            self.session.use_image(image)
-        self.marks.remove()
-        nothing = self.session.labels[:0]
-        self._write_table()
-        self.redraw_marks()
-        self.changed.emit(nothing)
+        self.replaced.emit()
 
     def _after(self, edit: LabelEdit) -> None:
         self._write_table()
@@ -330,7 +361,7 @@ class LayerEditor:
 
     def redraw_marks(self) -> None:
         """Outline all superpixels that are edited or locked."""
-        if self.session.facts().lock.any():
+        if self.session.facts().lock.any() or self.marks.layer is not None:
             self.marks.show(self._codes(self.session.labels))
 
     def mark(self, indices: tuple[NDArray[np.intp], ...], code: int) -> None:

@@ -79,6 +79,7 @@ def load_corrected(path: Path) -> Labels:
         If the file cannot be read, or holds no corrected labels.
     """
     session, known = read_corrected(path)
+    session.note_reopened()
     place = dict(known.pop(_PLACE, {}))
     name = str(known.pop("name", path.stem))
     for key in ("rotate", "affine"):

@@ -30,11 +30,12 @@ from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from napari_superpixels._napari.correction.editor import LayerEditor
+    from napari_superpixels._napari.correction.say import Say
     from napari_superpixels.editing.label_edit import LabelEdit
     from napari_superpixels.editing.region import Region
     from napari_superpixels.editing.scope import Scope
@@ -57,7 +58,7 @@ class NetworkPanel(WholePanel):
 
     running_changed = Signal(bool)
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Say) -> None:
         super().__init__(say)
         self._worker: CancellableWorker | None = None
         self._switch = CancelSwitch()
@@ -142,7 +143,7 @@ class NetworkPanel(WholePanel):
                 raise EditError(f"{region.area} pixels cannot become {n_segments} superpixels.")
             self._start(editor, scope, region, n_segments, recompute=True)
         except EditError as error:
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return
         if n_segments > int(self.count.value):
             self._say(f"Recomputing {n_found}; {n_segments} separate areas need as many.")
@@ -238,7 +239,7 @@ class NetworkPanel(WholePanel):
             )
             editor.apply(change)
         except EditError as error:
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return
         self._say(change.message)
 

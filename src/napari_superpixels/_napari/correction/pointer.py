@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from skimage.draw import line_nd
 
+from napari_superpixels.editing.label_edit import EditError
+
 if TYPE_CHECKING:
     from napari.layers import Labels
 
@@ -31,7 +33,14 @@ def pixel_under(layer: Labels, scope: Scope, event: Any) -> Position:
     -------
     tuple of int
         May lie outside the data. In a 3D view, the first labelled voxel that the view hits.
+
+    Raises
+    ------
+    EditError
+        In a 3D view of a layer that has no depth.
     """
+    if len(event.dims_displayed) > layer.ndim:
+        raise EditError(f"“{layer.name}” has no depth: go back to the 2D view to correct it.")
     if len(event.dims_displayed) == 3:
         return _first_voxel(layer, event)
     point = layer.world_to_data(event.position[-layer.ndim :])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
+_LARGEST = np.iinfo(np.int64).max
 _TIME_NAMES = {"t", "time", "frame", "frames"}
 
 
@@ -36,6 +37,8 @@ def problem_with(layer: Layer | None) -> str:
         return f"“{layer.name}” is multiscale, which napari cannot edit: make an editable copy."
     if layer.ndim < 2:
         return f"“{layer.name}” has one axis only; superpixels need two."
+    if layer.data.dtype == np.uint64 and np.asarray(layer.data).max(initial=0) > _LARGEST:
+        return f"“{layer.name}” has labels above {_LARGEST}: convert its data type to int64."
     if not layer.editable:
         return f"“{layer.name}” is locked: wait for the run to end, or make an editable copy."
     if not _is_writable(layer):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from napari_superpixels._napari.correction.editor import LayerEditor
     from napari_superpixels._napari.correction.pointer import Position
+    from napari_superpixels._napari.correction.say import Say
     from napari_superpixels.editing.region import Region
     from napari_superpixels.editing.scope import Scope
 
@@ -64,7 +65,7 @@ class Tool:
     tooltip: ClassVar[str]
     cursor: ClassVar[str] = "pointing"
 
-    def __init__(self, editor: LayerEditor, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(self, editor: LayerEditor, options: Options, say: Say) -> None:
         self.editor = editor
         self.options = options
         self.say = say
@@ -107,7 +108,12 @@ class Tool:
             self.finish(modifiers)
         except EditError as error:
             self.reset()
-            self.say(str(error))
+            self.say(str(error), problem=True)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are clicks that wait for more."""
+        return bool(self._drawn)
 
     def reset(self) -> None:
         """Forget clicks and marks that wait for more."""
@@ -234,7 +240,9 @@ class MergeTool(StrokeTool):
             Not used.
         """
         positions = self._first + self.at
-        if len(positions) == 1 and not self._first:
+        if self._first and not self.at:
+            raise EditError("There is no other superpixel here: click on the neighbour.")
+        if len(positions) == 1:
             self.editor.session.region(self.editor.scope(), positions[0])  # refuses locked ones
             self.say("Now click on the neighbour to merge it with, or press Esc.")
             return
@@ -253,7 +261,7 @@ class SplitTool(Tool):
     )
     cursor = "cross"
 
-    def __init__(self, editor: LayerEditor, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(self, editor: LayerEditor, options: Options, say: Say) -> None:
         super().__init__(editor, options, say)
         self.seeds: list[Position] = []
 
@@ -357,14 +365,14 @@ class LockTool(StrokeTool):
 
     name = "Lock"
     key = "K"
-    hint = "Lock: click or drag to lock superpixels (red); again to unlock."
+    hint = "Lock: click or drag to lock superpixels (red); once more to unlock."
     tooltip = (
-        "Click or drag: superpixels are locked (red outline) and no tool changes them. On a locked "
-        "or an edited one (blue), it unlocks. “Recompute” spares red and blue ones."
+        "Click or drag: superpixels are locked (red outline) and no tool changes them; on a locked "
+        "one, it unlocks. “Recompute” spares locked ones and those that were edited (blue)."
     )
 
     def finish(self, modifiers: Sequence[str]) -> None:
-        """Lock, or unlock if the first one was locked or edited.
+        """Lock, or unlock if the first one was locked.
 
         Parameters
         ----------
@@ -373,7 +381,7 @@ class LockTool(StrokeTool):
         """
         session = self.editor.session
         positions = self.at or self.stroke[:1]
-        on = not self.at or session.records[int(session.labels[self.at[0]])].lock is Lock.FREE
+        on = not self.at or session.records[int(session.labels[self.at[0]])].lock is not Lock.HELD
         self._run(operations.lock, positions=positions, on=on)
 
 
@@ -418,7 +426,7 @@ class ResegmentTool(StrokeTool):
         self,
         editor: LayerEditor,
         options: Options,
-        say: Callable[[str], None],
+        say: Say,
         start: Callable[[list[Position]], None],
     ) -> None:
         super().__init__(editor, options, say)

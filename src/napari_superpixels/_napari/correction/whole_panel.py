@@ -13,15 +13,13 @@ from superqt.utils import signals_blocked
 from napari_superpixels._napari.correction.derived import DerivedLayer
 from napari_superpixels._napari.layout import button, row, rows, text_label
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.whole_map import Levels, clean_up, levels, set_count, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari.viewer import Viewer
 
     from napari_superpixels._napari.correction.editor import LayerEditor
+    from napari_superpixels._napari.correction.say import Say
     from napari_superpixels.editing.label_edit import LabelEdit
     from napari_superpixels.editing.scope import Scope
 
@@ -37,7 +35,7 @@ class WholePanel(QWidget):
         Tells the user a line.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Say) -> None:
         super().__init__()
         self._say = say
         self._editor: LayerEditor | None = None
@@ -73,7 +71,7 @@ class DetailPanel(WholePanel):
         Tells the user a line.
     """
 
-    def __init__(self, viewer: Viewer, say: Callable[[str], None]) -> None:
+    def __init__(self, viewer: Viewer, say: Say) -> None:
         super().__init__(say)
         self._viewer = viewer
         self._levels: Levels | None = None
@@ -135,7 +133,7 @@ class DetailPanel(WholePanel):
         try:
             scope = editor.scope()
         except EditError as error:
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return None
         if self._levels is None or scope != self._scope:
             self._levels, self._scope = levels(editor.session, scope), scope
@@ -155,6 +153,7 @@ class DetailPanel(WholePanel):
         if found is None or self.preview is None or self._editor is None:
             return
         assert self._scope is not None
+        n_segments = min(n_segments, found.finest)
         level = found.at(n_segments)
         # Colours that alternate are enough: only outlines are drawn.
         self.preview.set_colors(dict.fromkeys(range(1, 256), _PREVIEW_COLOR))
@@ -167,8 +166,7 @@ class DetailPanel(WholePanel):
     def apply(self) -> None:
         """Merge to the level shown."""
         if self._editor is not None and self._levels is not None:
-            held = self._n_held()
-            n_segments = self.slider.value() + held
+            n_segments = self.slider.value() + self._levels.n_held
             self.back()
             self._set(n_segments)
 
@@ -189,11 +187,7 @@ class DetailPanel(WholePanel):
         try:
             self._say(self._editor.run(set_count, n_segments=n_segments).message)
         except EditError as error:
-            self._say(str(error))
-
-    def _n_held(self) -> int:
-        assert self._editor is not None
-        return self._editor.session.facts().count(Lock.HELD)
+            self._say(str(error), problem=True)
 
     def _on_slider(self, value: int) -> None:
         self.show_level(value)
@@ -223,7 +217,7 @@ class TidyPanel(WholePanel):
         Tells the user a line.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Say) -> None:
         super().__init__(say)
         self.connect_box = CheckBox(
             text="Connected",
@@ -274,7 +268,7 @@ class TidyPanel(WholePanel):
                 min_size_px=int(self.size_box.value),
             )
         except EditError as error:
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return
         self.label.setText(
             found.plan(
@@ -297,7 +291,7 @@ class TidyPanel(WholePanel):
                 sequential=bool(self.sequence_box.value),
             )
         except EditError as error:
-            self._say(str(error))
+            self._say(str(error), problem=True)
             return
         self.label.setText(change.message)
         self._say(change.message)
