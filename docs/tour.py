@@ -270,7 +270,7 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
 
     dock.classes.suggest_button.click()
     assert dock.classes.suggestions.layer is not None
-    yield Stop("suggest", "Suggest: a random forest proposes classes for the rest, paler.")
+    yield Stop("suggest", "Suggest: a random forest proposes classes for the rest, hatched.")
     dock.classes.accept_button.click()
     edited()
     yield Stop("accept", "Accept: one step of undo, too.")

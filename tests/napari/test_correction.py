@@ -267,7 +267,7 @@ def test_suggestions_are_shown_until_they_are_accepted(viewer, dock, layer, mous
     assert dock.message.text().startswith("8 suggestions")
     shown = dock.classes.suggestions.layer
     assert not shown.data[:16, :32].any()
-    assert shown.data[16:32].all()
+    assert 0.4 < (shown.data[16:32] > 0).mean() < 0.6  # hatched
     before = layer.data.copy()
     dock.classes.accept_button.click()
     assert shown not in viewer.layers

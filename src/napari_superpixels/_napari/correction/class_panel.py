@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_superpixels._napari.correction.class_list import ClassInfo, ClassList
 from napari_superpixels._napari.correction.derived import DerivedLayer
+from napari_superpixels._napari.correction.say import Say, waiting
 from napari_superpixels._napari.layout import button, row, text_label
 from napari_superpixels.editing.label_edit import EditError, counted
 from napari_superpixels.editing.numbering import number
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels._napari.correction.editor import LayerEditor
-    from napari_superpixels._napari.correction.say import Say
     from napari_superpixels.editing.label_edit import LabelEdit
 
 _COLUMNS = ("Key", "Class", "Superpixels", "Area")
 _NAME_COLUMN = 1
+# Stripes of the hatching: at least so wide, and about so many over the image.
+_STRIPE_PX, _STRIPES = 3, 150
 
 
 class ClassPanel(QWidget):
@@ -96,7 +98,7 @@ class ClassPanel(QWidget):
         self.suggest_button = button(
             "Suggest",
             "Learn from the classes that you assigned, and suggest classes for the rest. They are "
-            "shown as outlines until you accept them.",
+            "shown hatched until you accept them.",
             self.suggest,
         )
         self.accept_button = button(
@@ -135,8 +137,7 @@ class ClassPanel(QWidget):
                 opacity=0.6,
                 content=lambda: self._categories(editor.session.labels),
             )
-            # Outlines: what is only suggested must not look like what was assigned.
-            self.suggestions = DerivedLayer(self._viewer, editor.layer, "suggestions", contour=3)
+            self.suggestions = DerivedLayer(self._viewer, editor.layer, "suggestions", opacity=0.6)
             editor.changed.connect(self._on_changed)
             self._recolor()
             if editor.session.facts().category.any() or self.semantic.layer is not None:
@@ -335,7 +336,8 @@ class ClassPanel(QWidget):
             return
         self._editor.sync()
         try:
-            ids, categories, confidence = suggest_classes(self._editor.session)
+            with waiting(self._say, "Learning from the classes…"):
+                ids, categories, confidence = suggest_classes(self._editor.session)
         except EditError as error:
             self._say(str(error), problem=True)
             return
@@ -376,10 +378,14 @@ class ClassPanel(QWidget):
         wanted = dict(zip(*self._suggested, strict=True))
         known, rows, _ = number(labels)
         values = np.array([wanted.get(i, 0) for i in known.tolist()], np.uint8)[rows]
+        # Hatched: what is only suggested must not look like what was assigned.
+        width = max(_STRIPE_PX, max(self._editor.session.labels.shape[-2:]) // _STRIPES)
         if edit is None:
-            self.suggestions.show(values)
+            across, down = (np.arange(n) for n in labels.shape[-2:])
+            self.suggestions.show(values * ((across[:, None] + down) // width % 2))
         else:
-            self.suggestions.write(edit.indices, values)
+            stripe = (edit.indices[-2] + edit.indices[-1]) // width % 2
+            self.suggestions.write(edit.indices, values * stripe)
 
 
 def _short(value: float) -> str:

@@ -428,6 +428,7 @@ class CorrectionWidget(QWidget):
             Whether it says why something was not done.
         """
         self.message.setText(f"⚠ {text}" if problem else text)
+        self.message.repaint()  # what follows may take a while
         self._viewer.status = text
 
     def _refresh(self, event: Any = None) -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Say(Protocol):
@@ -18,3 +25,22 @@ class Say(Protocol):
         problem : bool, default False
             Whether it says why something was not done.
         """
+
+
+@contextmanager
+def waiting(say: Say, text: str) -> Iterator[None]:
+    """Say what is being done, and show the pointer that asks to wait, until the block ends.
+
+    Parameters
+    ----------
+    say : Say
+        Tells the user.
+    text : str
+        What takes a while on large maps.
+    """
+    say(text)
+    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+    try:
+        yield
+    finally:
+        QApplication.restoreOverrideCursor()

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QSlider, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_superpixels._napari.correction.derived import DerivedLayer
+from napari_superpixels._napari.correction.say import Say, waiting
 from napari_superpixels._napari.layout import button, row, rows, text_label
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.whole_map import Levels, clean_up, levels, set_count, survey
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_superpixels._napari.correction.editor import LayerEditor
-    from napari_superpixels._napari.correction.say import Say
     from napari_superpixels.editing.label_edit import LabelEdit
     from napari_superpixels.editing.scope import Scope
 
@@ -136,7 +136,9 @@ class DetailPanel(WholePanel):
             self._say(str(error), problem=True)
             return None
         if self._levels is None or scope != self._scope:
-            self._levels, self._scope = levels(editor.session, scope), scope
+            with waiting(self._say, "Looking for levels of detail…"):
+                self._levels, self._scope = levels(editor.session, scope), scope
+            self._say("Move the slider; “Apply level” makes it an edit.")
             with signals_blocked(self.slider):
                 self.slider.setRange(max(self._levels.coarsest, 1), max(self._levels.finest, 1))
         return self._levels
@@ -185,7 +187,9 @@ class DetailPanel(WholePanel):
         if self._editor is None:
             return
         try:
-            self._say(self._editor.run(set_count, n_segments=n_segments).message)
+            with waiting(self._say, "Merging or splitting…"):
+                change = self._editor.run(set_count, n_segments=n_segments)
+            self._say(change.message)
         except EditError as error:
             self._say(str(error), problem=True)
 
@@ -262,34 +266,36 @@ class TidyPanel(WholePanel):
             return
         self._editor.sync()
         try:
-            found = survey(
-                self._editor.session,
-                self._editor.scope(),
-                min_size_px=int(self.size_box.value),
-            )
+            with waiting(self._say, "Checking…"):
+                found = survey(
+                    self._editor.session,
+                    self._editor.scope(),
+                    min_size_px=int(self.size_box.value),
+                )
         except EditError as error:
             self._say(str(error), problem=True)
             return
-        self.label.setText(
-            found.plan(
-                connect=bool(self.connect_box.value),
-                fill_holes=bool(self.holes_box.value),
-                sequential=bool(self.sequence_box.value),
-            )
+        plan = found.plan(
+            connect=bool(self.connect_box.value),
+            fill_holes=bool(self.holes_box.value),
+            sequential=bool(self.sequence_box.value),
         )
+        self.label.setText(plan)
+        self._say(plan)
 
     def clean(self) -> None:
         """Clean up."""
         if self._editor is None:
             return
         try:
-            change = self._editor.run(
-                clean_up,
-                connect=bool(self.connect_box.value),
-                min_size_px=int(self.size_box.value),
-                fill_holes=bool(self.holes_box.value),
-                sequential=bool(self.sequence_box.value),
-            )
+            with waiting(self._say, "Cleaning up…"):
+                change = self._editor.run(
+                    clean_up,
+                    connect=bool(self.connect_box.value),
+                    min_size_px=int(self.size_box.value),
+                    fill_holes=bool(self.holes_box.value),
+                    sequential=bool(self.sequence_box.value),
+                )
         except EditError as error:
             self._say(str(error), problem=True)
             return
