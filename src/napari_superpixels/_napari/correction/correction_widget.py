@@ -417,7 +417,7 @@ class CorrectionWidget(QWidget):
 
     # ---- what the dock says ------------------------------------------------------------------
 
-    def say(self, text: str, *, problem: bool = False) -> None:
+    def say(self, text: str, *, problem: bool = False, now: bool = False) -> None:
         """Tell the user a line, in the dock and in the status bar.
 
         Parameters
@@ -426,9 +426,12 @@ class CorrectionWidget(QWidget):
             The line.
         problem : bool, default False
             Whether it says why something was not done.
+        now : bool, default False
+            Whether it must be seen before what follows, which takes a while.
         """
         self.message.setText(f"⚠ {text}" if problem else text)
-        self.message.repaint()  # what follows may take a while
+        if now:
+            self.message.repaint()
         self._viewer.status = text
 
     def _refresh(self, event: Any = None) -> None:

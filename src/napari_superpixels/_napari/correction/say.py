@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Say(Protocol):
     """Tells the user a line."""
 
-    def __call__(self, text: str, *, problem: bool = False) -> None:
+    def __call__(self, text: str, *, problem: bool = False, now: bool = False) -> None:
         """Tell a line.
 
         Parameters
@@ -24,6 +24,8 @@ class Say(Protocol):
             The line.
         problem : bool, default False
             Whether it says why something was not done.
+        now : bool, default False
+            Whether it must be seen before what follows, which takes a while.
         """
 
 
@@ -38,7 +40,7 @@ def waiting(say: Say, text: str) -> Iterator[None]:
     text : str
         What takes a while on large maps.
     """
-    say(text)
+    say(text, now=True)
     QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
     try:
         yield
