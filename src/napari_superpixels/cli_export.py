@@ -98,7 +98,7 @@ def _export(arguments: argparse.Namespace) -> int:
         raise SuperpixelError(f"{arguments.labels}: {error}") from error
     for output in arguments.output:
         write(output, subject, overwrite=arguments.force)
-        print(f"{output}: {len(subject.ids)} superpixels")  # noqa: T201
+        print(f"{output}: {len(subject.ids)} superpixels")
     return 0
 
 

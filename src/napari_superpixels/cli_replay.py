@@ -68,7 +68,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         raise SuperpixelError(f"{arguments.log}: {error}") from error
     write_corrected(output, session, {"source": arguments.image.name}, overwrite=arguments.force)
     n = len(session.statistics.ids)
-    print(f"{output}: {n} superpixels after {len(log)} steps")  # noqa: T201
+    print(f"{output}: {n} superpixels after {len(log)} steps")
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 
 from napari_superpixels.export.whole import ExportError, need
+from napari_superpixels.files import READ_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +105,7 @@ def is_placed(path: Path) -> bool:
         with tifffile.TiffFile(path) as tiff:
             tags = tiff.pages.first.tags
             return any(tag in tags for tag in (_SCALE, _TIEPOINT, _TRANSFORM))
-    except (OSError, ValueError):
+    except READ_ERRORS:
         return False
 
 

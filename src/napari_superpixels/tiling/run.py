@@ -23,7 +23,7 @@ from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.engine import Engine
 from napari_superpixels.tiling.numbering import number_tiles
 from napari_superpixels.tiling.plan import plan_tiles
-from napari_superpixels.tiling.source import Source
+from napari_superpixels.tiling.source import source_of
 from napari_superpixels.tiling.work_folder import Job, Statistics, TilingError, WorkFolder
 
 if TYPE_CHECKING:
@@ -190,8 +190,8 @@ def iter_superpixels_tiled(
     output = Path(output)
     if output.exists() and not overwrite:
         raise TilingError(f"{output}: exists already; choose another name, or allow to replace it")
-    source = _source(image, level, channel_axis, "image")
-    wanted = None if mask is None else _source(mask, 0, None, "mask")
+    source = source_of(image, level, channel_axis)
+    wanted = None if mask is None else source_of(mask, kind="mask")
     if wanted is not None and wanted.shape != source.shape:
         raise ValueError(
             f"the mask {wanted.shape} and the image {source.shape} differ in shape: they must have "
@@ -227,13 +227,6 @@ def iter_superpixels_tiled(
     work.labels.rename(output)
     shutil.rmtree(work.path)
     return result
-
-
-def _source(image: Any, level: int, channel_axis: int | None, kind: str) -> Source:
-    if not isinstance(image, str | Path):
-        return Source(image, None, level, channel_axis, kind)
-    found = Source(None, Path(image), level, channel_axis, kind)
-    return found if channel_axis is not None else found.with_described_axis()
 
 
 def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from napari_superpixels.lazy_files import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -115,6 +115,29 @@ class Source:
         """What a run that goes on checks. Pixels may differ: a broken file may have been mended."""
         name = "" if self.path is None else self.path.name
         return f"{name} {self.level} {self.shape} {self.dtype} {self.n_channels}"
+
+
+def source_of(
+    image: Any, level: int = 0, channel_axis: int | None = None, kind: str = "image"
+) -> Source:
+    """Take an array or the name of a file; for a file, its own channel axis unless one is given.
+
+    Parameters
+    ----------
+    image : array_like, str or Path
+        The image or mask.
+    level, channel_axis, kind
+        As in `Source`.
+
+    Returns
+    -------
+    Source
+        For windows.
+    """
+    if not isinstance(image, str | Path):
+        return Source(image, None, level, channel_axis, kind)
+    found = Source(None, Path(image), level, channel_axis, kind)
+    return found if channel_axis is not None else found.with_described_axis()
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,335 @@
+"""The command ``napari-superpixels segment``: one file, many files, or a raster in tiles."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+import re
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from napari_superpixels.cli_tiled import add_tile_options, is_tiled, may_be_tiled, segment_in_tiles
+from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_superpixels.events import Step
+    from napari_superpixels.files import ImageFile
+    from napari_superpixels.result import SuperpixelResult
+
+OK, FAILED = 0, 1
+# RuntimeError is what PyTorch raises.
+EXPECTED = (SuperpixelError, ValueError, TypeError, OSError, RuntimeError, MemoryError)
+# What `segment` writes itself; other formats go through `export`.
+_LABEL_FORMATS = ("tif", "png", "npy", "zarr")
+_EXPORT_FORMATS = ("ome.tif", "geojson", "gpkg", "zip", "csv", "parquet", "graphml", "edges.csv")
+
+
+def complain(message: str) -> None:
+    """Print a message for the user, not part of the output."""
+    print(f"napari-superpixels: {message}", file=sys.stderr)
+
+
+def in_cli_words(message: str) -> str:
+    """Spell a message of the API as options."""
+    message = message.replace(
+        "pass one 2D plane of a stack", "choose one plane of a stack with --plane"
+    )
+    return re.sub(
+        r"\b(channel_axis|nodata|device)=(\S+)",
+        lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
+        message,
+    )
+
+
+def add_segment(commands: Any) -> None:
+    """Add the command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse subparsers
+        Of the main parser.
+    """
+    segment = commands.add_parser(
+        "segment",
+        help="segment image files",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    segment.add_argument(
+        "images",
+        nargs="+",
+        metavar="IN",
+        help="TIFF, PNG, JPEG, NPY, OME-Zarr; a pattern in quotes, such as 'folder/*.tif', is many",
+    )
+    segment.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="label file (.tif, .png, .npy, .zarr), or a folder, where each becomes "
+        "NAME_superpixels.tif; those that are there already are skipped",
+    )
+    segment.add_argument(
+        "--format",
+        nargs="+",
+        choices=(*_LABEL_FORMATS, *_EXPORT_FORMATS),
+        default=["tif"],
+        help="into a folder: one file of each format",
+    )
+    segment.add_argument("--preset", choices=list_presets(), default=DEFAULT_PRESET)
+    segment.add_argument("--params", type=Path, metavar="TOML", help="parameter file")
+    segment.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    segment.add_argument(
+        "--channel-axis", type=int, help="axis of the channels, where the file does not say"
+    )
+    segment.add_argument(
+        "--plane",
+        type=int,
+        nargs="+",
+        metavar="I",
+        help="position on each axis of a stack that is neither rows, columns nor channels",
+    )
+    segment.add_argument("--nodata", type=float, help="value of pixels to leave out")
+    segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
+    segment.add_argument(
+        "--memory-limit-gb", type=float, help="segment in tiles what is estimated above this"
+    )
+    segment.add_argument("--force", action="store_true", default=False, help="overwrite files")
+    segment.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
+    add_tile_options(segment)
+    group = segment.add_argument_group("parameters (those given replace the preset's)")
+    hints = get_type_hints(SuperpixelParams)
+    for f in fields(SuperpixelParams):
+        info = SuperpixelParams.info(f.name)
+        kind = hints[f.name]
+        group.add_argument(
+            f"--{f.name.replace('_', '-')}",
+            type=kind if kind in (int, float, str) else int,
+            nargs=None if kind in (int, float, str) else "+",
+            choices=info.choices,
+            # argparse formats help with %
+            help=info.tooltip.replace("%", "%%"),
+        )
+    segment.set_defaults(run=_segment)
+
+
+def _params(arguments: argparse.Namespace) -> SuperpixelParams:
+    base = get_preset(arguments.preset)
+    if "params" in arguments:
+        if not arguments.params.is_file():
+            raise SuperpixelError(f"{arguments.params}: no such file")
+        base = SuperpixelParams.load(arguments.params)
+    given = {f.name: getattr(arguments, f.name) for f in fields(base) if f.name in arguments}
+    if may_be_tiled(arguments):  # the number is for the whole image, and may be any
+        given.pop("n_segments", None)
+    return base.replace(**given)
+
+
+def _inputs(arguments: argparse.Namespace) -> list[Path]:
+    """The files, with patterns spelled out."""
+    found: list[Path] = []
+    for given in arguments.images:
+        if glob.has_magic(given) and not Path(given).exists():
+            matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207  (absolute too)
+            if not matches:
+                raise SuperpixelError(f"{given}: no file fits this pattern")
+            found += map(Path, matches)
+        else:
+            found.append(Path(given))
+    return found
+
+
+def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[list[Path]], bool]:
+    """Files to write for each image, and whether they go into a folder."""
+    from napari_superpixels.export import LABEL_SUFFIXES, ExportError
+
+    output = Path(arguments.output)
+    suffix = output.suffix.lower()
+    is_folder = arguments.output.endswith(("/", os.sep)) or (output.is_dir() and suffix != ".zarr")
+    if not is_folder and len(images) > 1:
+        raise ExportError(f"{output}: several images need a folder; end its name with a slash")
+    if is_folder:
+        targets = [
+            [output / f"{image.stem}_superpixels.{kind}" for kind in arguments.format]
+            for image in images
+        ]
+        firsts = [files[0] for files in targets]
+        twice = {str(t) for t in firsts if firsts.count(t) > 1}
+        if twice:
+            raise ExportError(f"two images would be written to {sorted(twice)[0]}; rename one")
+        output.mkdir(parents=True, exist_ok=True)
+        return targets, True
+    if suffix not in (*LABEL_SUFFIXES, ".zarr"):
+        kinds = ", ".join(LABEL_SUFFIXES)
+        raise ExportError(f"{output}: write labels as one of {kinds}, or in tiles as .zarr")
+    if not output.parent.is_dir():
+        raise ExportError(f"{output.parent}: no such folder")
+    return [[output]], False
+
+
+def _segment(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    images = _inputs(arguments)
+    params = _params(arguments)
+    targets, is_folder = _targets(images, arguments)
+    failures: list[str] = []
+    n_skipped = 0
+    is_batch = len(images) > 1
+    hide = arguments.quiet or None  # None hides it where the output is no terminal
+    for image, files in tqdm(
+        list(zip(images, targets, strict=True)), desc="files", disable=hide if is_batch else True
+    ):
+        wanted = [f for f in files if arguments.force or not (is_folder and f.exists())]
+        if not wanted:
+            n_skipped += 1
+            continue
+        try:
+            told = _segment_file(image, wanted, params, arguments)
+        # One bad file must not stop the others.
+        except EXPECTED as error:
+            text = in_cli_words(str(error))
+            failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
+            complain(failures[-1])
+            continue
+        tqdm.write(f"{', '.join(map(str, wanted))}: {told}")
+    if n_skipped:
+        print(f"{n_skipped} of {len(images)} were done already (--force does them again)")
+    if failures and is_batch:
+        complain(f"{len(failures)} of {len(images)} images failed:")
+        for text in failures:
+            complain(f"  {text}")
+    return FAILED if failures else OK
+
+
+def _segment_file(
+    image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
+) -> str:
+    """Segment a file; return what to say of it."""
+    from napari_superpixels.export import ExportError
+
+    inputs = [image, *([arguments.mask] if "mask" in arguments else [])]
+    for target in targets:
+        if target.exists() and not arguments.force:
+            raise ExportError(f"{target}: exists already; use --force to replace it")
+        if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
+            raise ExportError(f"{target}: is an input; write the labels to another file")
+    if is_tiled(image, targets, params, arguments):
+        return segment_in_tiles(image, targets, params, arguments, _origin)
+    return _segment_at_once(image, targets, params, arguments)
+
+
+def _segment_at_once(
+    image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
+) -> str:
+    from napari_superpixels.api import iter_superpixels
+    from napari_superpixels.export import export_labels, save_labels
+    from napari_superpixels.export.origin import Origin
+    from napari_superpixels.files import read_image
+
+    loaded = read_image(image)
+    array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
+    if "plane" in arguments:
+        array, channel_axis = _plane(array, channel_axis, arguments.plane)
+    elif "channel_axis" not in arguments:
+        _refuse_stack(loaded)
+    mask = read_image(arguments.mask).array if "mask" in arguments else None
+    steps = iter_superpixels(
+        array,
+        params,
+        channel_axis=channel_axis,
+        nodata=getattr(arguments, "nodata", loaded.nodata),
+        mask=mask,
+        device=arguments.device,
+        memory_limit_gb=getattr(arguments, "memory_limit_gb", None),
+    )
+    result = _with_progress(steps, params, image.name, arguments)
+    known = _origin(image)
+    provenance = result.provenance() | {"source": image.name} | known
+    origin = Origin.from_dict(known)
+    for target in targets:
+        if target.name.lower().endswith(_EXPORT_FORMATS):
+            export_labels(
+                target,
+                result.labels,
+                array,
+                channel_axis=channel_axis,
+                pixel_size=origin.pixel_size,
+                unit=origin.unit,
+                place=origin.place,
+                overwrite=arguments.force,
+            )
+        else:
+            save_labels(target, result.labels, provenance, overwrite=arguments.force)
+    return (
+        f"{result.n_obtained} superpixels of {result.n_requested} asked for, in "
+        f"{result.seconds:.1f} s on {result.device}"
+    )
+
+
+def _with_progress(
+    steps: Any, params: SuperpixelParams, name: str, arguments: argparse.Namespace
+) -> SuperpixelResult:
+    from tqdm import tqdm
+
+    from napari_superpixels.events import drain
+
+    hide = arguments.quiet or None
+    with tqdm(total=params.iterations, desc=name, disable=hide, leave=False) as bar:
+
+        def show(step: Step) -> None:
+            bar.update(step.iteration - bar.n)
+            bar.set_postfix(loss=f"{step.losses.total:.3f}", superpixels=step.n_superpixels)
+
+        result: SuperpixelResult = drain(steps, show)
+        return result
+
+
+def _origin(image: Path) -> dict[str, Any]:
+    """What `export` will need to know of the image, as plain values."""
+    from napari_superpixels.export import ExportError
+    from napari_superpixels.export.origin import read_origin
+
+    try:
+        origin = read_origin(image, ndim=2)
+    except ExportError:  # without rasterio, labels are made all the same
+        return {}
+    return {name: value for name, value in asdict(origin).items() if value}
+
+
+def _refuse_stack(image: ImageFile) -> None:
+    """Say what to do with the depths or times of a file that says that it holds some."""
+    if set("ZT") & set(image.axes):
+        sizes = zip(image.axes, image.array.shape, strict=True)
+        axes = ", ".join(f"{name} ({n})" for name, n in sizes)
+        raise ValueError(
+            f"it is a stack with the axes {axes}: choose one plane with --plane, or say with "
+            "--channel-axis which axis holds channels"
+        )
+
+
+def _plane(
+    array: NDArray[np.generic], channel_axis: int | None, position: list[int]
+) -> tuple[NDArray[np.generic], int | None]:
+    """Cut a plane out of a stack; rows and columns are its last axes besides the channels."""
+    channels = None if channel_axis is None else channel_axis % array.ndim
+    others = [axis for axis in range(array.ndim) if axis != channels][:-2]
+    sizes = [array.shape[axis] for axis in others]
+    if len(position) != len(others) or any(
+        not 0 <= i < n for i, n in zip(position, sizes, strict=True)
+    ):
+        wanted = ", ".join(f"0 to {n - 1}" for n in sizes) or "no number: this is no stack"
+        raise ValueError(f"--plane takes {wanted}; got {', '.join(map(str, position))}")
+    index: list[int | slice] = [slice(None)] * array.ndim
+    for axis, i in zip(others, position, strict=True):
+        index[axis] = i
+    cut = array[tuple(index)]
+    return cut, None if channels is None else channels - sum(axis < channels for axis in others)

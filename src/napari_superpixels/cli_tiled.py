@@ -1,0 +1,253 @@
+"""Options and work of ``napari-superpixels segment`` for images that are segmented in tiles."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.errors import SuperpixelMemoryError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.tiling.run import TiledResult, TileStep
+
+_OPTIONS = ("tile_size_px", "halo_px", "workers", "scheduler", "resume", "level")
+
+
+def add_tile_options(segment: argparse.ArgumentParser) -> None:
+    """Add the options to the parser of ``segment``.
+
+    Parameters
+    ----------
+    segment : argparse.ArgumentParser
+        The parser.
+    """
+    group = segment.add_argument_group(
+        "tiles, for images larger than memory (any of these, an OUT that ends in .zarr, or an "
+        "estimate above the memory segments in tiles)"
+    )
+    group.add_argument("--tile-size-px", type=int, help="size of a tile; chosen if not given")
+    group.add_argument("--halo-px", type=int, help="what a tile sees around it")
+    group.add_argument("--workers", type=int, help="processes on this machine; else threads")
+    group.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler")
+    group.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    group.add_argument("--level", type=int, help="level of a pyramid, 0 for full resolution")
+
+
+def may_be_tiled(arguments: argparse.Namespace) -> bool:
+    """Whether the command line asks for tiles.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    bool
+        True with any option of tiles, or for an OME-Zarr.
+    """
+    to_zarr = arguments.output.lower().rstrip("/").endswith(".zarr") or "zarr" in arguments.format
+    return to_zarr or any(name in arguments for name in _OPTIONS)
+
+
+def is_tiled(
+    image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
+) -> bool:
+    """Whether to segment a file in tiles: it is asked for, or memory would not do.
+
+    Parameters
+    ----------
+    image : Path
+        The file.
+    targets : list of Path
+        What to write.
+    params : SuperpixelParams
+        Parameters.
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    bool
+        Whether to.
+    """
+    if may_be_tiled(arguments):
+        return True
+    if image.is_dir():
+        return True
+    from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
+    from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.tiling.source import Source
+
+    if "plane" in arguments or not image.exists():
+        return False
+    found = open_image(image)
+    source = Source(found.array, None, 0, getattr(arguments, "channel_axis", found.channel_axis))
+    if len(source.shape) != 2:
+        return False
+    needed = estimate_memory(source.shape, source.n_channels, params)
+    try:
+        check_memory(
+            needed, resolve_device(arguments.device), getattr(arguments, "memory_limit_gb", None)
+        )
+    except SuperpixelMemoryError:
+        if not arguments.quiet:
+            print(
+                f"{image}: needs about {needed / 1e9:.1f} GB at once, so it is segmented in tiles",
+                file=sys.stderr,
+            )
+        return True
+    return False
+
+
+def segment_in_tiles(
+    image: Path,
+    targets: list[Path],
+    params: SuperpixelParams,
+    arguments: argparse.Namespace,
+    origin_of: Callable[[Path], Mapping[str, Any]],
+) -> str:
+    """Segment a file in tiles.
+
+    Parameters
+    ----------
+    image : Path
+        The file.
+    targets : list of Path
+        What to write: ``.zarr``, or label files that are written from it.
+    params : SuperpixelParams
+        Parameters.
+    arguments : argparse.Namespace
+        Of ``segment``.
+    origin_of : callable
+        Reads what a file says of its place and pixel size.
+
+    Returns
+    -------
+    str
+        What to tell the user.
+    """
+    import numpy as np
+    import zarr
+
+    from napari_superpixels.events import drain
+    from napari_superpixels.export import ExportError, export_labels, save_labels
+    from napari_superpixels.export.origin import Origin
+    from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.tiling.estimate import estimate_run
+    from napari_superpixels.tiling.run import iter_superpixels_tiled
+
+    if "plane" in arguments:
+        raise ValueError("--plane does not work in tiles: save the plane as a file of its own")
+    level = getattr(arguments, "level", 0)
+    found = open_image(image, level)
+    known = origin_of(image)
+    origin = Origin.from_dict(known)
+    size = origin.pixel_size or (origin.place.pixel_size if origin.place else None)
+    first = targets[0]
+    to_zarr = first.suffix.lower() == ".zarr"
+    output = first if to_zarr else first.with_name(f"{first.name}.zarr")
+    axis = getattr(arguments, "channel_axis", found.channel_axis)
+    nodata = getattr(arguments, "nodata", found.nodata)
+    n_segments = getattr(arguments, "n_segments", params.n_segments)
+    options = {
+        "channel_axis": axis,
+        "level": level,
+        "tile_size_px": getattr(arguments, "tile_size_px", None),
+        "halo_px": getattr(arguments, "halo_px", None),
+        "device": arguments.device,
+        "scheduler": getattr(arguments, "scheduler", None),
+        "n_workers": getattr(arguments, "workers", None),
+    }
+    estimate = estimate_run(image, n_segments, params, nodata=nodata, **options)
+    limit = getattr(arguments, "memory_limit_gb", None)
+    if limit is not None and estimate.memory_bytes > limit * 1e9:
+        raise SuperpixelMemoryError(
+            f"even in tiles this needs about {estimate.memory_bytes / 1e9:.1f} GB, more than the "
+            f"memory limit of {limit:g} GB: take smaller tiles (--tile-size-px) or fewer --workers"
+        )
+    if not arguments.quiet:
+        print(f"{image}: {estimate}", file=sys.stderr)
+    steps = iter_superpixels_tiled(
+        image,
+        output,
+        n_segments,
+        params,
+        mask=getattr(arguments, "mask", None),
+        nodata=nodata,
+        pixel_size=None if size is None else [s * 2**level for s in size],
+        unit=origin.unit or (origin.place.unit if origin.place else None),
+        resume=getattr(arguments, "resume", False),
+        overwrite=arguments.force,
+        **options,
+    )
+    with _Bars(image.name, hidden=arguments.quiet) as bars:
+        result: TiledResult = drain(steps, bars.show)
+    others = targets[1:] if to_zarr else targets
+    if others:
+        labels = np.asarray(zarr.open_array(output / "0", mode="r")[:])
+        for target in others:
+            if target.suffix.lower() in (".tif", ".png", ".npy", ".tiff"):
+                provenance = result.provenance() | {"source": image.name} | dict(known)
+                save_labels(target, labels, provenance, overwrite=arguments.force)
+            elif level == 0:
+                export_labels(
+                    target,
+                    labels,
+                    pixel_size=origin.pixel_size,
+                    unit=origin.unit,
+                    place=origin.place,
+                    overwrite=arguments.force,
+                )
+            else:
+                raise ExportError(f"{target}: of another level than 0, write .zarr or .tif")
+    if not to_zarr:
+        shutil.rmtree(output)
+    return (
+        f"{result.n_obtained} superpixels of {result.n_requested} asked for, {result.n_tiles} "
+        f"tiles, in {result.seconds:.1f} s on {result.device}"
+    )
+
+
+class _Bars:
+    """A progress bar for each phase of a run.
+
+    Parameters
+    ----------
+    name : str
+        Of the image.
+    hidden : bool
+        Whether to show none.
+    """
+
+    def __init__(self, name: str, *, hidden: bool) -> None:
+        self._name = name
+        self._hidden = hidden
+        self._phase = ""
+        self._bar: Any = None
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, step: TileStep) -> None:
+        """Show progress."""
+        from tqdm import tqdm
+
+        if step.phase != self._phase:
+            self.__exit__()
+            self._phase = step.phase
+            title = f"{self._name}: {step.phase}"
+            self._bar = tqdm(
+                total=step.total, desc=title, disable=self._hidden or None, unit="tile", leave=False
+            )
+        self._bar.update(step.done - self._bar.n)

@@ -1,0 +1,154 @@
+"""What a tiled run will need: said before it starts."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_superpixels.api import iter_superpixels
+from napari_superpixels.core.device import estimate_memory
+from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.plan import plan_tiles
+from napari_superpixels.tiling.source import source_of
+
+if TYPE_CHECKING:
+    from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.tiling.geometry import TileGrid
+    from napari_superpixels.tiling.source import Source
+
+# A crop of this size is segmented to see how long a pixel takes; not longer than so.
+_PROBE_PX, _PROBE_S = 256, 3.0
+# What a process with PyTorch takes before it does anything.
+_PROCESS_BYTES = 450e6
+# Labels on disk before compression: tiles with their halos, the result, and its pyramid.
+_BYTES_ON_DISK = 4 * (1 + 1 + 1 / 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will need.
+
+    Attributes
+    ----------
+    n_tiles : int
+        Tiles.
+    tile_px : tuple of int
+        Size of one.
+    memory_bytes : float
+        At most, for all tiles that are worked on at once on this machine.
+    disk_bytes : float
+        At most, for the work folder and the result.
+    seconds : float or None
+        About; None if there was nothing to try it on.
+    """
+
+    n_tiles: int
+    tile_px: tuple[int, ...]
+    memory_bytes: float
+    disk_bytes: float
+    seconds: float | None
+
+    def __str__(self) -> str:
+        """In a sentence."""
+        size = " × ".join(map(str, self.tile_px))
+        text = (
+            f"{self.n_tiles} tiles of {size} pixels; about {self.memory_bytes / 1e9:.1f} GB of "
+            f"memory, at most {self.disk_bytes / 1e9:.1f} GB on disk"
+        )
+        return text if self.seconds is None else f"{text}, about {_spelled(self.seconds)}"
+
+
+def estimate_run(
+    image: Any,
+    n_segments: int,
+    params: SuperpixelParams,
+    *,
+    channel_axis: int | None = None,
+    level: int = 0,
+    nodata: float | None = None,
+    tile_size_px: int | None = None,
+    halo_px: int | None = None,
+    device: str = "auto",
+    scheduler: str | None = None,
+    n_workers: int | None = None,
+) -> Estimate:
+    """Estimate what `iter_superpixels_tiled` will need, with a trial on a small part of the image.
+
+    Parameters
+    ----------
+    image, n_segments, params
+        As for `iter_superpixels_tiled`.
+    channel_axis, level, nodata, tile_size_px, halo_px, device, scheduler, n_workers
+        As for `iter_superpixels_tiled`.
+
+    Returns
+    -------
+    Estimate
+        Of a cluster it counts one worker.
+    """
+    source = source_of(image, level, channel_axis)
+    grid = plan_tiles(source.shape, n_segments, params, tile_size_px, halo_px)
+    engine = Engine(scheduler, n_workers)
+    parallel = min(1 if scheduler else engine.parallel_tiles(device), len(grid))
+    largest = max((t.window for t in grid.tiles.values()), key=_n_pixels)
+    shape = tuple(s.stop - s.start for s in largest)
+    share = max(1, min(65535, round(n_segments * math.prod(shape) / math.prod(source.shape))))
+    tile = estimate_memory(shape[-2:], source.n_channels, params.replace(n_segments=share))
+    processes = 1 + (n_workers or 0)
+    rate = _seconds_a_pixel(source, n_segments, params, nodata, device)
+    return Estimate(
+        n_tiles=len(grid),
+        tile_px=grid.tile_px,
+        memory_bytes=processes * _PROCESS_BYTES + parallel * tile,
+        disk_bytes=math.prod(source.shape) * _BYTES_ON_DISK
+        + (source.array.nbytes if isinstance(source.array, np.ndarray) else 0),
+        seconds=None if rate is None else rate * _pixels_seen(grid) / parallel,
+    )
+
+
+def _n_pixels(box: tuple[slice, ...]) -> int:
+    return math.prod(s.stop - s.start for s in box)
+
+
+def _pixels_seen(grid: TileGrid) -> float:
+    """Pixels of all tiles; halos count half, as earlier neighbours have labelled the rest."""
+    return sum((_n_pixels(t.core) + _n_pixels(t.window)) / 2 for t in grid.tiles.values())
+
+
+def _seconds_a_pixel(
+    source: Source, n_segments: int, params: SuperpixelParams, nodata: float | None, device: str
+) -> float | None:
+    box = [slice(max(0, (n - _PROBE_PX) // 2), min(n, (n + _PROBE_PX) // 2)) for n in source.shape]
+    size = _n_pixels(tuple(box))
+    share = max(2, min(size // 16, round(n_segments * size / math.prod(source.shape))))
+    steps = iter_superpixels(
+        source.read(box),
+        params.replace(n_segments=min(share, 65535)),
+        channel_axis=source.channel_axis,
+        nodata=np.nan if nodata is None else nodata,
+        device=device,
+    )
+    begin = time.perf_counter()
+    done = 1.0
+    try:
+        for step in steps:
+            if time.perf_counter() - begin > _PROBE_S:
+                done = step.iteration / step.n_iterations
+                break
+    except ValueError:  # nothing but nodata there
+        return None
+    finally:
+        steps.close()
+    return (time.perf_counter() - begin) / done / size
+
+
+def _spelled(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
