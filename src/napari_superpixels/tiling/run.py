@@ -281,7 +281,12 @@ def _statistics(work: WorkFolder, job: Job) -> Statistics:
         sample, axis = np.moveaxis(sample, 0, -1), -1
     else:
         axis = 0
-    scaling = fit_scaling(sample, channel_axis=axis, color_space=job.params.color_space)
+    scaling = fit_scaling(
+        sample,
+        channel_axis=axis,
+        color_space=job.params.color_space,
+        outliers=job.params.outliers,
+    )
     return Statistics(n_valid, scaling)
 
 
