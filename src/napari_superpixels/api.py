@@ -18,7 +18,13 @@ from napari_superpixels.core.device import (
     resolve_device,
 )
 from napari_superpixels.core.finish import finish
-from napari_superpixels.core.inputs import PreparedImage, Scaling, as_channels, prepare_image
+from napari_superpixels.core.inputs import (
+    PreparedImage,
+    Scaling,
+    as_channels,
+    check_spacing,
+    prepare_image,
+)
 from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.warm_start import WarmStart, start_from
@@ -316,6 +322,7 @@ def refine(
     labels: ArrayLike,
     *,
     channel_axis: int | None = None,
+    spacing: Sequence[float] | None = None,
     compactness: float = 0.1,
     smoothness: float = 0.15,
     iterations: int = 20,
@@ -330,11 +337,13 @@ def refine(
     Parameters
     ----------
     image : array_like
-        2D, or 3D with `channel_axis`; any real dtype.
-    labels : array_like of int, shape (H, W)
+        As for `superpixels`.
+    labels : array_like of int, shape (H, W) or (D, H, W)
         Labels from anywhere; 0 stays 0.
     channel_axis : int, optional
         The axis that holds channels; None for a single-channel image. ``-1`` for RGB.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis, see `superpixels`; three numbers for a volume.
     compactness : float, default 0.1
         Weight of the distance to the label's centre, 0 to 100, no unit; higher gives rounder ones.
     smoothness : float, default 0.15
@@ -347,7 +356,7 @@ def refine(
 
     Returns
     -------
-    ndarray, shape (H, W)
+    ndarray, shape of `labels`
         Refined labels, of the dtype that was given.
 
     Raises
@@ -372,14 +381,20 @@ def refine(
     given = np.asarray(labels)
     if given.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers, got {given.dtype}: convert them first")
-    plane = as_channels(image, channel_axis).shape[1:]
+    n_axes = len(check_spacing(spacing))
+    plane = as_channels(image, channel_axis, n_axes=n_axes).shape[1:]
     if given.shape != plane:
         raise ValueError(f"the labels {given.shape} and the image {plane} differ in shape")
     inside = given != 0
     if not inside.any():
         return given.copy()
     prepared = prepare_image(
-        image, channel_axis=channel_axis, mask=inside, nodata=np.nan, color_space=color_space
+        image,
+        channel_axis=channel_axis,
+        mask=inside,
+        nodata=np.nan,
+        color_space=color_space,
+        spacing=spacing,
     ).balanced()
     ids = np.unique(given[inside])
     numbered = (np.searchsorted(ids, given) + 1) * inside
@@ -395,6 +410,7 @@ def refine(
             compactness=compactness,
             smoothness=smoothness,
             frozen=frozen,
+            spacing=prepared.spacing,
         )
     )
     out = given.copy()

@@ -116,8 +116,8 @@ def refine_boundaries(
     if n <= 2 or iterations == 0:
         return labels.copy()
     size = np.ones(n_axes) if spacing is None else np.asarray(spacing)
-    # One ring of 0 around the image saves every border case.
-    padded = np.pad(labels, 1)
+    # One ring of 0 around the image saves every border case. np.pad would keep a column order.
+    padded = np.pad(np.ascontiguousarray(labels), 1)
     flat = padded.ravel()
     area = np.bincount(labels.ravel(), minlength=n)
     mean_area = max(area[1:][area[1:] > 0].mean(), 1.0)
