@@ -111,3 +111,11 @@ def test_bad_input(tiles_image, changes, message):
     given = {"labels": np.ones((48, 64), int), "channel_axis": -1} | changes
     with pytest.raises(ValueError, match=message):
         refine(tiles_image, **given)
+
+
+def test_the_order_in_memory_does_not_matter(rng):
+    image = rng.random((20, 30))
+    labels = np.indices(image.shape)[1] // 8 + 1
+    expected = refine(image, labels)
+    assert not np.array_equal(expected, labels)
+    np.testing.assert_array_equal(refine(image, np.asfortranarray(labels)), expected)

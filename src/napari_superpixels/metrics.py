@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def _label_map(labels: ArrayLike, name: str) -> NDArray[np.integer]:
+def _label_map(
+    labels: ArrayLike, name: str, *, axes: tuple[int, ...] = (2,)
+) -> NDArray[np.integer]:
     array = np.asarray(labels)
-    if array.ndim != 2 or array.size == 0:
-        raise ValueError(f"{name} must be a non-empty 2D label map, got shape {array.shape}")
+    if array.ndim not in axes or array.size == 0:
+        kind = " or ".join(f"{n}D" for n in axes)
+        raise ValueError(f"{name} must be a non-empty {kind} label map, got shape {array.shape}")
     if array.dtype.kind not in "biu":
         raise ValueError(f"{name} must hold integers, got dtype {array.dtype}")
     if array.dtype.kind == "i" and array.min() < 0:
@@ -32,7 +35,8 @@ def _label_map(labels: ArrayLike, name: str) -> NDArray[np.integer]:
 def _pair(
     labels: ArrayLike, ground_truth: ArrayLike, ignore_label: int | None
 ) -> tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.bool_]]:
-    a, b = _label_map(labels, "labels"), _label_map(ground_truth, "ground_truth")
+    a = _label_map(labels, "labels", axes=(2, 3))
+    b = _label_map(ground_truth, "ground_truth", axes=(2, 3))
     if a.shape != b.shape:
         raise ValueError(f"labels {a.shape} and ground_truth {b.shape} differ in shape")
     counted = a != 0
@@ -64,9 +68,9 @@ def achievable_segmentation_accuracy(
 
     Parameters
     ----------
-    labels : array_like of int, shape (H, W)
+    labels : array_like of int, shape (H, W) or (D, H, W)
         Superpixels; 0 is outside.
-    ground_truth : array_like of int, shape (H, W)
+    ground_truth : array_like of int, shape (H, W) or (D, H, W)
         Segments.
     ignore_label : int, optional
         Ground-truth label that does not count.
@@ -96,9 +100,9 @@ def undersegmentation_error(
 
     Parameters
     ----------
-    labels : array_like of int, shape (H, W)
+    labels : array_like of int, shape (H, W) or (D, H, W)
         Superpixels; 0 is outside.
-    ground_truth : array_like of int, shape (H, W)
+    ground_truth : array_like of int, shape (H, W) or (D, H, W)
         Segments.
     ignore_label : int, optional
         Ground-truth label that does not count.

@@ -44,6 +44,14 @@ def test_loss_and_gradient_equal_the_plain_formulas(monkeypatch, shape, masked, 
     torch.testing.assert_close(*gradient, rtol=1e-8, atol=1e-12)
 
 
+def test_unequal_spacing_equals_the_plain_formulas():
+    maps, image, weight = example((4, 8, 9), True, torch.float64)
+    spacing = (2.0, 0.5)
+    expected = losses.smoothness_loss(log_probabilities(maps), image, 0.9, weight, spacing)
+    got = label_loss(maps, image_edges(image, 0.9, weight, spacing), 1.7, 2.0, weight)
+    torch.testing.assert_close(got.smoothness, expected, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_single_precision_agrees_to_1e5(masked):
     maps, image, weight = example((100, 60, 90), masked, torch.float32)

@@ -117,3 +117,14 @@ def test_gradients_are_right(rng, masked):
         )
 
     assert torch.autograd.gradcheck(total, (logits, reconstruction))
+
+
+def test_smoothness_of_a_volume_by_hand_weighs_steps_by_the_area_between_voxels():
+    p = torch.full((2, 2, 2, 2), 0.5)
+    p[:, 1] = torch.tensor([0.9, 0.1])[:, None, None]  # four steps of 0.8 between the two planes
+    image = torch.zeros(1, 2, 2, 2)
+    assert losses.smoothness_loss(p.log(), image, 1.0).item() == pytest.approx(4 * 0.8 / 8)
+    deep = losses.smoothness_loss(p.log(), image, 1.0, None, (4.0, 0.5, 0.5))
+    assert deep.item() == pytest.approx(4 * 0.8 / 8 / 4)
+    wide = losses.smoothness_loss(p.log().movedim(1, 2), image, 1.0, None, (4.0, 0.5, 0.5))
+    assert wide.item() == pytest.approx(4 * 0.8 / 8 * 2)

@@ -20,7 +20,7 @@ def connected_pieces(labels: NDArray[np.integer]) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    labels : ndarray of int, shape (H, W)
+    labels : ndarray of int, shape (H, W) or (D, H, W)
         Label map; 0 is outside.
 
     Returns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import shutil
 import warnings
@@ -14,11 +15,12 @@ import psutil
 import torch
 import torch.utils.deterministic as torch_deterministic
 
-from napari_superpixels.core.inputs import working_downscale
+from napari_superpixels.core.grid import working_factor
+from napari_superpixels.core.inputs import sides_of
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from napari_superpixels.params import SuperpixelParams
 
@@ -154,12 +156,13 @@ def available_devices() -> list[DeviceInfo]:
 
 
 def estimate_memory(
-    shape: tuple[int, int],
+    shape: Sequence[int],
     n_channels: int,
     params: SuperpixelParams,
     *,
     n_labels: int = 0,
     covered: float = 1.0,
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
 ) -> int:
     """Estimate the peak memory of one iteration.
 
@@ -169,8 +172,9 @@ def estimate_memory(
 
     Parameters
     ----------
-    shape : (int, int)
-        Height and width of the image (of the mask's bounding box).
+    shape : sequence of int
+        Height and width of the image, or depth, height and width of the volume (of the mask's
+        bounding box).
     n_channels : int
         Image channels.
     params : SuperpixelParams
@@ -179,14 +183,17 @@ def estimate_memory(
         Labels that the network starts from; each needs a label map.
     covered : float, default 1.0
         Share of the pixels that the mask holds, in (0, 1].
+    spacing : sequence of float
+        Relative size of a voxel along each axis; does not matter for an image.
 
     Returns
     -------
     int
         Bytes.
     """
-    n_pixels = shape[0] * shape[1]
-    working = n_pixels / working_downscale(shape, params, covered) ** 2
+    n_pixels = math.prod(shape)
+    factor = working_factor(shape, spacing, params, covered)
+    working = n_pixels / math.prod(sides_of(factor, len(shape)))
     # Kept until the backward pass: each convolution's output and the next one's input.
     hidden = 2 * sum(params.hidden_channels)
     # Besides, either the label maps and their slope, or the gradients of the widest layer.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from napari_superpixels.core.connectivity import connected_superpixels
-from napari_superpixels.core.inputs import PreparedImage, enlarge, shrink
+from napari_superpixels.core.inputs import Factor, PreparedImage, enlarge, shrink, sides_of
 from napari_superpixels.core.merge import merge_regions
 from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.split import split_to_count
@@ -28,7 +29,7 @@ _STOP_BASE = 10.0
 
 
 def finish(
-    winners: NDArray[np.integer], prepared: PreparedImage, factor: int, params: SuperpixelParams
+    winners: NDArray[np.integer], prepared: PreparedImage, factor: Factor, params: SuperpixelParams
 ) -> Generator[None, None, NDArray[np.int32]]:
     """Turn winning labels into superpixels, with pauses to give up at.
 
@@ -43,7 +44,7 @@ def finish(
         Winning channel + 1; 0 outside the mask.
     prepared : PreparedImage
         The image at full resolution.
-    factor : int
+    factor : int, or tuple of int for a volume
         By which `winners` is reduced, >= 1.
     params : SuperpixelParams
         Parameters of the run.
@@ -56,7 +57,8 @@ def finish(
     Returns
     -------
     ndarray of int32, shape (h, w)
-        Superpixels 1...K, each 4-connected; K <= N, or K = N for ``count="exact"``. 0 outside.
+        Superpixels 1...K, each 4-connected (6-connected in a volume); K <= N, or K = N for
+        ``count="exact"``. 0 outside.
 
     Raises
     ------
@@ -67,13 +69,14 @@ def finish(
     prepared = prepared.balanced()
     small = shrink(prepared, factor)
     min_size = params.min_size_px or round(prepared.mask.sum() / n * _AUTO_MIN_SHARE)
-    small_min = max(1, round(min_size / factor**2))
+    sides = sides_of(factor, prepared.mask.ndim)
+    small_min = max(1, round(min_size / math.prod(sides)))
     if params.oversegmentation:
         labels = yield from _merged_pieces(winners, small, small_min, params)
     else:
         labels = connected_superpixels(winners, small.features, n_segments=n, min_size_px=small_min)
     labels = yield from _refined(labels, small, params, params.refine_iterations)
-    if factor > 1:
+    if max(sides) > 1:
         labels = _enlarged(labels, prepared, factor, n)
         labels = yield from _refined(labels, prepared, params, params.refine_iterations // 2)
     if params.count == "exact":
@@ -93,7 +96,7 @@ def _merged_pieces(
     )
     pieces = yield from _refined(pieces, image, params, params.refine_iterations // 2)
     # A piece that holds more than one object cannot be mended by merging.
-    pieces = split_to_count(pieces, image.features, n_pieces)
+    pieces = split_to_count(pieces, image.features, n_pieces, spacing=image.spacing)
     pieces = yield from _refined(pieces, image, params, params.refine_iterations)
     return merge_regions(
         pieces,
@@ -113,11 +116,12 @@ def _refined(
         iterations=iterations,
         compactness=params.refine_compactness,
         smoothness=params.refine_smoothness,
+        spacing=image.spacing,
     )
 
 
 def _enlarged(
-    labels: NDArray[np.int32], prepared: PreparedImage, factor: int, n_segments: int
+    labels: NDArray[np.int32], prepared: PreparedImage, factor: Factor, n_segments: int
 ) -> NDArray[np.int32]:
     large = enlarge(labels, prepared.mask, factor)
     if prepared.mask.all():
@@ -132,5 +136,5 @@ def _exact(
     n = params.n_segments
     if labels.max() == n:
         return labels
-    labels = split_to_count(labels, prepared.features, n)
+    labels = split_to_count(labels, prepared.features, n, spacing=prepared.spacing)
     return (yield from _refined(labels, prepared, params, params.refine_iterations // 2))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
+from scipy import ndimage
 from skimage.color import rgb2lab
 from skimage.measure import label
 from torch.nn import functional as F
@@ -27,6 +28,8 @@ _MOST_MASKED_PIXELS = 500_000
 _TAIL = 0.001
 _ENOUGH_FOR_LIMITS = 1000
 _Label = TypeVar("_Label", bound=np.integer)
+# Side of the blocks of pixels that make one: the same for all axes, or one for each.
+Factor = int | tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +57,30 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """An image that is ready to be segmented.
+    """An image or volume that is ready to be segmented.
 
     Attributes
     ----------
-    features : ndarray of float32, shape (C, h, w)
+    features : ndarray of float32, shape (C, h, w) or (C, d, h, w)
         Colours inside the window, mean 0 and variance 1 (see `prepare_image`); 0 outside the mask.
-    mask : ndarray of bool, shape (h, w)
+    mask : ndarray of bool, shape (h, w) or (d, h, w)
         True for pixels that count.
-    shape : (int, int)
-        Height and width of the whole image.
-    window : (slice, slice)
+    shape : tuple of int
+        Of the whole image, without channels.
+    window : tuple of slice
         Bounding box of the mask in the whole image.
+    spacing : tuple of float
+        Size of a pixel along each axis, their geometric mean being 1; empty means 1 each.
     """
 
     features: NDArray[np.float32]
     mask: NDArray[np.bool_]
-    shape: tuple[int, int]
-    window: tuple[slice, slice]
+    shape: tuple[int, ...]
+    window: tuple[slice, ...]
+    spacing: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spacing", self.spacing or (1.0,) * self.mask.ndim)
 
     def embed(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
         """Put labels of the window back into the whole image.
@@ -111,23 +120,60 @@ class PreparedImage:
 
     @property
     def n_regions(self) -> int:
-        """Number of 4-connected regions of the mask."""
+        """Number of regions of the mask; 4-connected, or 6-connected in a volume."""
         return int(label(self.mask, connectivity=1).max())
 
 
-def as_channels(image: ArrayLike, channel_axis: int | None) -> NDArray[np.generic]:
+def check_spacing(spacing: Sequence[float] | None) -> tuple[float, ...]:
+    """Check the size of a pixel or voxel, and scale it to a geometric mean of 1.
+
+    Parameters
+    ----------
+    spacing : sequence of float, or None
+        Two numbers for an image, three for a volume, > 0, in any unit; None for square pixels.
+
+    Returns
+    -------
+    tuple of float
+        Relative size along each axis; exactly 1 where all are equal.
+
+    Raises
+    ------
+    ValueError
+        If they are not two or three positive numbers.
+    """
+    if spacing is None:
+        return (1.0, 1.0)
+    try:
+        sides = np.asarray(spacing, np.float64)
+    except (TypeError, ValueError):
+        sides = np.empty(0)
+    if sides.shape not in ((2,), (3,)) or not (np.isfinite(sides).all() and (sides > 0).all()):
+        raise ValueError(
+            "spacing must be two positive numbers (height and width of a pixel) or, for a volume, "
+            f"three (depth, height and width of a voxel), got {spacing!r}"
+        )
+    relative = sides / sides[0]
+    return tuple((relative / relative.prod() ** (1 / len(relative))).tolist())
+
+
+def as_channels(
+    image: ArrayLike, channel_axis: int | None, *, n_axes: int = 2
+) -> NDArray[np.generic]:
     """Check an image's kind and shape and put its channels first.
 
     Parameters
     ----------
     image : array_like
-        Real numbers of any dtype from bool to float64; 2D, or 3D with a channel axis.
+        Real numbers of any dtype from bool to float64, with `n_axes` axes or one more for channels.
     channel_axis : int or None
         Axis that holds channels; None for a single-channel image.
+    n_axes : {2, 3}
+        2 for an image, 3 for a volume.
 
     Returns
     -------
-    ndarray, shape (C, H, W)
+    ndarray, shape (C, H, W) or (C, D, H, W)
         Original values.
 
     Raises
@@ -148,27 +194,29 @@ def as_channels(image: ArrayLike, channel_axis: int | None) -> NDArray[np.generi
         )
     if array.size == 0:
         raise ValueError(f"the image is empty (shape {array.shape})")
-    if channel_axis is None:
-        if array.ndim == 3:
-            raise ValueError(
-                f"the image has 3 axes {array.shape}: say which holds the channels, for example "
-                "channel_axis=-1 for RGB, or pass one 2D plane of a stack"
-            )
-        if array.ndim != 2:
-            raise ValueError(
-                f"the image must have 2 axes, got {array.ndim} {array.shape}: pass one 2D plane of "
-                "a stack"
-            )
-        return array[None]
-    if array.ndim != 3:
+    if channel_axis is None and n_axes == 2 and array.ndim == 3:
         raise ValueError(
-            f"with channel_axis the image must have 3 axes, got {array.ndim} {array.shape}: pass "
-            "one 2D plane of a stack"
+            f"the image has 3 axes {array.shape}: say which holds the channels, for example "
+            "channel_axis=-1 for RGB; or that it is a volume, by the size of its voxels, for "
+            "example spacing=(1, 1, 1); or pass one 2D plane of a stack"
         )
+    wanted = n_axes + (channel_axis is not None)
+    if array.ndim != wanted:
+        given = "" if channel_axis is None else "with channel_axis "
+        remedy = (
+            "pass one 2D plane of a stack"
+            if n_axes == 2
+            else "the three numbers of spacing are for a volume, give two or none for a 2D image"
+        )
+        raise ValueError(
+            f"{given}the image must have {wanted} axes, got {array.ndim} {array.shape}: {remedy}"
+        )
+    if channel_axis is None:
+        return array[None]
     if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
         raise ValueError(f"channel_axis must be an integer or None, got {channel_axis!r}")
-    if not -3 <= channel_axis < 3:
-        raise ValueError(f"channel_axis must be -3 to 2, got {channel_axis}")
+    if not -wanted <= channel_axis < wanted:
+        raise ValueError(f"channel_axis must be {-wanted} to {wanted - 1}, got {channel_axis}")
     return np.moveaxis(array, channel_axis, 0)
 
 
@@ -185,11 +233,12 @@ def _valid_pixels(
         )
     valid: NDArray[np.bool_] = finite.all(axis=0)
     if not masks and nodata is None and not valid.all():
-        rows, cols = np.nonzero(~valid)
+        places = dict(zip(("column", "row", "plane"), np.nonzero(~valid)[::-1], strict=False))
+        first = ", ".join(f"{name} {at[0]}" for name, at in reversed(places.items()))
+        within = ", ".join(f"{k}s {at.min()}-{at.max()}" for k, at in reversed(places.items()))
         raise ValueError(
-            f"{len(rows)} of {valid.size} pixels are NaN or infinite (the first at row {rows[0]}, "
-            f"column {cols[0]}; all within rows {rows.min()}-{rows.max()}, columns "
-            f"{cols.min()}-{cols.max()}): pass a mask that leaves them out, or nodata=nan"
+            f"{np.count_nonzero(~valid)} of {valid.size} pixels are NaN or infinite (the first at "
+            f"{first}; all within {within}): pass a mask that leaves them out, or nodata=nan"
         )
     if nodata is not None and np.isfinite(nodata):
         valid &= ~(channels == nodata).all(axis=0)
@@ -205,7 +254,7 @@ def _valid_pixels(
 
 
 def _is_rgb(channels: NDArray[np.generic], channel_axis: int | None) -> bool:
-    return len(channels) == 3 and channel_axis in (-1, 2)
+    return len(channels) == 3 and channel_axis in (-1, channels.ndim - 1)
 
 
 def prepare_image(
@@ -217,6 +266,7 @@ def prepare_image(
     color_space: str = "auto",
     outliers: str = "clip",
     scaling: Scaling | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> PreparedImage:
     """Check, crop to the mask, convert colours and scale.
 
@@ -227,10 +277,11 @@ def prepare_image(
     Parameters
     ----------
     image : array_like
-        2D, or 3D with `channel_axis`. What a numpy masked array masks is left out.
+        2D, or a volume if `spacing` says so; one axis more with `channel_axis`. What a numpy masked
+        array masks is left out.
     channel_axis : int, optional
         Axis that holds channels.
-    mask : array_like of bool, shape (H, W), optional
+    mask : array_like of bool, shape (H, W) or (D, H, W), optional
         True for pixels to segment. Non-finite pixels are left out as well.
     nodata : float, optional
         Pixels with this value in every channel, and non-finite ones, are left out; where only
@@ -242,6 +293,8 @@ def prepare_image(
         ones, see `usual_limits`.
     scaling : Scaling, optional
         That of a larger image which this is a part of, from `fit_scaling`, instead of its own.
+    spacing : sequence of float, optional
+        See `check_spacing`.
 
     Returns
     -------
@@ -253,14 +306,14 @@ def prepare_image(
     ValueError
         With the cause and a remedy: wrong kind or shape, NaNs without a mask, an empty mask.
     """
-    channels = as_channels(image, channel_axis)
+    relative = check_spacing(spacing)
+    channels = as_channels(image, channel_axis, n_axes=len(relative))
     masks = [] if mask is None else [mask]
     if isinstance(image, np.ma.MaskedArray):
-        hidden = as_channels(np.ma.getmaskarray(image), channel_axis).astype(bool)
+        hidden = as_channels(np.ma.getmaskarray(image), channel_axis, n_axes=len(relative)) != 0
         masks.append(~np.logical_or.reduce(hidden, axis=0))
     valid = _valid_pixels(channels, masks, nodata)
-    rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
-    window = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
+    window = ndimage.find_objects(valid.astype(np.uint8))[0]
     inside = valid[window]
     values = channels[:, *window].astype(np.float64)
     counted = np.broadcast_to(inside, values.shape).copy()
@@ -278,7 +331,7 @@ def prepare_image(
         values = _to_lab(np.where(counted, values, 0), *white)
         counted[:] = inside
     features = _scaled(values, counted, scaling) if scaling else _normalise(values, counted)
-    return PreparedImage(features, inside, valid.shape, window)
+    return PreparedImage(features, inside, valid.shape, window, relative)
 
 
 def fit_scaling(
@@ -393,19 +446,21 @@ def _to_lab(rgb: NDArray[np.float64], low: float, high: float) -> NDArray[np.flo
 def _scaled(
     values: NDArray[np.float64], counted: NDArray[np.bool_], scaling: Scaling
 ) -> NDArray[np.float32]:
-    mean, std = (np.array(v)[:, None, None] for v in (scaling.mean, scaling.std))
+    ones = (1,) * (values.ndim - 1)
+    mean, std = (np.array(v).reshape(-1, *ones) for v in (scaling.mean, scaling.std))
     return np.where(counted, (values - mean) / std, 0).astype(np.float32)
 
 
 def _normalise(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Give each channel mean 0 and variance 1 over `counted`; 0 elsewhere."""
-    n = np.maximum(counted.sum((1, 2), keepdims=True), 1)
+    axes = tuple(range(1, values.ndim))
+    n = np.maximum(counted.sum(axes, keepdims=True), 1)
     # Divided by the largest magnitude first: squares of extreme floats would overflow.
-    peak = np.abs(np.where(counted, values, 0)).max((1, 2), keepdims=True)
+    peak = np.abs(np.where(counted, values, 0)).max(axes, keepdims=True)
     values = values / np.where(peak > 0, peak, 1)
-    mean = np.where(counted, values, 0).sum((1, 2), keepdims=True) / n
+    mean = np.where(counted, values, 0).sum(axes, keepdims=True) / n
     centred = np.where(counted, values - mean, 0)
-    variance = (centred**2).sum((1, 2), keepdims=True) / n
+    variance = (centred**2).sum(axes, keepdims=True) / n
     # Rounding leaves a constant channel with a variance of about 1e-32, which is no signal.
     std = np.sqrt(np.where(variance > 1e-24, variance, 1))
     return np.asarray(centred / std, dtype=np.float32)
@@ -472,61 +527,80 @@ def _fitting_factor(shape: tuple[int, int], factor: int, n: int, covered: float)
     return factor
 
 
-def shrink(prepared: PreparedImage, factor: int) -> PreparedImage:
+def shrink(prepared: PreparedImage, factor: Factor) -> PreparedImage:
     """Average blocks of pixels.
 
     Parameters
     ----------
     prepared : PreparedImage
         The image.
-    factor : int
-        Side of the blocks, >= 1; those at the lower and right border may be smaller.
+    factor : int or tuple of int, one an axis
+        Side of the blocks, >= 1; those at the far borders may be smaller.
 
     Returns
     -------
     PreparedImage
         Means over the pixels of the mask; a block is inside where it holds one of them.
     """
-    if factor == 1:
+    sides = sides_of(factor, prepared.mask.ndim)
+    if set(sides) == {1}:
         return prepared
-    share = F.avg_pool2d(
-        torch.from_numpy(prepared.mask)[None].to(torch.float32), factor, ceil_mode=True
-    )
-    planes = F.avg_pool2d(torch.from_numpy(prepared.features)[None], factor, ceil_mode=True)[0]
+    average = F.avg_pool2d if len(sides) == 2 else F.avg_pool3d
+    share = average(torch.from_numpy(prepared.mask)[None].to(torch.float32), sides, ceil_mode=True)
+    planes = average(torch.from_numpy(prepared.features)[None], sides, ceil_mode=True)[0]
     inside = (share[0] > 0).numpy()
-    rows, cols = inside.shape
     return PreparedImage(
         (planes / share.clamp_min(1e-9)).numpy(),
         inside,
-        (rows, cols),
-        (slice(0, rows), slice(0, cols)),
+        inside.shape,
+        tuple(slice(0, n) for n in inside.shape),
+        check_spacing([s * side for s, side in zip(prepared.spacing, sides, strict=True)]),
     )
 
 
-def enlarge(labels: NDArray[_Label], mask: NDArray[np.bool_], factor: int) -> NDArray[_Label]:
+def sides_of(factor: Factor, n_axes: int) -> tuple[int, ...]:
+    """Return the side of the blocks along each axis.
+
+    Parameters
+    ----------
+    factor : int or tuple of int
+        One for all, or one an axis.
+    n_axes : int
+        Number of axes.
+
+    Returns
+    -------
+    tuple of int
+        `n_axes` of them.
+    """
+    return (factor,) * n_axes if isinstance(factor, int) else factor
+
+
+def enlarge(labels: NDArray[_Label], mask: NDArray[np.bool_], factor: Factor) -> NDArray[_Label]:
     """Repeat the pixels of a reduced label map, the reverse of `shrink`.
 
     Parameters
     ----------
-    labels : ndarray of int, shape (h / factor, w / factor), rounded up
+    labels : ndarray of int, shape of `mask` / factor, rounded up
         Labels of blocks of pixels.
-    mask : ndarray of bool, shape (h, w)
+    mask : ndarray of bool, shape (h, w) or (d, h, w)
         True for pixels that count.
-    factor : int
+    factor : int or tuple of int, one an axis
         Side of the blocks, >= 1.
 
     Returns
     -------
-    ndarray of int, shape (h, w)
+    ndarray of int, shape of `mask`
         Labels of the same dtype, 0 outside the mask.
     """
-    height, width = mask.shape
-    large = labels.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
+    large = labels
+    for axis, side in enumerate(sides_of(factor, mask.ndim)):
+        large = large.repeat(side, axis)[(slice(None),) * axis + (slice(mask.shape[axis]),)]
     return np.where(mask, large, labels.dtype.type(0))
 
 
 def to_tensors(
-    prepared: PreparedImage, downscale: int, device: torch.device
+    prepared: PreparedImage, downscale: Factor, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Build the network's input at the working resolution.
 
@@ -534,30 +608,30 @@ def to_tensors(
     ----------
     prepared : PreparedImage
         The image.
-    downscale : int
+    downscale : int or tuple of int, one an axis
         Side of the blocks of pixels that are averaged, >= 1.
     device : torch.device
         Where to put the tensors.
 
     Returns
     -------
-    network_input : Tensor of float32, shape (1, C + 2, h, w)
-        Image and coordinates (row, column), each channel with mean 0 and variance 1.
-    image : Tensor of float32, shape (C, h, w)
+    network_input : Tensor of float32, shape (1, C + 2, h, w) or (1, C + 3, d, h, w)
+        Image and coordinates (row and column, in a volume plane first), each channel with mean 0
+        and variance 1.
+    image : Tensor of float32, shape (C, h, w) or (C, d, h, w)
         The image part.
-    weight : Tensor of float32, shape (h, w), or None
+    weight : Tensor of float32, shape (h, w) or (d, h, w), or None
         1 where a block holds a pixel of the mask; None if all do.
     """
     small = shrink(prepared, downscale)
     counted = np.broadcast_to(small.mask, small.features.shape)
     image = torch.from_numpy(_normalise(small.features.astype(np.float64), counted))
-    height, width = small.mask.shape
     coordinates = torch.stack(
-        torch.meshgrid(_standardised(height), _standardised(width), indexing="ij")
+        torch.meshgrid([_standardised(n) for n in small.mask.shape], indexing="ij")
     )
     network_input = torch.cat([image, coordinates])[None].to(device)
     weight = None if small.mask.all() else torch.from_numpy(small.mask).to(device, torch.float32)
-    return network_input, network_input[0, :-2], weight
+    return network_input, network_input[0, : len(image)], weight
 
 
 def _standardised(n: int) -> Tensor:

@@ -9,7 +9,7 @@ plain formulas.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +17,13 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from napari_superpixels.core.layers import channel_groups, chunk_size, instance_statistics
-from napari_superpixels.core.losses import edge_weights
+from napari_superpixels.core.losses import clustering_loss, edge_weights, smoothness_loss
+from napari_superpixels.core.network import log_probabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_superpixels.params import SuperpixelParams
 
 
 class LabelLoss(NamedTuple):
@@ -42,16 +48,21 @@ class Edges(NamedTuple):
     Attributes
     ----------
     rows : Tensor, shape (H - 1, W)
-        Contrast weight between a pixel and the one below; 0 across the border of the mask.
+        Weight of the step between a pixel and the one below; 0 across the border of the mask.
     cols : Tensor, shape (H, W - 1)
-        Contrast weight between a pixel and the one to the right; 0 across the border of the mask.
+        Weight of the step between a pixel and the one to the right; 0 across the mask's border.
     """
 
     rows: Tensor
     cols: Tensor
 
 
-def image_edges(image: Tensor, sigma: float, weight: Tensor | None = None) -> Edges:
+def image_edges(
+    image: Tensor,
+    sigma: float,
+    weight: Tensor | None = None,
+    spacing: Sequence[float] = (1.0, 1.0),
+) -> Edges:
     """Compute the contrast weights of eq. (3) once for a run.
 
     Parameters
@@ -62,14 +73,17 @@ def image_edges(image: Tensor, sigma: float, weight: Tensor | None = None) -> Ed
         Contrast scale, squared units of the normalised image; > 0.
     weight : Tensor, shape (H, W), optional
         1 inside the mask, 0 outside.
+    spacing : (float, float), default (1.0, 1.0)
+        Relative height and width of a pixel, see `losses.smoothness_loss`.
 
     Returns
     -------
     Edges
-        Weights in [0, 1].
+        Contrast weights in [0, 1], divided by the spacing.
     """
     return Edges(
-        rows=edge_weights(image, sigma, 1, weight), cols=edge_weights(image, sigma, 2, weight)
+        rows=edge_weights(image, sigma, 1, weight) / spacing[0],
+        cols=edge_weights(image, sigma, 2, weight) / spacing[1],
     )
 
 
@@ -98,6 +112,40 @@ def label_loss(
         Differentiable objective and its terms.
     """
     return LabelLoss(*_LabelLoss.apply(maps, edges, lam, alpha, weight))  # type: ignore[no-untyped-call]
+
+
+def volume_label_loss(
+    maps: Tensor,
+    image: Tensor,
+    params: SuperpixelParams,
+    weight: Tensor | None,
+    spacing: Sequence[float],
+) -> LabelLoss:
+    """Compute the same for a volume, by the plain formulas: its grid is small.
+
+    Parameters
+    ----------
+    maps : Tensor, shape (N, D, H, W)
+        The network's label maps, not yet normalised.
+    image : Tensor, shape (C, D, H, W)
+        Normalised image.
+    params : SuperpixelParams
+        Its lambda, alpha and sigma count.
+    weight : Tensor, shape (D, H, W), or None
+        1 inside the mask, 0 outside.
+    spacing : (float, float, float)
+        Relative size of a voxel along each axis.
+
+    Returns
+    -------
+    LabelLoss
+        Differentiable objective and its terms.
+    """
+    log_p = log_probabilities(maps)
+    clustering = clustering_loss(log_p, params.lam, weight)
+    smoothness = smoothness_loss(log_p, image, params.sigma, weight, spacing)
+    objective = clustering + params.alpha * smoothness
+    return LabelLoss(objective, clustering.detach(), smoothness.detach())
 
 
 class _LabelLoss(Function):

@@ -4,14 +4,20 @@ Source: T. Suzuki, "Superpixel Segmentation via Convolutional Neural Networks wi
 Information Maximization", ICASSP 2020 (arXiv 2002.06765).
 
 All functions take the *logarithm* of the probabilities, ``log_p`` of shape (N, H, W) with
-``log_p.exp().sum(0) == 1``: entropies of confident pixels then have finite gradients. ``weight``
-of shape (H, W) is 1 for pixels that count and 0 for those outside a mask; ``None`` counts all.
+``log_p.exp().sum(0) == 1``: entropies of confident pixels then have finite gradients. In a volume
+all shapes have one axis more, D before H. ``weight`` of shape (H, W) is 1 for pixels that count and
+0 for those outside a mask; ``None`` counts all.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def _pixel_mean(values: Tensor, weight: Tensor | None) -> Tensor:
@@ -54,7 +60,8 @@ def marginal_negentropy(log_p: Tensor, weight: Tensor | None = None) -> Tensor:
         Scalar in [-log N, 0], in nats: lowest when all N superpixels are equally large.
     """
     p = log_p.exp()
-    p_mean = p.mean((1, 2)) if weight is None else (p * weight).sum((1, 2)) / weight.sum()
+    axes = tuple(range(1, p.ndim))
+    p_mean = p.mean(axes) if weight is None else (p * weight).sum(axes) / weight.sum()
     # A channel that is empty to the last bit contributes 0 and must not give log(0).
     p_mean = p_mean.clamp_min(torch.finfo(p.dtype).tiny)
     return (p_mean * p_mean.log()).sum()
@@ -89,8 +96,8 @@ def edge_weights(image: Tensor, sigma: float, dim: int, weight: Tensor | None = 
         Normalised image.
     sigma : float
         Contrast scale, squared units of the normalised image; > 0.
-    dim : {1, 2}
-        1 for differences between rows, 2 between columns.
+    dim : {1, 2, 3}
+        Axis of the image along which neighbours are compared; in 2D 1 for rows, 2 for columns.
     weight : Tensor, shape (H, W), optional
         1 inside the mask, 0 outside.
 
@@ -107,7 +114,11 @@ def edge_weights(image: Tensor, sigma: float, dim: int, weight: Tensor | None = 
 
 
 def smoothness_loss(
-    log_p: Tensor, image: Tensor, sigma: float, weight: Tensor | None = None
+    log_p: Tensor,
+    image: Tensor,
+    sigma: float,
+    weight: Tensor | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> Tensor:
     r"""Edge-aware spatial smoothness, eq. (3).
 
@@ -126,6 +137,9 @@ def smoothness_loss(
         Contrast scale, squared units of the normalised image; > 0 (the paper uses 8).
     weight : Tensor, shape (H, W), optional
         1 inside the mask, 0 outside.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis, geometric mean 1. What it divides, the step along an axis,
+        is then weighted by the border's length (area in a volume) between the two pixels.
 
     Returns
     -------
@@ -134,9 +148,10 @@ def smoothness_loss(
     """
     p = log_p.exp()
     total = p.new_zeros(())
-    for dim in (1, 2):
+    for dim in range(1, p.ndim):
         pair = edge_weights(image, sigma, dim, weight)
-        total = total + (p.diff(dim=dim).abs().sum(0) * pair).sum()
+        step = (p.diff(dim=dim).abs().sum(0) * pair).sum()
+        total = total + (step if spacing is None else step / spacing[dim - 1])
     n_pixels = p[0].numel() if weight is None else weight.sum()
     return total / n_pixels
 

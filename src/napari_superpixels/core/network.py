@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def mirror_pad(x: Tensor) -> Tensor:
-    """Pad the last two axes by one mirrored pixel, so that image borders are not special.
+def mirror_pad(x: Tensor, n_axes: int = 2) -> Tensor:
+    """Pad the last `n_axes` axes by one mirrored pixel, so that image borders are not special.
 
     Unlike ``torch.nn.functional.pad(mode="reflect")`` it has a deterministic gradient on every
     device, and an axis of length 1 repeats its only pixel.
@@ -26,13 +26,15 @@ def mirror_pad(x: Tensor) -> Tensor:
     ----------
     x : Tensor, shape (..., H, W)
         Any values.
+    n_axes : int, default 2
+        Number of axes to pad.
 
     Returns
     -------
     Tensor, shape (..., H + 2, W + 2)
         Padded values.
     """
-    for dim in (-2, -1):
+    for dim in range(-n_axes, 0):
         n = x.shape[dim]
         inner = 1 if n > 1 else 0
         x = torch.cat([x.narrow(dim, inner, 1), x, x.narrow(dim, n - 1 - inner, 1)], dim)
@@ -56,6 +58,8 @@ class SuperpixelNet(nn.Module):
         Widths of the 3x3 layers; (32, 64, 128, 256) in the paper.
     generator : torch.Generator
         Source of the initial weights (on the CPU, so that every device starts alike).
+    n_axes : {2, 3}
+        3 for volumes: the convolutions are then 3x3x3, and there are three coordinates.
     """
 
     def __init__(
@@ -64,15 +68,18 @@ class SuperpixelNet(nn.Module):
         n_maps: int,
         hidden_channels: Sequence[int],
         generator: torch.Generator,
+        n_axes: int = 2,
     ) -> None:
         super().__init__()
-        widths = [n_channels + 2, *hidden_channels]
+        self.n_axes = n_axes
+        conv: type[nn.Conv2d | nn.Conv3d] = nn.Conv2d if n_axes == 2 else nn.Conv3d
+        widths = [n_channels + n_axes, *hidden_channels]
         # A convolution before an instance norm needs no bias: the norm would remove it.
         self.hidden = nn.ModuleList(
-            skip_init(nn.Conv2d, n_in, n_out, 3, bias=False) for n_in, n_out in pairwise(widths)
+            skip_init(conv, n_in, n_out, 3, bias=False) for n_in, n_out in pairwise(widths)
         )
-        self.label_head = skip_init(nn.Conv2d, widths[-1], n_maps, 1)
-        self.image_head = skip_init(nn.Conv2d, widths[-1], n_channels, 1)
+        self.label_head = skip_init(conv, widths[-1], n_maps, 1)
+        self.image_head = skip_init(conv, widths[-1], n_channels, 1)
         self._initialise(generator)
 
     def _initialise(self, generator: torch.Generator) -> None:
@@ -89,23 +96,28 @@ class SuperpixelNet(nn.Module):
 
         Parameters
         ----------
-        x : Tensor, shape (1, C + 2, H, W)
-            Normalised image and coordinates; H * W > 1.
+        x : Tensor, shape (1, C + 2, H, W) or (1, C + 3, D, H, W)
+            Normalised image and coordinates; more than one pixel.
 
         Returns
         -------
-        maps : Tensor, shape (N, H, W)
+        maps : Tensor, shape (N, H, W) or (N, D, H, W)
             Label maps before the last instance normalisation; see `log_probabilities`.
-        reconstruction : Tensor, shape (C, H, W)
+        reconstruction : Tensor, shape (C, H, W) or (C, D, H, W)
             Reconstructed image.
         """
-        x = mirror_pad(x)
+        x = mirror_pad(x, self.n_axes)
         for i, conv in enumerate(self.hidden):
-            x = normalise_rectify(conv(x), border=int(i + 1 < len(self.hidden)))
+            border = int(i + 1 < len(self.hidden))
+            if self.n_axes == 2:
+                x = normalise_rectify(conv(x), border)
+            else:
+                x = F.relu(F.instance_norm(conv(x)))
+                x = mirror_pad(x, self.n_axes) if border else x
         return _pointwise(self.label_head, x), _pointwise(self.image_head, x)
 
 
-def _pointwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
+def _pointwise(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
     """Do a 1x1 convolution as one matrix product: its gradient needs no copies of the maps."""
     assert conv.bias is not None
     maps = torch.addmm(conv.bias[:, None], conv.weight.flatten(1), x[0].flatten(1))
@@ -117,12 +129,12 @@ def log_probabilities(maps: Tensor) -> Tensor:
 
     Parameters
     ----------
-    maps : Tensor, shape (N, H, W)
+    maps : Tensor, shape (N, H, W) or (N, D, H, W)
         From `SuperpixelNet`.
 
     Returns
     -------
-    Tensor, shape (N, H, W)
+    Tensor, of the same shape
         Log-probabilities of the superpixels.
     """
     return F.log_softmax(F.instance_norm(maps[None])[0], dim=0)

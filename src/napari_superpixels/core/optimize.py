@@ -13,15 +13,22 @@ import torch
 from torch.nn import functional as F
 
 from napari_superpixels.core.device import deterministic, release_memory
+from napari_superpixels.core.grid import finishing_factor, working_factor
 from napari_superpixels.core.inputs import (
+    Factor,
     PreparedImage,
+    check_spacing,
     enlarge,
-    finishing_downscale,
     shrink,
+    sides_of,
     to_tensors,
-    working_downscale,
 )
-from napari_superpixels.core.label_loss import image_edges, label_loss
+from napari_superpixels.core.label_loss import (
+    LabelLoss,
+    image_edges,
+    label_loss,
+    volume_label_loss,
+)
 from napari_superpixels.core.losses import reconstruction_loss, total_loss
 from napari_superpixels.core.network import SuperpixelNet, log_probabilities
 from napari_superpixels.core.warm_start import (
@@ -61,7 +68,7 @@ class Optimized:
     ----------
     winners : ndarray of int64, shape (h / factor, w / factor), rounded up
         Winning channel + 1, 0 outside the mask; not yet connected.
-    factor : int
+    factor : int, or tuple of int for a volume
         By which `winners` is reduced.
     losses : tuple of Losses
         One for each Step.
@@ -74,7 +81,7 @@ class Optimized:
     """
 
     winners: NDArray[np.int64]
-    factor: int
+    factor: Factor
     losses: tuple[Losses, ...]
     iterations: int
     reason: FinishReason
@@ -153,17 +160,30 @@ def _best_of(
 class _Scale:
     """The image at one resolution, ready for the objective."""
 
-    def __init__(self, prepared: PreparedImage, factor: int, sigma: float, run: _Run) -> None:
-        self.factor = factor
+    def __init__(self, prepared: PreparedImage, factor: Factor, run: _Run) -> None:
+        self.factor, self.params = factor, run.params
         network_input, self.image, self.weight = to_tensors(prepared, factor, run.device)
         self.network_input = network_input.to(memory_format=run.memory_format)
-        self.edges = image_edges(self.image, sigma, self.weight)
+        sides = sides_of(factor, prepared.mask.ndim)
+        self.spacing = check_spacing(
+            [size * side for size, side in zip(prepared.spacing, sides, strict=True)]
+        )
+        self.edges = (
+            image_edges(self.image, run.params.sigma, self.weight, self.spacing)
+            if len(sides) == 2
+            else None
+        )
         labels = run.labels_to_imitate
         self.to_imitate = (
             None
             if labels is None
-            else torch.from_numpy(shrink_labels(labels, factor)).to(run.device)
+            else torch.from_numpy(shrink_labels(labels, sides[0])).to(run.device)
         )
+
+    def label_loss(self, maps: Tensor) -> LabelLoss:
+        if self.edges is None:
+            return volume_label_loss(maps, self.image, self.params, self.weight, self.spacing)
+        return label_loss(maps, self.edges, self.params.lam, self.params.alpha, self.weight)
 
 
 class _Run:
@@ -179,21 +199,23 @@ class _Run:
         self.prepared, self.params, self.device = prepared, params, device
         self.labels_to_imitate = start.labels
         half_precision = params.precision == "bfloat16"
+        n_axes = prepared.mask.ndim
         # Tensor cores read 16-bit images pixel by pixel.
         self.memory_format = (
             torch.channels_last
-            if half_precision and device.type == "cuda"
+            if half_precision and device.type == "cuda" and n_axes == 2
             else torch.contiguous_format
         )
-        factor = working_downscale(prepared.mask.shape, params, prepared.covered)
-        self.scale = self.coarse = _Scale(prepared, factor, params.sigma, self)
+        factor = working_factor(prepared.mask.shape, prepared.spacing, params, prepared.covered)
+        self.scale = self.coarse = _Scale(prepared, factor, self)
         n_pixels = self.scale.image[0].numel()
         # Given weights are past the coarse start; given labels are imitated during it.
         self.n_coarse = 0 if start.weights else round(params.coarse_share * params.iterations)
         if start.labels is not None:
             self.n_coarse = max(self.n_coarse, math.ceil(_IMITATION_SHARE * params.iterations))
         if params.coarse_share and min(self.scale.image.shape[1:]) >= _MIN_COARSE_SIDE:
-            self.coarse = _Scale(prepared, 2 * factor, params.sigma, self)
+            twice = tuple(2 * side for side in sides_of(factor, n_axes))
+            self.coarse = _Scale(prepared, twice, self)
         elif start.labels is None:
             self.n_coarse = 0
         self.net = SuperpixelNet(
@@ -201,6 +223,7 @@ class _Run:
             n_maps=max(min(params.n_label_maps, n_pixels), start.n_labels),
             hidden_channels=params.hidden_channels,
             generator=torch.Generator().manual_seed(params.seed),
+            n_axes=n_axes,
         )
         if start.weights is not None:
             load_weights(self.net, start.weights)
@@ -254,7 +277,7 @@ class _Run:
             if due and not coarse and winners is not None and settled.by(winners):
                 reason = FinishReason.SETTLED
                 break
-        factor = finishing_downscale(prepared.mask.shape, params, prepared.covered)
+        factor = finishing_factor(prepared.mask.shape, prepared.spacing, params, prepared.covered)
         with deterministic(), torch.no_grad():
             maps, _ = self._forward(self.scale)
             winners = _winners_at(maps, self.scale.factor, shrink(prepared, factor), factor)
@@ -280,7 +303,7 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         maps, reconstruction = self._forward(scale)
         winners = _winners(maps.detach(), scale.weight) if look else None
-        labels = label_loss(maps, scale.edges, params.lam, params.alpha, scale.weight)
+        labels = scale.label_loss(maps)
         error = reconstruction_loss(reconstruction, scale.image, scale.weight)
         if scale.to_imitate is not None and number <= self.n_coarse:
             objective = imitation_loss(log_probabilities(maps), scale.to_imitate)
@@ -336,27 +359,29 @@ def _winners(maps: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _winners_at(
-    maps: Tensor, from_factor: int, image: PreparedImage, factor: int
+    maps: Tensor, from_factor: Factor, image: PreparedImage, factor: Factor
 ) -> NDArray[np.int64]:
     """Winning channel + 1 at a finer resolution: probabilities are interpolated, then compared.
 
-    In strips of rows, so that the N x H x W probabilities never exist at that resolution.
+    In strips of rows (planes of a volume), so that the probabilities of all labels never exist at
+    that resolution.
     """
-    height, width = image.mask.shape
+    shape = image.mask.shape
     p = log_probabilities(maps).exp_()
     if factor == from_factor:
         winners = p.argmax(0)
     else:
-        rows, cols = p.shape[1:]
+        coarse, fine = (sides_of(f, len(shape)) for f in (from_factor, factor))
         # Centres of the finer pixels in the normalised coordinates of grid_sample.
-        ratio = factor / from_factor
-        y = (torch.arange(height, device=p.device) + 0.5) * ratio / rows * 2 - 1
-        x = (torch.arange(width, device=p.device) + 0.5) * ratio / cols * 2 - 1
-        strip = max(1, 2**22 // (len(p) * width))
+        centres = [
+            (torch.arange(n, device=p.device) + 0.5) * (f / c) / n_coarse * 2 - 1
+            for n, f, c, n_coarse in zip(shape, fine, coarse, p.shape[1:], strict=True)
+        ]
+        strip = max(1, 2**22 // (len(p) * math.prod(shape[1:])))
         strips = []
-        for start in range(0, height, strip):
-            grid_y, grid_x = torch.meshgrid(y[start : start + strip], x, indexing="ij")
-            grid = torch.stack([grid_x, grid_y], dim=-1)[None]
+        for start in range(0, shape[0], strip):
+            places = torch.meshgrid(centres[0][start : start + strip], *centres[1:], indexing="ij")
+            grid = torch.stack(places[::-1], dim=-1)[None]
             sampled = F.grid_sample(
                 p[None], grid, mode="bilinear", padding_mode="border", align_corners=False
             )

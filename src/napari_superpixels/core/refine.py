@@ -8,39 +8,58 @@ coordinate descent on colour, position and border length.
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from skimage.measure import label
 
 from napari_superpixels.graph import superpixel_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
-# Offsets of the eight neighbours; bit k of a pattern is neighbour k.
-_RING = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
-_SIDES = (1, 3, 4, 6)  # the four of them that share an edge
+
+@cache
+def _ring(n_axes: int) -> NDArray[np.int64]:
+    """Offsets of the 8 neighbours, in a volume of the 18 that share a face or an edge (rows).
+
+    Bit k of a pattern is neighbour k.
+    """
+    near = np.array(list(product((-1, 0, 1), repeat=n_axes)))
+    steps = np.abs(near).sum(1)
+    return np.asarray(near[(steps == 1) | (steps == 2)])
 
 
 @cache
-def _removable() -> NDArray[np.bool_]:
-    """Tell for each of the 256 patterns of like neighbours whether the centre may leave.
+def _sides(n_axes: int) -> tuple[int, ...]:
+    """Return which of the ring share an edge with the pixel, in a volume a face."""
+    return tuple(np.flatnonzero(np.abs(_ring(n_axes)).sum(1) == 1).tolist())
 
-    It may if the like 4-neighbours stay 4-connected to each other inside the 3x3 patch: then the
-    superpixel stays connected. A pixel without a like 4-neighbour is a whole superpixel.
+
+@cache
+def _removable(n_axes: int) -> NDArray[np.bool_]:
+    """Tell for each pattern of like neighbours whether the centre may leave.
+
+    It may if the like neighbours at its sides stay connected to each other inside the ring: then
+    the superpixel stays connected. A pixel without one is a whole superpixel. In 3D, see
+    G. Bertrand, G. Malandain, "A new characterization of three-dimensional simple points" (1994).
     """
-    table = np.zeros(256, bool)
-    for pattern in range(256):
-        patch = np.zeros((3, 3), np.uint8)
-        for bit, (dy, dx) in enumerate(_RING):
-            patch[1 + dy, 1 + dx] = pattern >> bit & 1
-        parts = label(patch, connectivity=1)
-        touching = {int(parts[1 + dy, 1 + dx]) for dy, dx in (_RING[k] for k in _SIDES)} - {0}
-        table[pattern] = len(touching) == 1
-    return table
+    ring = _ring(n_axes)
+    touch = np.abs(ring[:, None] - ring[None]).sum(2) == 1
+    neighbours = [int((1 << np.flatnonzero(row)).sum()) for row in touch]
+    sides = sum(1 << k for k in _sides(n_axes))
+    pattern = np.arange(1 << len(ring), dtype=np.uint32)
+    reached = pattern & sides
+    reached &= ~reached + 1  # one of them: the lowest bit
+    while True:
+        spread = reached.copy()
+        for k, bits in enumerate(neighbours):
+            spread |= np.where(spread >> k & 1, bits, 0).astype(np.uint32) & pattern
+        if np.array_equal(spread, reached):
+            return np.asarray((reached & sides == pattern & sides) & (reached > 0))
+        reached = spread
 
 
 def refine_boundaries(
@@ -51,6 +70,7 @@ def refine_boundaries(
     compactness: float,
     smoothness: float,
     frozen: NDArray[np.bool_] | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> Generator[None, None, NDArray[np.int32]]:
     """Move border pixels to the neighbouring superpixel that they fit best, a round at a time.
 
@@ -59,13 +79,14 @@ def refine_boundaries(
     ``|f - mean_colour|^2 + compactness * |x - centroid|^2 / S^2 + smoothness * n``, where n counts
     the eight neighbours that belong elsewhere and S^2 is the mean area of a superpixel. It moves
     only if its superpixel stays 4-connected; pixels are visited in four interleaved grids, so that
-    no two neighbours move at once and this holds by construction.
+    no two neighbours move at once and this holds by construction. A volume has six neighbours, of
+    18 that n counts, 6-connected superpixels of mean volume S^3 and eight grids.
 
     Parameters
     ----------
-    labels : ndarray of int32, shape (H, W)
+    labels : ndarray of int32, shape (H, W) or (D, H, W)
         Connected superpixels 1...K; 0 outside stays 0.
-    features : ndarray of float, shape (C, H, W)
+    features : ndarray of float, shape (C, *labels.shape)
         Colour per pixel, scaled to unit variance.
     iterations : int
         Largest number of rounds; ends early when no pixel moves.
@@ -73,9 +94,12 @@ def refine_boundaries(
         Weight of the distance to the centroid; >= 0.
     smoothness : float
         Weight of the border length; >= 0.
-    frozen : ndarray of bool, shape (H, W), optional
+    frozen : ndarray of bool, shape of `labels`, optional
         Pixels without a colour: they keep their superpixel, hold it together, and do not count in
         its mean.
+    spacing : sequence of float, optional
+        Relative size of a pixel along each axis, geometric mean 1; 1 each if None. Positions are
+        in these units, and a neighbour farther away counts less in n.
 
     Yields
     ------
@@ -84,68 +108,94 @@ def refine_boundaries(
 
     Returns
     -------
-    ndarray of int32, shape (H, W)
+    ndarray of int32, of the same shape
         Refined superpixels: the same ids, none lost, each connected.
     """
-    height, width = labels.shape
+    n_axes = labels.ndim
     n = int(labels.max(initial=0)) + 1
     if n <= 2 or iterations == 0:
         return labels.copy()
-    # One ring of 0 around the image saves every border case.
-    padded = np.pad(labels, 1)
-    stride = width + 2
+    size = np.ones(n_axes) if spacing is None else np.asarray(spacing)
+    # One ring of 0 around the image saves every border case. np.pad would keep a column order.
+    padded = np.pad(np.ascontiguousarray(labels), 1)
     flat = padded.ravel()
-    ys, xs = np.mgrid[-1 : height + 1, -1 : width + 1].astype(np.float32)
     area = np.bincount(labels.ravel(), minlength=n)
-    scale = np.sqrt(compactness / max(area[1:][area[1:] > 0].mean(), 1.0))
-    color = np.pad(features, ((0, 0), (1, 1), (1, 1)))
-    values = np.concatenate([color, ys[None] * scale, xs[None] * scale]).astype(np.float32)
+    mean_area = max(area[1:][area[1:] > 0].mean(), 1.0)
+    scale = np.sqrt(compactness / mean_area ** (2 / n_axes)) * size
+    color = np.pad(features, ((0, 0), *((1, 1),) * n_axes))
+    values = np.empty((len(color) + n_axes, *padded.shape), np.float32)
+    values[: len(color)] = color
+    for axis, side in enumerate(padded.shape):
+        position = np.arange(-1, side - 1, dtype=np.float32) * scale[axis]
+        values[len(color) + axis] = np.expand_dims(
+            position, tuple(k for k in range(n_axes) if k != axis)
+        )
+    del color
     points = values.reshape(len(values), -1)
-    ring = np.array([dy * stride + dx for dy, dx in _RING])
-    bits = (1 << np.arange(8)).astype(np.uint8)[:, None]
+    offsets = _ring(n_axes)
+    strides = np.array(padded.strides) // padded.itemsize
+    ring = offsets @ strides
+    weights = _border_weights(offsets, size, smoothness)
+    dtype = np.min_scalar_type((1 << len(ring)) - 1)
+    bits = (1 << np.arange(len(ring))).astype(dtype)[:, None]
     fixed = None if frozen is None else np.pad(frozen, 1)
     counted = padded if fixed is None else padded * ~fixed
     area, sums = superpixel_sums(counted, values, n)
     for _ in range(iterations):
         moved = 0
-        for oy in (0, 1):
-            for ox in (0, 1):
-                at = _border_pixels(padded, oy, ox)
-                if fixed is not None:
-                    at = at[~fixed.ravel()[at]]
-                own = flat[at]
-                around = flat[at + ring[:, None]]
-                pattern = ((around == own) * bits).sum(0, dtype=np.uint8)
-                free = _removable()[pattern]
-                at, own, around = at[free], own[free], around[:, free]
-                mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32).T
-                best = _best_neighbours(points[:, at], own, around, mean, smoothness)
-                change = best != own
-                if not change.any():
-                    continue
-                at, own, best = at[change], own[change], best[change]
-                flat[at] = best
-                moved += len(at)
-                np.subtract.at(area, own, 1)
-                np.add.at(area, best, 1)
-                np.subtract.at(sums, own, points[:, at].T)
-                np.add.at(sums, best, points[:, at].T)
+        for origin in product((0, 1), repeat=n_axes):
+            at = _border_pixels(padded, origin)
+            if fixed is not None:
+                at = at[~fixed.ravel()[at]]
+            own = flat[at]
+            around = flat[at + ring[:, None]]
+            pattern = ((around == own) * bits).sum(0, dtype=dtype)
+            free = _removable(n_axes)[pattern]
+            at, own, around = at[free], own[free], around[:, free]
+            mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32).T
+            best = _best_neighbours(points[:, at], own, around, mean, weights, _sides(n_axes))
+            change = best != own
+            if not change.any():
+                continue
+            at, own, best = at[change], own[change], best[change]
+            flat[at] = best
+            moved += len(at)
+            np.subtract.at(area, own, 1)
+            np.add.at(area, best, 1)
+            np.subtract.at(sums, own, points[:, at].T)
+            np.add.at(sums, best, points[:, at].T)
         if moved == 0:
             break
         yield
-    return padded[1:-1, 1:-1].copy()
+    return padded[(slice(1, -1),) * n_axes].copy()
 
 
-def _border_pixels(padded: NDArray[np.int32], oy: int, ox: int) -> NDArray[np.int64]:
-    """Flat indices of one of the four grids' pixels that have another 4-neighbour."""
-    center = padded[1 + oy : -1 : 2, 1 + ox : -1 : 2]
-    rows, cols = center.shape
+def _border_weights(
+    offsets: NDArray[np.int64], size: NDArray[np.float64], smoothness: float
+) -> np.float32 | NDArray[np.float32]:
+    """Cost of a neighbour that belongs elsewhere: one number, or one for each where they differ."""
+    if (size == 1).all():
+        return np.float32(smoothness)
+    nearness = (offsets**2).sum(1) / ((offsets * size) ** 2).sum(1)
+    return np.asarray(smoothness * nearness, np.float32)
+
+
+def _border_pixels(padded: NDArray[np.int32], origin: tuple[int, ...]) -> NDArray[np.int64]:
+    """Flat indices of one of the interleaved grids' pixels that have another side neighbour."""
+    center = padded[tuple(slice(1 + o, -1, 2) for o in origin)]
     border = np.zeros(center.shape, bool)
-    for dy, dx in (_RING[k] for k in _SIDES):
-        other = padded[1 + oy + dy :: 2, 1 + ox + dx :: 2][:rows, :cols]
+    for k in _sides(padded.ndim):
+        starts = 1 + np.array(origin) + _ring(padded.ndim)[k]
+        ends = starts + 2 * np.array(center.shape)
+        other = padded[tuple(slice(a, b, 2) for a, b in zip(starts, ends, strict=True))]
+        other = other[tuple(map(slice, center.shape))]
         border |= (center != other) & (other != 0)
-    y, x = np.nonzero(border & (center != 0))
-    return np.asarray((1 + oy + 2 * y) * padded.shape[1] + 1 + ox + 2 * x)
+    places = np.nonzero(border & (center != 0))
+    return np.asarray(
+        np.ravel_multi_index(
+            tuple(1 + o + 2 * place for o, place in zip(origin, places, strict=True)), padded.shape
+        )
+    )
 
 
 def _best_neighbours(
@@ -153,19 +203,23 @@ def _best_neighbours(
     own: NDArray[np.int32],
     around: NDArray[np.int32],
     mean: NDArray[np.float32],
-    smoothness: float,
+    weights: np.float32 | NDArray[np.float32],
+    sides: tuple[int, ...],
 ) -> NDArray[np.int32]:
-    """For each pixel (columns), the cheapest of its own superpixel and its 4-neighbours'."""
+    """For each pixel (columns), the cheapest of its own superpixel and its side neighbours'."""
 
     def cost(
         pixels: slice | NDArray[np.int64], candidate: NDArray[np.int32]
     ) -> NDArray[np.float32]:
         data = ((points[:, pixels] - mean[:, candidate]) ** 2).sum(0)
-        elsewhere = (around[:, pixels] != candidate).sum(0, dtype=np.uint8)
-        return np.asarray(data + np.float32(smoothness) * elsewhere)
+        elsewhere = around[:, pixels] != candidate
+        border = (
+            weights * elsewhere.sum(0, dtype=np.uint8) if weights.ndim == 0 else weights @ elsewhere
+        )
+        return np.asarray(data + border)
 
     best, best_cost = own.copy(), cost(slice(None), own)
-    for k in _SIDES:
+    for k in sides:
         other = np.flatnonzero((around[k] != own) & (around[k] != 0))
         candidate = around[k, other]
         candidate_cost = cost(other, candidate)

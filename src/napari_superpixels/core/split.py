@@ -11,6 +11,8 @@ from scipy import ndimage
 from napari_superpixels.graph import superpixel_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 # Distance in the image counts this much besides colour, so that even regions split too.
@@ -18,7 +20,11 @@ _COMPACTNESS = 0.1
 
 
 def split_to_count(
-    labels: NDArray[np.integer], features: NDArray[np.floating], n_segments: int
+    labels: NDArray[np.integer],
+    features: NDArray[np.floating],
+    n_segments: int,
+    *,
+    spacing: Sequence[float] | None = None,
 ) -> NDArray[np.int32]:
     """Split the least homogeneous superpixels until there are `n_segments`.
 
@@ -27,17 +33,19 @@ def split_to_count(
 
     Parameters
     ----------
-    labels : ndarray of int, shape (H, W)
-        4-connected superpixels 1...K; 0 is outside.
-    features : ndarray of float, shape (C, H, W)
+    labels : ndarray of int, shape (H, W) or (D, H, W)
+        Connected superpixels 1...K; 0 is outside.
+    features : ndarray of float, shape (C, *labels.shape)
         Colour per pixel, scaled to unit variance.
     n_segments : int
         Number wanted.
+    spacing : sequence of float, optional
+        Relative size of a pixel along each axis; 1 each if None.
 
     Returns
     -------
-    ndarray of int32, shape (H, W)
-        4-connected superpixels 1...max(K, n_segments), the ids up to K kept for one part each;
+    ndarray of int32, of the same shape
+        Connected superpixels 1...max(K, n_segments), the ids up to K kept for one part each;
         fewer only if every superpixel is a single pixel.
     """
     out = labels.astype(np.int32)
@@ -46,6 +54,8 @@ def split_to_count(
         return out
     position = np.indices(out.shape, np.float64)
     position *= np.sqrt(_COMPACTNESS) * (n_segments / np.count_nonzero(out)) ** (1 / out.ndim)
+    if spacing is not None:
+        position *= np.reshape(spacing, (-1, *(1,) * out.ndim))
     values = np.concatenate([features, position])
     area, sums = superpixel_sums(out, values, n + 1)
     _, squares = superpixel_sums(out, values**2, n + 1)

@@ -1,0 +1,88 @@
+"""How much smaller the network sees an image or a volume."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from napari_superpixels.core.inputs import (
+    MIN_PIXELS_PER_SEGMENT,
+    finishing_downscale,
+    working_downscale,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_superpixels.core.inputs import Factor
+    from napari_superpixels.params import SuperpixelParams
+
+# Enough for the network to tell 100 labels apart; an iteration on two cores takes half a second.
+_VOXELS = 60_000
+# Of a volume that a small mask makes finer.
+_MOST_MASKED_VOXELS = 500_000
+
+
+def working_factor(
+    shape: Sequence[int], spacing: Sequence[float], params: SuperpixelParams, covered: float = 1.0
+) -> Factor:
+    """Return the sides of the blocks of pixels that are one for the network.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the image (H, W) or volume (D, H, W).
+    spacing : sequence of float
+        Relative size of a pixel along each axis; does not matter for an image.
+    params : SuperpixelParams
+        For an image, see `inputs.working_downscale`. A volume is reduced to about 60,000 blocks,
+        or to 16 for each label map where that is more.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
+
+    Returns
+    -------
+    int or tuple of int
+        One for all axes of an image, one for each axis of a volume: such that the blocks are
+        nearly cubes.
+    """
+    if len(shape) == 2:
+        return working_downscale((shape[0], shape[1]), params, covered)
+    return _nearly_cubic(shape, spacing, params.n_label_maps, covered)
+
+
+def finishing_factor(
+    shape: Sequence[int], spacing: Sequence[float], params: SuperpixelParams, covered: float = 1.0
+) -> Factor:
+    """Return the sides of the blocks of pixels that are one while superpixels merge.
+
+    Parameters
+    ----------
+    shape, spacing, params, covered
+        As for `working_factor`; superpixels count instead of label maps.
+
+    Returns
+    -------
+    int or tuple of int
+        As `working_factor` does.
+    """
+    if len(shape) == 2:
+        return finishing_downscale((shape[0], shape[1]), params, covered)
+    return _nearly_cubic(shape, spacing, params.n_segments, covered)
+
+
+def _nearly_cubic(
+    shape: Sequence[int], spacing: Sequence[float], n: int, covered: float
+) -> tuple[int, ...]:
+    least = max(_VOXELS, MIN_PIXELS_PER_SEGMENT * n)
+    # Voxels outside the mask take memory too, so a small mask cannot have any resolution.
+    wanted = max(least, min(least / covered, _MOST_MASKED_VOXELS))
+    sides = [1] * len(shape)
+
+    def blocks() -> list[int]:
+        return [-(-n // side) for n, side in zip(shape, sides, strict=True)]
+
+    while math.prod(blocks()) > wanted:
+        left = [axis for axis, n_blocks in enumerate(blocks()) if n_blocks > 1]
+        sides[min(left, key=lambda axis: sides[axis] * spacing[axis])] += 1
+    return tuple(sides)
