@@ -15,6 +15,8 @@ _HOME = {
     "superpixels": "api",
     "iter_superpixels": "api",
     "refine": "api",
+    "superpixels_tiled": "tiling.run",
+    "iter_superpixels_tiled": "tiling.run",
     "SuperpixelParams": "params",
     "get_preset": "presets",
     "list_presets": "presets",
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from napari_superpixels.presets import get_preset as get_preset
     from napari_superpixels.presets import list_presets as list_presets
     from napari_superpixels.result import SuperpixelResult as SuperpixelResult
+    from napari_superpixels.tiling.run import iter_superpixels_tiled as iter_superpixels_tiled
+    from napari_superpixels.tiling.run import superpixels_tiled as superpixels_tiled
 
 
 def __getattr__(name: str) -> Any:

@@ -95,7 +95,7 @@ class Engine:
                 n_workers=self.n_workers or 1,
                 threads_per_worker=1 if self.n_workers else self.parallel_tiles(device),
                 processes=self.n_workers is not None,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port, seen on this machine only
                 memory_limit=0,
                 silence_logs=50,
             ) as cluster,
