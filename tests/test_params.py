@@ -21,6 +21,7 @@ params_strategy = st.builds(
     seed=st.integers(0, 2**32 - 1),
     hidden_channels=st.lists(st.integers(1, 4096), min_size=1, max_size=5).map(tuple),
     color_space=st.sampled_from(["auto", "lab", "channels"]),
+    outliers=st.sampled_from(["clip", "keep"]),
 )
 
 

@@ -185,6 +185,7 @@ def iter_superpixels(
         mask=mask,
         nodata=nodata,
         color_space=params.color_space,
+        outliers=params.outliers,
         scaling=scaling,
     )
     _check_count(prepared, params)

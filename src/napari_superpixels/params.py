@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from napari_superpixels.parameter_info import parameter
 from napari_superpixels.parameter_set import ParameterSet
 
+OUTLIERS = ("clip", "keep")
 COLOR_SPACES = ("auto", "lab", "channels")
 COUNTS = ("adaptive", "exact")
 SCHEDULES = ("constant", "cosine")
@@ -187,6 +188,15 @@ class SuperpixelParams(ParameterSet):
         "lab converts RGB to CIELAB, where distances match what the eye sees; channels uses the "
         "values as they are, each channel scaled by itself; auto is lab for RGB, else channels.",
         choices=COLOR_SPACES,
+    )
+    outliers: str = parameter(
+        "clip",
+        "Outliers",
+        "clip: values far beyond nearly all others in their channel (hot pixels, specks of dust, a "
+        "nodata value that the file does not name) count as the farthest usual ones, so that they "
+        "cost no contrast; keep: values as they are, as in the paper. 8-bit images stay as they "
+        "are.",
+        choices=OUTLIERS,
     )
     precision: str = parameter(
         "float32",

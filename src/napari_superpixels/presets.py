@@ -20,6 +20,7 @@ _PAPER = SuperpixelParams(
     label_maps=0,
     hidden_channels=(32, 64, 128, 256),
     color_space="channels",
+    outliers="keep",
     oversegmentation=0,
     refine_iterations=0,
 )

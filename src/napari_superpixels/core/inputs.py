@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MIN_PIXELS_PER_SEGMENT = 16
 # Of an image at the working resolution that a small mask makes finer.
 _MOST_MASKED_PIXELS = 500_000
+# Share of a channel's pixels, on either side, that may be outliers.
+_TAIL = 0.001
+_ENOUGH_FOR_LIMITS = 1000
 _Label = TypeVar("_Label", bound=np.integer)
 
 
@@ -34,13 +37,16 @@ class Scaling:
     ----------
     is_lab : bool
         Whether three channels become CIELAB first.
+    limits : tuple of (float, float), one a channel
+        Values beyond them count as these.
     white : (float, float)
-        Values that are black and white then.
+        Values that are black and white for CIELAB.
     mean, std : tuple of float, one a channel
         Of the colours.
     """
 
     is_lab: bool
+    limits: tuple[tuple[float, float], ...]
     white: tuple[float, float]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -209,6 +215,7 @@ def prepare_image(
     mask: ArrayLike | None = None,
     nodata: float | None = None,
     color_space: str = "auto",
+    outliers: str = "clip",
     scaling: Scaling | None = None,
 ) -> PreparedImage:
     """Check, crop to the mask, convert colours and scale.
@@ -230,6 +237,9 @@ def prepare_image(
         some channels have it, those take their mean.
     color_space : {"auto", "lab", "channels"}
         See above.
+    outliers : {"clip", "keep"}
+        Whether values far beyond nearly all others in their channel count as the farthest usual
+        ones, see `usual_limits`.
     scaling : Scaling, optional
         That of a larger image which this is a part of, from `fit_scaling`, instead of its own.
 
@@ -257,16 +267,26 @@ def prepare_image(
     if nodata is not None:
         counted &= values != nodata
     is_lab = _becomes_lab(channels, channel_axis, color_space)
+    if scaling is not None:
+        limits = scaling.limits
+    else:
+        limits = usual_limits(values, counted, channels.dtype, outliers)
+    for channel, (low, high) in zip(values, limits, strict=True):
+        channel.clip(low, high, out=channel)
     if is_lab:
-        low, high = _white(values[:, inside], channels.dtype) if scaling is None else scaling.white
-        values = _to_lab(np.where(counted, values, 0), low, high)
+        white = scaling.white if scaling else _white(values[:, inside], channels.dtype)
+        values = _to_lab(np.where(counted, values, 0), *white)
         counted[:] = inside
     features = _scaled(values, counted, scaling) if scaling else _normalise(values, counted)
     return PreparedImage(features, inside, valid.shape, window)
 
 
 def fit_scaling(
-    image: ArrayLike, *, channel_axis: int | None = None, color_space: str = "auto"
+    image: ArrayLike,
+    *,
+    channel_axis: int | None = None,
+    color_space: str = "auto",
+    outliers: str = "clip",
 ) -> Scaling:
     """Find the scaling of an image from some of its pixels.
 
@@ -276,7 +296,7 @@ def fit_scaling(
         As for `prepare_image`; all values count.
     channel_axis : int, optional
         Axis that holds channels.
-    color_space : {"auto", "lab", "channels"}
+    color_space, outliers : str
         As for `prepare_image`.
 
     Returns
@@ -292,12 +312,59 @@ def fit_scaling(
     channels = as_channels(image, channel_axis)
     values = channels.astype(np.float64)
     is_lab = _becomes_lab(channels, channel_axis, color_space)
+    limits = usual_limits(values, np.ones(values.shape, bool), channels.dtype, outliers)
+    for channel, (low, high) in zip(values, limits, strict=True):
+        channel.clip(low, high, out=channel)
     white = _white(values, channels.dtype) if is_lab else (0.0, 1.0)
     if is_lab:
         values = _to_lab(values, *white)
     std = values.std(axis=(1, 2))
     std[std <= 1e-12 * np.abs(values).max(axis=(1, 2))] = 1
-    return Scaling(is_lab, white, tuple(values.mean(axis=(1, 2)).tolist()), tuple(std.tolist()))
+    return Scaling(
+        is_lab, limits, white, tuple(values.mean(axis=(1, 2)).tolist()), tuple(std.tolist())
+    )
+
+
+def usual_limits(
+    values: NDArray[np.float64],
+    counted: NDArray[np.bool_],
+    dtype: np.dtype[np.generic],
+    outliers: str = "clip",
+) -> tuple[tuple[float, float], ...]:
+    """Find the values beyond which a pixel is an outlier of its channel.
+
+    They lie as far outside the range of nearly all pixels (the middle 99.8 %) as this range is
+    wide: noise and highlights stay within, hot pixels do not.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (C, h, w)
+        Finite where they count.
+    counted : ndarray of bool, shape (C, h, w)
+        Which count.
+    dtype : numpy dtype
+        Of the image; bool and 8 bits have no room for outliers.
+    outliers : {"clip", "keep"}
+        With ``"keep"`` there are none.
+
+    Returns
+    -------
+    tuple of (float, float), one a channel
+        Lowest and highest usual value.
+    """
+    if outliers == "keep" or dtype.itemsize == 1:
+        return ((-math.inf, math.inf),) * len(values)
+    limits = []
+    for channel, counts in zip(values, counted, strict=True):
+        usual = channel[counts]
+        # Extremes of a few hundred pixels say nothing about the usual range.
+        if len(usual) < _ENOUGH_FOR_LIMITS:
+            limits.append((-math.inf, math.inf))
+            continue
+        low, high = np.quantile(usual, (_TAIL, 1 - _TAIL))
+        spread = high - low
+        limits.append((float(low - spread), float(high + spread)))
+    return tuple(limits)
 
 
 def _becomes_lab(channels: NDArray[np.generic], channel_axis: int | None, color_space: str) -> bool:

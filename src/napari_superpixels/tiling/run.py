@@ -223,6 +223,11 @@ def iter_superpixels_tiled(
             except (GeneratorExit, KeyboardInterrupt):
                 work.stop()
                 raise
+            except OSError as error:
+                raise TilingError(
+                    f"{work.path}: {error.strerror or error}. What is done is kept there: mend "
+                    "the cause, and go on with --resume (resume=True)"
+                ) from error
     finally:
         torch.set_num_threads(threads)  # threads of this process were told to use one
     result = TiledResult(
@@ -320,9 +325,10 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     }
     yield from _all_done("writing labels", futures, client, work)
     for level, shape in list(enumerate(shapes))[1:]:
+        parts = list(_boxes(shape, grid.tile_px))
         futures = {
-            tuple(s.start for s in box): client.submit(tasks.shrink, folder, level, box, pure=False)
-            for box in _boxes(shape, grid.tile_px)
+            i: client.submit(tasks.shrink, folder, level, box, pure=False)
+            for i, box in enumerate(parts)
         }
         yield from _all_done("writing the pyramid", futures, client, work)
     return n
@@ -351,7 +357,12 @@ def _statistics(work: WorkFolder, job: Job) -> Statistics:
         sample, axis = np.moveaxis(sample, 0, -1), -1
     else:
         axis = 0
-    scaling = fit_scaling(sample, channel_axis=axis, color_space=job.params.color_space)
+    scaling = fit_scaling(
+        sample,
+        channel_axis=axis,
+        color_space=job.params.color_space,
+        outliers=job.params.outliers,
+    )
     return Statistics(n_valid, scaling)
 
 
@@ -375,16 +386,17 @@ def _all_done(
 def _what_failed(
     phase: str, failed: dict[Any, BaseException | None], total: int, work: WorkFolder
 ) -> str:
-    reasons: dict[str, list[str]] = {}
-    for index, error in failed.items():
+    reasons: dict[str, list[Any]] = {}
+    for key, error in failed.items():
         if isinstance(error, KilledWorker):
             text = "several workers died while they had it, perhaps for want of memory"
         else:
             text = " ".join(str(error).split()) or type(error).__name__
-        reasons.setdefault(text, []).append("-".join(map(str, index)))
+        reasons.setdefault(text, []).append(key)
+    tiles = work.job().grid.tiles
     told = "; ".join(
-        f"tile {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {text}"
-        for text, names in reasons.items()
+        f"{tiles.get(keys[0], 'one')}{f' and {len(keys) - 1} more' if keys[1:] else ''}: {text}"
+        for text, keys in reasons.items()
     )
     return (
         f"{phase}: {len(failed)} of {total} tiles failed ({told}). What is done is kept in "

@@ -13,6 +13,7 @@ from dask.base import is_dask_collection as is_dask
 from napari_superpixels.core.inputs import as_channels
 from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.lazy_files import open_image
+from napari_superpixels.tiling.geometry import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,9 +108,10 @@ class Source:
             # In this thread: on a worker, dask would hand it back to the cluster.
             return np.asarray(part.compute(scheduler="synchronous") if is_dask(part) else part)
         except READ_ERRORS as error:
-            where = ", ".join(f"{s.start} to {s.stop - 1}" for s in window)
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise FileError(f"{self.name}: pixels {where} cannot be read ({reason})") from error
+            raise FileError(
+                f"{self.name}: pixels {spelled(window)} cannot be read ({reason})"
+            ) from error
 
     @property
     def identity(self) -> str:

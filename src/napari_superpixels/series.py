@@ -1,0 +1,234 @@
+"""Time series and stacks of planes: superpixels that follow their objects from frame to frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_superpixels.api import iter_superpixels, refine
+from napari_superpixels.core.inputs import prepare_image
+from napari_superpixels.metrics import explained_variation
+from napari_superpixels.params import SuperpixelParams
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_superpixels.events import Step
+
+# A superpixel keeps its id if it shares this much with its forerunner (intersection over union).
+_SAME_OBJECT = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesStep:
+    """Progress of a series.
+
+    Attributes
+    ----------
+    frame, n_frames : int
+        Frame that is worked on, from 0, and their number.
+    step : Step or None
+        Progress within the frame; None once it is done.
+    labels : ndarray of int32, shape (H, W), or None
+        Superpixels of the frame, once it is done.
+    is_new : bool
+        Whether the frame was segmented anew, and did not follow from the one before.
+    """
+
+    frame: int
+    n_frames: int
+    step: Step | None = None
+    labels: NDArray[np.int32] | None = None
+    is_new: bool = True
+
+
+def iter_series(
+    frames: Any,
+    params: SuperpixelParams | None = None,
+    *,
+    channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
+    device: str = "auto",
+    follow: bool = True,
+    renew_above: float = 1.25,
+    memory_limit_gb: float | None = None,
+) -> Generator[SeriesStep, None, NDArray[np.int32]]:
+    """Segment each frame of a series.
+
+    With `follow`, a frame starts from the superpixels of the one before: their borders move to the
+    edges of the new frame, and their ids stay with their objects. Where they fit too badly, or
+    other pixels count than before, the frame is segmented anew, and superpixels that share most
+    with one of the frame before take over its id. Ids of superpixels that are gone are not used
+    again, so they are not in sequence.
+
+    Parameters
+    ----------
+    frames : sequence of array_like
+        The frames, along the first axis; one is read at a time, so a dask array will do.
+    params : SuperpixelParams, optional
+        Parameters of each frame; the ``balanced`` preset if None.
+    channel_axis : int, optional
+        The axis of one frame that holds channels.
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to segment, in every frame.
+    nodata : float, optional
+        Pixels with this value in every channel are left out, and so are NaNs and infinities.
+    device : str, default "auto"
+        Where to run; see `superpixels`.
+    follow : bool, default True
+        Whether frames follow from each other; else each is segmented on its own, with ids 1...K.
+    renew_above : float, default 1.25
+        Segment anew where the variance within superpixels, as a share of the frame's, is this many
+        times that of the last frame that was segmented anew. 1 or more.
+    memory_limit_gb : float, optional
+        Refuse a frame whose estimate is above this.
+
+    Yields
+    ------
+    SeriesStep
+        Progress; for each frame that is done one with its labels.
+
+    Returns
+    -------
+    ndarray of int32, shape (T, H, W)
+        Superpixels of all frames; 0 outside.
+
+    Raises
+    ------
+    ValueError
+        If a frame is unusable; the message names it.
+    """
+    params = params or SuperpixelParams()
+    if not renew_above >= 1:
+        raise ValueError(f"renew_above must be 1 or more, got {renew_above}")
+    n_frames = len(frames)
+    if n_frames == 0:
+        raise ValueError("the series has no frames")
+    done: list[NDArray[np.int32]] = []
+    allowed = 0.0
+    for number in range(n_frames):
+        frame = np.asarray(frames[number])
+        try:
+            labels, is_new = None, True
+            if follow and done:
+                labels = _followed(frame, done[-1], params, channel_axis, mask, nodata)
+            if labels is not None and _residual(labels, frame, channel_axis) <= allowed:
+                is_new = False
+            else:
+                steps = iter_superpixels(
+                    frame,
+                    params,
+                    channel_axis=channel_axis,
+                    mask=mask,
+                    nodata=np.nan if nodata is None else nodata,
+                    device=device,
+                    memory_limit_gb=memory_limit_gb,
+                )
+                labels = yield from _with_frame(steps, number, n_frames)
+                allowed = renew_above * _residual(labels, frame, channel_axis)
+                if follow and done:
+                    highest = max(int(before.max()) for before in done)
+                    labels = keep_ids(labels, done[-1], highest + 1)
+        except ValueError as error:
+            raise ValueError(f"frame {number}: {error}") from error
+        done.append(labels)
+        yield SeriesStep(number, n_frames, None, labels, is_new)
+    return np.stack(done)
+
+
+def _with_frame(
+    steps: Generator[Step, Any, Any], number: int, n_frames: int
+) -> Generator[SeriesStep, None, NDArray[np.int32]]:
+    try:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                labels: NDArray[np.int32] = end.value.labels
+                return labels
+            yield SeriesStep(number, n_frames, step)
+    finally:
+        steps.close()
+
+
+def _followed(
+    frame: NDArray[Any],
+    before: NDArray[np.int32],
+    params: SuperpixelParams,
+    channel_axis: int | None,
+    mask: ArrayLike | None,
+    nodata: float | None,
+) -> NDArray[np.int32] | None:
+    """The superpixels of the frame before, on this one; None where other pixels count."""
+    prepared = prepare_image(
+        frame,
+        channel_axis=channel_axis,
+        mask=mask,
+        nodata=np.nan if nodata is None else nodata,
+        color_space=params.color_space,
+    )
+    if prepared.shape != before.shape:
+        raise ValueError(f"has {prepared.shape} pixels, the one before {before.shape}")
+    if not np.array_equal(prepared.embed(prepared.mask.astype(np.int32)) > 0, before > 0):
+        return None
+    found = refine(
+        frame,
+        before,
+        channel_axis=channel_axis,
+        compactness=params.refine_compactness,
+        smoothness=params.refine_smoothness,
+        iterations=max(params.refine_iterations, 1),
+        color_space=params.color_space,
+    )
+    return found.astype(np.int32, copy=False)
+
+
+def _residual(labels: NDArray[np.int32], frame: NDArray[Any], channel_axis: int | None) -> float:
+    """Variance within superpixels, as a share of the frame's."""
+    return 1 - explained_variation(labels, frame, channel_axis=channel_axis)
+
+
+def keep_ids(
+    labels: NDArray[np.int32], before: NDArray[np.int32], next_id: int
+) -> NDArray[np.int32]:
+    """Give superpixels the ids of those that they share most with.
+
+    Pairs take each other in the order of their intersection over union, the largest first.
+
+    Parameters
+    ----------
+    labels : ndarray of int32
+        Superpixels 1...K.
+    before : ndarray of int32
+        Superpixels of the frame before, with any ids.
+    next_id : int
+        First id for those that have no forerunner.
+
+    Returns
+    -------
+    ndarray of int32
+        The same superpixels.
+    """
+    both = (labels > 0) & (before > 0)
+    pairs, common = np.unique(np.stack([labels[both], before[both]]), axis=1, return_counts=True)
+    area = np.bincount(labels.ravel())
+    ids, counts = np.unique(before, return_counts=True)
+    area_before = counts[np.searchsorted(ids, pairs[1])]
+    share = common / (area[pairs[0]] + area_before - common)
+    new_ids = np.zeros(len(area), np.int32)
+    taken: set[int] = set()
+    for k in np.argsort(-share, kind="stable").tolist():
+        mine, theirs = int(pairs[0, k]), int(pairs[1, k])
+        if share[k] < _SAME_OBJECT:
+            break
+        if new_ids[mine] == 0 and theirs not in taken:
+            new_ids[mine] = theirs
+            taken.add(theirs)
+    fresh = np.flatnonzero((new_ids == 0) & (np.arange(len(area)) > 0) & (area > 0))
+    new_ids[fresh] = np.arange(next_id, next_id + len(fresh))
+    return new_ids[labels]

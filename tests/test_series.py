@@ -1,0 +1,109 @@
+"""Superpixels that follow their objects."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pytest
+from skimage.measure import label
+
+from napari_superpixels import SuperpixelParams, get_preset, superpixels
+from napari_superpixels.events import drain
+from napari_superpixels.series import iter_series, keep_ids
+
+FAST = get_preset("fast").replace(n_segments=30, iterations=8)
+
+
+@pytest.fixture(scope="module")
+def movie():
+    """Bright squares that move by a pixel a frame, over noise."""
+    rng = np.random.default_rng(0)
+    frames = rng.normal(20, 2, (4, 60, 80))
+    for t in range(4):
+        for row, column in ((5, 5), (35, 20), (15, 50)):
+            frames[t, row : row + 18, column + t : column + t + 18] += 60
+    return frames.astype(np.float32)
+
+
+def assert_connected(labels):
+    assert label(labels, background=0, connectivity=1).max() == len(np.unique(labels[labels > 0]))
+
+
+def test_ids_stay_with_their_objects(movie):
+    labels = drain(iter_series(movie, FAST))
+    assert labels.shape == movie.shape
+    for frame in labels:
+        assert_connected(frame)
+    for row, column in ((5, 5), (35, 20), (15, 50)):
+        inside = [labels[t, row : row + 18, column + t : column + t + 18] for t in range(4)]
+        for t in range(3):
+            assert (inside[t] == inside[t + 1]).mean() > 0.8
+    assert labels.dtype == np.int32
+
+
+def test_each_frame_on_its_own_is_the_api(movie):
+    labels = drain(iter_series(movie[:2], FAST, follow=False))
+    for t in range(2):
+        expected = superpixels(movie[t], 30, preset="fast", iterations=8)
+        np.testing.assert_array_equal(labels[t], expected)
+
+
+def test_another_scene_is_segmented_anew_with_other_ids(movie):
+    scene = np.stack([movie[0], movie[0].T.repeat(2, 1)[:60, :80] * -3 + 500])
+    steps = [s for s in iter_series(scene, FAST) if s.labels is not None]
+    assert [s.is_new for s in steps] == [True, True]
+    first, second = (s.labels for s in steps)
+    fresh = np.setdiff1d(second, first)
+    assert len(fresh) == 0 or fresh.min() > first.max()  # ids of those gone are not used again
+    assert_connected(second)
+
+
+def test_frames_come_one_at_a_time(movie):
+    read = []
+
+    def block(part, block_info):
+        read.append(block_info[0]["chunk-location"][0])
+        return part
+
+    lazy = da.from_array(movie, chunks=(1, 60, 80)).map_blocks(
+        block, dtype=movie.dtype, meta=np.empty((0, 0, 0), movie.dtype)
+    )
+    steps = iter_series(lazy, FAST)
+    for step in steps:
+        if step.labels is not None:
+            break
+    assert set(read) == {0}
+    steps.close()
+
+
+def test_pixels_that_come_and_go(movie):
+    holes = movie.copy()
+    holes[1:3, 40:50, 60:70] = np.nan
+    labels = drain(iter_series(holes, FAST))
+    np.testing.assert_array_equal(labels == 0, np.isnan(holes))
+    mask = np.zeros((60, 80), bool)
+    mask[10:50] = True
+    labels = drain(iter_series(movie, FAST, mask=mask))
+    np.testing.assert_array_equal(labels > 0, np.broadcast_to(mask, labels.shape))
+
+
+def test_channels(movie):
+    stack = np.stack([movie, movie[::-1]], axis=1)
+    assert drain(iter_series(stack[:2], FAST, channel_axis=0)).shape == (2, 60, 80)
+
+
+def test_mistakes_name_the_frame(movie):
+    with pytest.raises(ValueError, match=r"frame 1: .*pixels"):
+        drain(iter_series([movie[0], movie[1][:50]], FAST))
+    with pytest.raises(ValueError, match="no frames"):
+        drain(iter_series([], FAST))
+    with pytest.raises(ValueError, match="renew_above"):
+        drain(iter_series(movie, SuperpixelParams(), renew_above=0.5))
+
+
+def test_ids_are_taken_over_by_overlap():
+    before = np.array([[7, 7, 9, 9, 4]], np.int32)
+    labels = np.array([[1, 1, 2, 3, 3]], np.int32)
+    assert keep_ids(labels, before, 20).tolist() == [[7, 7, 9, 20, 20]] or keep_ids(
+        labels, before, 20
+    ).tolist() == [[7, 7, 9, 4, 4]]
