@@ -60,7 +60,7 @@ class Estimate:
         size = " × ".join(map(str, self.tile_px))
         text = (
             f"{self.n_tiles} tiles of {size} pixels; about {self.memory_bytes / 1e9:.1f} GB of "
-            f"memory, at most {self.disk_bytes / 1e9:.1f} GB on disk"
+            f"memory, at most {math.ceil(self.disk_bytes / 1e7) / 100} GB on disk"
         )
         return text if self.seconds is None else f"{text}, about {_spelled(self.seconds)}"
 
