@@ -412,3 +412,21 @@ def test_batch(tmp_path, tiles_image, capsys):
     assert len(list(out.iterdir())) == 9
     assert main(["segment", str(tmp_path / "*.jpg"), "-o", f"{out}/"]) == 1
     assert "no file fits this pattern" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["follow", "alone"])
+def test_series(tmp_path, tiles_image, capsys, mode):
+    stack = tmp_path / "stack.tif"
+    frames = np.stack([np.roll(tiles_image[..., 0], t, axis=1) for t in range(3)])
+    tifffile.imwrite(stack, frames, imagej=True, metadata={"axes": "TYX"})
+    out = tmp_path / "out.tif"
+    assert main(["segment", str(stack), "-o", str(out), "--series", mode, *QUICK]) == 0
+    labels = tifffile.imread(out)
+    assert labels.shape == frames.shape
+    assert "3 frames" in capsys.readouterr().out
+    if mode == "alone":
+        expected = superpixels(frames[1], 9, iterations=4, hidden_channels=(4, 4))
+        np.testing.assert_array_equal(labels[1], expected)
+    assert main(["segment", str(stack), "-o", str(tmp_path / "o.png"), "--series", mode]) == 1
+    assert main(["segment", str(stack), "-o", str(tmp_path / "o.tif")]) == 1
+    assert "take all with --series" in capsys.readouterr().err

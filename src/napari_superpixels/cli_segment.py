@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_superpixels.events import Step
     from napari_superpixels.files import ImageFile
     from napari_superpixels.result import SuperpixelResult
+    from napari_superpixels.series import SeriesStep
 
 OK, FAILED = 0, 1
 # RuntimeError is what PyTorch raises.
@@ -96,6 +97,12 @@ def add_segment(commands: Any) -> None:
         nargs="+",
         metavar="I",
         help="position on each axis of a stack that is neither rows, columns nor channels",
+    )
+    segment.add_argument(
+        "--series",
+        choices=("follow", "alone"),
+        help="segment every plane of a stack or time series: each follows from the one before, so "
+        "that superpixels keep their ids, or each is on its own",
     )
     segment.add_argument("--nodata", type=float, help="value of pixels to leave out")
     segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
@@ -222,6 +229,8 @@ def _segment_file(
             raise ExportError(f"{target}: exists already; use --force to replace it")
         if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
             raise ExportError(f"{target}: is an input; write the labels to another file")
+    if "series" in arguments:
+        return _segment_series(image, targets, params, arguments)
     if is_tiled(image, targets, params, arguments):
         return segment_in_tiles(image, targets, params, arguments, _origin)
     return _segment_at_once(image, targets, params, arguments)
@@ -275,6 +284,68 @@ def _segment_at_once(
     )
 
 
+def _segment_series(
+    image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
+) -> str:
+    import numpy as np
+    from tqdm import tqdm
+
+    from napari_superpixels.events import drain
+    from napari_superpixels.export import ExportError, save_labels
+    from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.result import versions
+    from napari_superpixels.series import iter_series
+
+    if any(target.suffix.lower() not in (".tif", ".tiff", ".npy") for target in targets):
+        raise ExportError(f"{targets[0]}: write the labels of a series as .tif or .npy")
+    found = open_image(image)
+    array, axis = found.array, getattr(arguments, "channel_axis", found.channel_axis)
+    axis = None if axis is None else axis % array.ndim
+    planes = [i for i in range(array.ndim) if i != axis]
+    if len(planes) != 3:
+        raise ValueError(
+            f"--series takes one axis of frames besides rows, columns and channels; this has the "
+            f"shape {array.shape}: say with --channel-axis which axis holds channels"
+        )
+    frames = np.moveaxis(array, planes[0], 0)
+    if axis is not None and axis > planes[0]:
+        axis -= 1
+    mask = None
+    if "mask" in arguments:
+        mask = open_image(arguments.mask).array.compute()
+    steps = iter_series(
+        frames,
+        params,
+        channel_axis=axis,
+        mask=mask,
+        nodata=getattr(arguments, "nodata", found.nodata),
+        device=arguments.device,
+        follow=arguments.series == "follow",
+        memory_limit_gb=getattr(arguments, "memory_limit_gb", None),
+    )
+    n_new = 0
+    hide = arguments.quiet or None
+    with tqdm(total=len(frames), desc=image.name, disable=hide, leave=False, unit="frame") as bar:
+
+        def show(step: SeriesStep) -> None:
+            nonlocal n_new
+            if step.labels is not None:
+                n_new += step.is_new
+                bar.update()
+
+        labels = drain(steps, show)
+    provenance = {
+        "parameters": params.to_dict(),
+        "series": arguments.series,
+        "source": image.name,
+        "versions": versions(),
+    }
+    for target in targets:
+        save_labels(target, labels, provenance, overwrite=arguments.force)
+    told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"
+    return f"{told}; {n_new} frames segmented anew" if arguments.series == "follow" else told
+
+
 def _with_progress(
     steps: Any, params: SuperpixelParams, name: str, arguments: argparse.Namespace
 ) -> SuperpixelResult:
@@ -311,8 +382,8 @@ def _refuse_stack(image: ImageFile) -> None:
         sizes = zip(image.axes, image.array.shape, strict=True)
         axes = ", ".join(f"{name} ({n})" for name, n in sizes)
         raise ValueError(
-            f"it is a stack with the axes {axes}: choose one plane with --plane, or say with "
-            "--channel-axis which axis holds channels"
+            f"it is a stack with the axes {axes}: choose one plane with --plane, take all with "
+            "--series, or say with --channel-axis which axis holds channels"
         )
 
 
