@@ -10,8 +10,10 @@ all, read and written piece by piece; its superpixels end at the edges of tiles.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -37,13 +39,18 @@ TILE_PX = 512
 MEGAPIXELS = (1, 4, 16, 64)
 
 
-def measured(command: list[str]) -> dict[str, Any]:
-    """Run a command; seconds, peak memory of its process tree, and what it printed."""
+def measured(command: list[str], out: Path) -> dict[str, Any]:
+    """Run a command; seconds, peak memory of its process tree and on disk, and what it printed."""
     begin = time.perf_counter()
+    load = os.getloadavg()[0]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    peak = 0
+    peak = disk = 0
+    looked = -math.inf
     watched = psutil.Process(process.pid)
     while process.poll() is None:
+        if time.perf_counter() - looked > 3:
+            looked = time.perf_counter()
+            disk = max(disk, on_disk(out) + on_disk(out.with_name(f"{out.name}.partial")))
         total = 0
         try:
             for each in (watched, *watched.children(recursive=True)):
@@ -56,7 +63,23 @@ def measured(command: list[str]) -> dict[str, Any]:
     printed = process.stdout.read() if process.stdout else ""
     if process.returncode:
         raise SystemExit(printed)
-    return {"seconds": round(seconds, 1), "peak_gib": round(peak / 2**30, 2), "printed": printed}
+    return {
+        "seconds": round(seconds, 1),
+        "peak_gib": round(peak / 2**30, 2),
+        "disk_mb": round(max(disk, on_disk(out)) / 1e6, 1),
+        # Of other programs, as a rule; a run has two cores for itself at 0.
+        "load_before": round(load, 1),
+        "printed": printed,
+    }
+
+
+def on_disk(folder: Path) -> int:
+    """Bytes of all files; some go meanwhile."""
+    total = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
 
 
 def ours(image: Path, out: Path, n: int, *further: str) -> dict[str, Any]:
@@ -66,7 +89,8 @@ def ours(image: Path, out: Path, n: int, *further: str) -> dict[str, Any]:
         [
             *(sys.executable, "-m", "napari_superpixels.cli", "segment", str(image)),
             *("-o", str(out), "--n-segments", str(n), "--tile-size-px", str(TILE_PX), *further),
-        ]
+        ],
+        out,
     )
     printed = found.pop("printed")
     told = re.search(
@@ -75,11 +99,10 @@ def ours(image: Path, out: Path, n: int, *further: str) -> dict[str, Any]:
     got = re.search(r": (\d+) superpixels of .*?, (\d+) tiles, in ([\d.]+) s", printed)
     assert told is not None
     assert got is not None
-    size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
     return found | {
         "superpixels": int(got[1]),
         "tiles": int(got[2]),
-        "output_mb": round(size / 1e6, 1),
+        "output_mb": round(on_disk(out) / 1e6, 1),
         "estimated": {"memory_gb": float(told[1]), "disk_gb": float(told[2]), "time": told[3]},
     }
 
@@ -107,7 +130,10 @@ def slic_tiles(image: Path, out: Path, n: int) -> None:
 
 def tiled_slic(image: Path, out: Path, n: int) -> dict[str, Any]:
     """Tiled SLIC, in a process of its own."""
-    found = measured([sys.executable, __file__, "--slic", str(image), f"{out}.slic", str(n)])
+    goes_to = Path(f"{out}.slic")
+    found = measured(
+        [sys.executable, __file__, "--slic", str(image), str(goes_to), str(n)], goes_to
+    )
     return found | {"superpixels": int(found.pop("printed").split()[-1])}
 
 

@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
-    except KeyboardInterrupt:
-        complain("interrupted; nothing was left under a final name")
+    except KeyboardInterrupt as stop:
+        complain(f"interrupted; {stop or 'nothing was left under a final name'}")
         return INTERRUPTED
     except EXPECTED as error:
         complain(in_cli_words(str(error)))

@@ -187,8 +187,14 @@ def segment_in_tiles(
         overwrite=arguments.force,
         **options,
     )
-    with _Bars(image.name, hidden=arguments.quiet) as bars:
-        result: TiledResult = drain(steps, bars.show)
+    try:
+        with _Bars(image.name, hidden=arguments.quiet) as bars:
+            result: TiledResult = drain(steps, bars.show)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"the tiles that are done are kept in {output}.partial: the same command with --resume "
+            "goes on from there"
+        ) from None
     others = targets[1:] if to_zarr else targets
     if others:
         labels = np.asarray(zarr.open_array(output / "0", mode="r")[:])

@@ -245,7 +245,7 @@ def test_a_running_cluster(image, segment):
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
     ) as cluster:
         labels, _ = segment(image, channel_axis=-1, scheduler=cluster.scheduler_address)
     expected, _ = segment(image, "expected.zarr", channel_axis=-1)

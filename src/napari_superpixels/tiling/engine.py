@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, WorkerPlugin
 
 from napari_superpixels.core.device import resolve_device
 from napari_superpixels.tiling.work_folder import TilingError
@@ -15,6 +16,7 @@ from napari_superpixels.tiling.work_folder import TilingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from distributed import Worker
 
 # A scheduler answers within seconds, or not at all.
 _TIMEOUT_S = 10
@@ -95,10 +97,19 @@ class Engine:
                 n_workers=self.n_workers or 1,
                 threads_per_worker=1 if self.n_workers else self.parallel_tiles(device),
                 processes=self.n_workers is not None,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port, seen on this machine only
                 memory_limit=0,
                 silence_logs=50,
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
+            if self.n_workers is not None:
+                client.register_plugin(_DeafToInterrupts())
             yield client
+
+
+class _DeafToInterrupts(WorkerPlugin):
+    """Ctrl+C reaches all processes of a terminal; ours alone decides what becomes of the others."""
+
+    def setup(self, worker: Worker) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from napari_superpixels.api import iter_superpixels
-from napari_superpixels.core.device import estimate_memory
+from napari_superpixels.core.device import estimate_memory, resolve_device
 from napari_superpixels.events import drain
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.tiling.engine import Engine
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from napari_superpixels.tiling.source import Source
 
 # A crop of this size is segmented to see how long a pixel takes; not longer than so.
-_PROBE_PX, _PROBE_S = 256, 3.0
+_PROBE_PX, _PROBE_S = 384, 10.0
 # What a process with PyTorch takes before it does anything.
 _PROCESS_BYTES = 450e6
 # Labels on disk before compression: tiles with their halos, the result, and its pyramid.
@@ -58,7 +60,7 @@ class Estimate:
         size = " × ".join(map(str, self.tile_px))
         text = (
             f"{self.n_tiles} tiles of {size} pixels; about {self.memory_bytes / 1e9:.1f} GB of "
-            f"memory, at most {self.disk_bytes / 1e9:.1f} GB on disk"
+            f"memory, at most {math.ceil(self.disk_bytes / 1e7) / 100} GB on disk"
         )
         return text if self.seconds is None else f"{text}, about {_spelled(self.seconds)}"
 
@@ -107,7 +109,7 @@ def estimate_run(
         memory_bytes=processes * _PROCESS_BYTES + parallel * tile,
         disk_bytes=math.prod(source.shape) * _BYTES_ON_DISK
         + (source.array.nbytes if isinstance(source.array, np.ndarray) else 0),
-        seconds=None if rate is None else rate * _pixels_seen(grid) / parallel,
+        seconds=None if rate is None else rate * _pixels_in_turn(grid, parallel),
     )
 
 
@@ -115,9 +117,16 @@ def _n_pixels(box: tuple[slice, ...]) -> int:
     return math.prod(s.stop - s.start for s in box)
 
 
-def _pixels_seen(grid: TileGrid) -> float:
-    """Pixels of all tiles; halos count half, as earlier neighbours have labelled the rest."""
-    return sum((_n_pixels(t.core) + _n_pixels(t.window)) / 2 for t in grid.tiles.values())
+def _pixels_in_turn(grid: TileGrid, parallel: int) -> float:
+    """Pixels that are segmented one after another, the others at the same time.
+
+    Of a tile's window, earlier neighbours have labelled about half of the halo. Neighbours never
+    run at once, so that few tiles keep few workers busy.
+    """
+    seen = [(_n_pixels(t.core) + _n_pixels(t.window)) / 2 for t in grid.tiles.values()]
+    phases = Counter(tuple(i % 2 for i in index) for index in grid.tiles)
+    rounds = sum(-(-n // parallel) for n in phases.values())
+    return rounds * sum(seen) / len(seen)
 
 
 def _seconds_a_pixel(
@@ -134,6 +143,9 @@ def _seconds_a_pixel(
         device=device,
     )
     _warm_up(device)
+    threads = torch.get_num_threads()
+    if resolve_device(device).type == "cpu":
+        torch.set_num_threads(1)  # as tiles do
     begin = time.perf_counter()
     done = 1.0
     try:
@@ -145,6 +157,7 @@ def _seconds_a_pixel(
         return None
     finally:
         steps.close()
+        torch.set_num_threads(threads)
     return (time.perf_counter() - begin) / done / size
 
 

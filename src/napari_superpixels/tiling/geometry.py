@@ -37,8 +37,12 @@ class Tile:
 
     @property
     def name(self) -> str:
-        """Row and column as text, for file names and messages."""
+        """Row and column as text, for file names."""
         return "-".join(map(str, self.index))
+
+    def __str__(self) -> str:
+        """For messages: which tile, and where in the image."""
+        return f"tile {self.name} (pixels {spelled(self.window)})"
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,11 @@ class TileGrid:
 
 def _phase(index: Sequence[int]) -> tuple[int, ...]:
     return tuple(i % 2 for i in index)
+
+
+def spelled(box: Sequence[slice]) -> str:
+    """First and last pixels of a box along each axis, for messages."""
+    return ", ".join(f"{s.start} to {s.stop - 1}" for s in box)
 
 
 def inside(part: Sequence[slice], whole: Sequence[slice]) -> Box:

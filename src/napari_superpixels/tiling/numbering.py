@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from napari_superpixels.tiling.across import join_across_tiles
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_superpixels.tiling.work_folder import Job, WorkFolder
 
 
@@ -26,20 +32,31 @@ def number_tiles(work: WorkFolder, job: Job) -> int:
         Number of superpixels K.
     """
     tiles = [job.grid.tiles[index] for index in sorted(job.grid.tiles)]
-    parts = [work.load_labels(tile) for tile in tiles]
+    # Without the label maps: those of a large image do not fit into memory.
+    parts = [work.load_merges(tile) for tile in tiles]
     first = np.cumsum([0, *(part.n for part in parts)])
     total = int(first[-1])
-    parent = np.arange(total + 1)
     pairs = np.concatenate([p.merges + start for p, start in zip(parts, first[:-1], strict=True)])
     costs = np.concatenate([part.costs for part in parts])
     # Stable: within a tile, merges keep their order.
     cheapest = np.argsort(costs, kind="stable")[: max(0, total - job.n_segments)]
-    for going_on, joining in pairs[cheapest].tolist():
-        parent[joining] = going_on
-    for i in range(total + 1):  # a parent has always a lower id
-        parent[i] = parent[parent[i]]
-    kept, ids = np.unique(parent, return_inverse=True)
-    for tile, part, start in zip(tiles, parts, first[:-1].tolist(), strict=True):
-        new = np.concatenate([[0], ids[start + 1 : start + part.n + 1]])
-        work.save("ids", tile, {"ids": new.astype(np.uint32)})
-    return len(kept) - 1
+    ids = _groups(total, pairs[cheapest])
+
+    def save() -> None:
+        for tile, part, start in zip(tiles, parts, first[:-1].tolist(), strict=True):
+            work.save("ids", tile, {"ids": ids[[0, *range(start + 1, start + part.n + 1)]]})
+
+    save()
+    n = int(ids.max())
+    if n > job.n_segments:  # small tiles, or slivers of a mask: one tile alone cannot merge enough
+        ids = _groups(n, join_across_tiles(work, job, n))[ids]
+        save()
+    return int(ids.max())
+
+
+def _groups(n: int, pairs: NDArray[np.integer]) -> NDArray[np.uint32]:
+    """For 0 and each of n ids the group that pairs make of them: 0, 1...K by their lowest id."""
+    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n + 1, n + 1))
+    _, group = connected_components(links, directed=False)
+    _, lowest, inverse = np.unique(group, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(lowest)).astype(np.uint32)[inverse]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import zarr
 from distributed import KilledWorker, wait
 
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.inputs import fit_scaling
+from napari_superpixels.events import drain
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.result import versions
 from napari_superpixels.tiling import tasks
@@ -30,12 +33,15 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from distributed import Client, Future
+    from numpy.typing import NDArray
 
     from napari_superpixels.tiling.geometry import Box, TileGrid
 
 # How often a consumer hears from a run, so that it can cancel.
 _PULSE_S = 0.2
 _SMALLEST_LEVEL_PX = 512
+# Pixels from which the scaling of the colours is found, whatever the size of the image.
+_MOST_SAMPLES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +195,18 @@ def iter_superpixels_tiled(
     params = params or SuperpixelParams()
     output = Path(output)
     if output.exists() and not overwrite:
-        raise TilingError(f"{output}: exists already; choose another name, or allow to replace it")
+        raise TilingError(
+            f"{output}: exists already; use --force (overwrite=True) to replace it, or choose "
+            "another name"
+        )
+    if output.exists() and not _is_zarr(output):
+        raise TilingError(f"{output}: is no Zarr, and is not replaced; choose another name")
     source = source_of(image, level, channel_axis)
     wanted = None if mask is None else source_of(mask, kind="mask")
-    if wanted is not None and wanted.shape != source.shape:
+    if wanted is not None and wanted.opened().shape != source.shape:
         raise ValueError(
-            f"the mask {wanted.shape} and the image {source.shape} differ in shape: they must have "
-            "the same pixels"
+            f"the mask {wanted.opened().shape} and the image {source.shape} differ in shape: they "
+            "must have the same pixels"
         )
     wanted_n = params.n_segments if n_segments is None else n_segments
     if not 1 <= wanted_n < 2**32:
@@ -207,7 +218,16 @@ def iter_superpixels_tiled(
     try:
         work.begin(Job(source, wanted, nodata, grid, wanted_n, params, device), resume=resume)
         with engine.client(device) as client:
-            n = yield from _run(client, work)
+            try:
+                n = yield from _run(client, work)
+            except (GeneratorExit, KeyboardInterrupt):
+                work.stop()
+                raise
+            except OSError as error:
+                raise TilingError(
+                    f"{work.path}: {error.strerror or error}. What is done is kept there: mend "
+                    "the cause, and go on with --resume (resume=True)"
+                ) from error
     finally:
         torch.set_num_threads(threads)  # threads of this process were told to use one
     result = TiledResult(
@@ -229,6 +249,56 @@ def iter_superpixels_tiled(
     return result
 
 
+def superpixels_tiled(
+    image: Any,
+    n_segments: int | None = None,
+    params: SuperpixelParams | None = None,
+    **options: Any,
+) -> NDArray[np.int32]:
+    """Segment an image tile by tile, and return the labels.
+
+    They must fit into memory; the image need not. Files on the way are in the system's folder for
+    temporary ones.
+
+    Parameters
+    ----------
+    image, n_segments, params
+        As for `iter_superpixels_tiled`.
+    **options
+        Other arguments of `iter_superpixels_tiled`, besides `output`, `resume` and `overwrite`.
+
+    Returns
+    -------
+    ndarray of int32, shape (H, W)
+        Superpixels 1...K, each 4-connected; 0 outside the mask.
+
+    Raises
+    ------
+    TilingError
+        If tiles failed; nothing is kept.
+    ValueError
+        If the image, the mask or a parameter is unusable.
+    FileError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_superpixels import superpixels_tiled
+    >>> image = np.random.default_rng(0).normal(size=(300, 400))
+    >>> labels = superpixels_tiled(image, 120, tile_size_px=160, n_workers=2)
+    """
+    with tempfile.TemporaryDirectory(prefix="superpixels-") as folder:
+        output = Path(folder) / "labels.zarr"
+        result = drain(iter_superpixels_tiled(image, output, n_segments, params, **options))
+        labels = zarr.open_array(result.path / "0", mode="r")
+        return np.asarray(labels[:]).astype(np.int32)
+
+
+def _is_zarr(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
+
+
 def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     job = work.job()
     grid, folder = job.grid, str(work.path)
@@ -237,7 +307,11 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
         index: client.submit(tasks.scan, folder, index, pure=False) for index in every
     }
     yield from _all_done("looking at the image", futures, client, work)
-    work.save_statistics(_statistics(work, job))
+    try:
+        work.save_statistics(_statistics(work, job))
+    except ValueError:  # with other options it is another run: nothing here is of use to it
+        shutil.rmtree(work.path)
+        raise
     futures = {}
     for index, tile in grid.tiles.items():
         earlier = [futures[i] for i in tile.earlier]
@@ -251,9 +325,10 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     }
     yield from _all_done("writing labels", futures, client, work)
     for level, shape in list(enumerate(shapes))[1:]:
+        parts = list(_boxes(shape, grid.tile_px))
         futures = {
-            tuple(s.start for s in box): client.submit(tasks.shrink, folder, level, box, pure=False)
-            for box in _boxes(shape, grid.tile_px)
+            i: client.submit(tasks.shrink, folder, level, box, pure=False)
+            for i, box in enumerate(parts)
         }
         yield from _all_done("writing the pyramid", futures, client, work)
     return n
@@ -273,7 +348,8 @@ def _statistics(work: WorkFolder, job: Job) -> Statistics:
             f"{job.image.name}: no pixel is left to segment; all are NaN, nodata or outside the "
             "mask"
         )
-    sample = np.concatenate([scan["sample"] for scan in scans], axis=1)[:, None]
+    step = -(-sum(scan["sample"].shape[1] for scan in scans) // _MOST_SAMPLES)
+    sample = np.concatenate([scan["sample"][:, ::step] for scan in scans], axis=1)[:, None]
     axis = job.image.channel_axis
     if axis is None:
         sample, axis = sample[0], None
@@ -295,17 +371,13 @@ def _all_done(
 ) -> Generator[TileStep, None, None]:
     """Wait for tiles; on a failure let the others finish, then say what failed."""
     total = len(futures)
-    try:
-        while True:
-            pending = [f for f in futures.values() if not f.done()]
-            yield TileStep(phase, total - len(pending), total)
-            if not pending:
-                break
-            with suppress(TimeoutError), client.as_current():
-                wait(pending, timeout=_PULSE_S, return_when="FIRST_COMPLETED")
-    except GeneratorExit:
-        work.stop()
-        raise
+    while True:
+        pending = [f for f in futures.values() if not f.done()]
+        yield TileStep(phase, total - len(pending), total)
+        if not pending:
+            break
+        with suppress(TimeoutError), client.as_current():
+            wait(pending, timeout=_PULSE_S, return_when="FIRST_COMPLETED")
     failed = {index: f.exception() for index, f in futures.items() if f.status != "finished"}
     if failed:
         raise TilingError(_what_failed(phase, failed, total, work)) from next(iter(failed.values()))
@@ -314,16 +386,17 @@ def _all_done(
 def _what_failed(
     phase: str, failed: dict[Any, BaseException | None], total: int, work: WorkFolder
 ) -> str:
-    reasons: dict[str, list[str]] = {}
-    for index, error in failed.items():
+    reasons: dict[str, list[Any]] = {}
+    for key, error in failed.items():
         if isinstance(error, KilledWorker):
             text = "several workers died while they had it, perhaps for want of memory"
         else:
             text = " ".join(str(error).split()) or type(error).__name__
-        reasons.setdefault(text, []).append("-".join(map(str, index)))
+        reasons.setdefault(text, []).append(key)
+    tiles = work.job().grid.tiles
     told = "; ".join(
-        f"tile {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {text}"
-        for text, names in reasons.items()
+        f"{tiles.get(keys[0], 'one')}{f' and {len(keys) - 1} more' if keys[1:] else ''}: {text}"
+        for text, keys in reasons.items()
     )
     return (
         f"{phase}: {len(failed)} of {total} tiles failed ({told}). What is done is kept in "

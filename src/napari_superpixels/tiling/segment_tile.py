@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 # Tiles make somewhat more superpixels than their share, so that the cheapest merges of the whole
 # image, not of each tile, bring them down to N.
 _HEADROOM = 1.1
-# Share of a tile's superpixels that may merge then.
-_MERGEABLE = 0.5
 _MOST_SEGMENTS = 65535
 
 
@@ -116,7 +114,6 @@ def segment_tile(
     merges = merge_order(
         labels[prepared.window],
         prepared.balanced().features,
-        n_segments=max(1, round(n * (1 - _MERGEABLE))),
         mean_area_px=mean_area_px,
     )
     pairs = np.array([(i, j) for i, j, _ in merges], np.int32).reshape(-1, 2)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dask.base import is_dask_collection as is_dask
 
+from napari_superpixels.core.inputs import as_channels
 from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.lazy_files import open_image
+from napari_superpixels.tiling.geometry import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,9 +108,10 @@ class Source:
             # In this thread: on a worker, dask would hand it back to the cluster.
             return np.asarray(part.compute(scheduler="synchronous") if is_dask(part) else part)
         except READ_ERRORS as error:
-            where = ", ".join(f"{s.start} to {s.stop - 1}" for s in window)
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise FileError(f"{self.name}: pixels {where} cannot be read ({reason})") from error
+            raise FileError(
+                f"{self.name}: pixels {spelled(window)} cannot be read ({reason})"
+            ) from error
 
     @property
     def identity(self) -> str:
@@ -133,9 +136,30 @@ def source_of(
     -------
     Source
         For windows.
+
+    Raises
+    ------
+    ValueError
+        If it is a masked array, or its axes or values are not those of an image.
+    FileError
+        If it is a file that cannot be read.
     """
+    if isinstance(image, np.ma.MaskedArray):
+        raise ValueError(
+            f"the {kind} is a masked array: pass its values (image.data), and what counts as a "
+            "mask (mask=~image.mask)"
+        )
+    found = _source_of(image, level, channel_axis, kind)
+    if kind == "image":  # refused here, not by each tile
+        like = np.broadcast_to(np.zeros((), found.dtype), found.opened().shape)
+        as_channels(like, found.channel_axis)
+    return found
+
+
+def _source_of(image: Any, level: int, channel_axis: int | None, kind: str) -> Source:
     if not isinstance(image, str | Path):
-        return Source(image, None, level, channel_axis, kind)
+        array = image if hasattr(image, "shape") else np.asarray(image)
+        return Source(array, None, level, channel_axis, kind)
     found = Source(None, Path(image), level, channel_axis, kind)
     return found if channel_axis is not None else found.with_described_axis()
 

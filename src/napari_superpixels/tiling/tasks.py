@@ -105,16 +105,7 @@ def write(folder: str, index: Index) -> None:
     if work.file("written", tile).exists():
         return
     work.check()
-    core = np.zeros([s.stop - s.start for s in tile.core], np.uint32)
-    for near in (index, *job.grid.around(index)):
-        other = job.grid.tiles[near]
-        part = work.load_labels(other)
-        shared = common(part.box, tile.core)
-        if shared is not None:
-            labels = work.load("ids", other)["ids"][part.labels[inside(shared, part.box)]]
-            view = core[inside(shared, tile.core)]
-            view[labels > 0] = labels[labels > 0]
-    work.level(0)[tile.core] = core
+    work.level(0)[tile.core] = work.compose(job, index, tile.core)
     work.save("written", tile, {})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ import zarr
 
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.ngff import VERSION, multiscales
+from napari_superpixels.tiling.geometry import common, inside
 from napari_superpixels.tiling.segment_tile import TileLabels
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari_superpixels.core.inputs import Scaling
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.geometry import Tile, TileGrid
+    from napari_superpixels.tiling.geometry import Box, Tile, TileGrid
     from napari_superpixels.tiling.source import Source
 
 _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
@@ -95,6 +97,25 @@ class Statistics:
     scaling: Scaling
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TileMerges:
+    """What numbering needs to know of a tile; see `TileLabels`.
+
+    Attributes
+    ----------
+    n : int
+        How many superpixels it has.
+    merges : ndarray of int32, shape (m, 2)
+        Which could merge.
+    costs : ndarray of float64, shape (m,)
+        What each merge costs.
+    """
+
+    n: int
+    merges: NDArray[np.int32]
+    costs: NDArray[np.float64]
+
+
 class WorkFolder:
     """Files of a tiled run. Each appears under its name when it is whole.
 
@@ -137,6 +158,18 @@ class WorkFolder:
                     f"{self.path}: holds a run with another {', '.join(other)}; go on with the "
                     "same image and parameters, or delete the folder"
                 )
+        is_new = not self.path.exists()
+        try:
+            self._fill(job, identity)
+        except OSError as error:
+            if is_new:
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise TilingError(
+                f"{self.path}: cannot be written ({error.strerror or error}): choose an output in "
+                "a folder where you may write and that has room"
+            ) from error
+
+    def _fill(self, job: Job, identity: Mapping[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / _STOP).unlink(missing_ok=True)
         for name in ("scan", "tiles", "ids", "written"):
@@ -146,7 +179,7 @@ class WorkFolder:
         )
         with whole_file(self.path / _JOB) as partial:
             partial.write_bytes(cloudpickle.dumps(job))
-        with whole_file(file) as partial:
+        with whole_file(self.path / _IDENTITY) as partial:
             partial.write_text(json.dumps(identity, indent=1), "utf-8")
 
     def _on_disk(self, source: Source) -> Source:
@@ -254,6 +287,39 @@ class WorkFolder:
         box = tuple(slice(start, stop) for start, stop in stored["box"].tolist())
         n = int(stored["n"])
         return TileLabels(box, stored["labels"], n, stored["merges"], stored["costs"])
+
+    def load_merges(self, tile: Tile) -> TileMerges:
+        """Read how many superpixels a tile has and which could merge, but not where they are."""
+        with np.load(self.file("tiles", tile)) as stored:
+            return TileMerges(int(stored["n"]), stored["merges"], stored["costs"])
+
+    def compose(self, job: Job, index: tuple[int, ...], box: Box) -> NDArray[np.uint32]:
+        """Put together the numbered labels of a tile and its neighbours.
+
+        Parameters
+        ----------
+        job : Job
+            The run.
+        index : tuple of int
+            The tile.
+        box : tuple of slice
+            Within its core, or a few pixels more.
+
+        Returns
+        -------
+        ndarray of uint32
+            Labels in the box.
+        """
+        composed = np.zeros([s.stop - s.start for s in box], np.uint32)
+        for near in (index, *job.grid.around(index)):
+            other = job.grid.tiles[near]
+            part = self.load_labels(other)
+            shared = common(part.box, box)
+            if shared is not None:
+                labels = self.load("ids", other)["ids"][part.labels[inside(shared, part.box)]]
+                view = composed[inside(shared, box)]
+                view[labels > 0] = labels[labels > 0]
+        return composed
 
 
 def _unpickled(file: Path) -> Any:

@@ -1,0 +1,88 @@
+"""What is said before a run fits what the run then does."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import FAST
+from napari_superpixels import get_preset
+from napari_superpixels.tiling import estimate as module
+from napari_superpixels.tiling.estimate import estimate_run
+
+SMALL = {"tile_size_px": 64, "halo_px": 32, "device": "cpu"}
+
+
+def test_tiles_and_disk_are_those_of_the_run(image, segment, tmp_path, monkeypatch):
+    estimate = estimate_run(image, 60, FAST, channel_axis=-1, **SMALL)
+    _, result = segment(image, channel_axis=-1)
+    assert (estimate.n_tiles, estimate.tile_px) == (result.n_tiles, result.tile_px)
+    written = sum(f.stat().st_size for f in result.path.rglob("*") if f.is_file())
+    assert written < estimate.disk_bytes
+    assert re.fullmatch(
+        r"12 tiles of 64 × 64 pixels; about \d.\d GB of memory, at most 0.\d+ GB on disk, "
+        r"about \d+ s",
+        str(estimate),
+    )
+
+
+def test_processes_take_memory_of_their_own(image):
+    threads = estimate_run(image, 60, FAST, channel_axis=-1, **SMALL)
+    processes = estimate_run(image, 60, FAST, channel_axis=-1, n_workers=4, **SMALL)
+    assert processes.memory_bytes > threads.memory_bytes + 3e8
+
+
+def test_neighbours_wait_for_each_other(monkeypatch):
+    monkeypatch.setattr(module, "_seconds_a_pixel", lambda *_: 1.0)
+    options = {"tile_size_px": 64, "halo_px": 0, "device": "cpu"}
+
+    def rounds(shape, n_workers):
+        found = estimate_run(np.zeros(shape), 9, FAST, n_workers=n_workers, **options)
+        return found.seconds / 64**2
+
+    assert rounds((128, 128), 1) == 4
+    assert rounds((128, 128), 8) == 4  # each of the four touches the three others
+    assert rounds((256, 256), 1) == 16
+    assert rounds((256, 256), 2) == 8
+    assert rounds((256, 256), 100) == 4
+
+
+def test_nothing_to_try_it_on():
+    empty = np.full((200, 200), np.nan)
+    estimate = estimate_run(empty, 60, FAST, **SMALL)
+    assert estimate.seconds is None
+    assert "on disk" in str(estimate)
+    assert not str(estimate).endswith("s")
+
+
+def test_a_slow_preset_is_tried_for_some_time_only(image, monkeypatch):
+    monkeypatch.setattr(module, "_PROBE_S", 0.05)
+    ticks = []
+    original = module.iter_superpixels
+
+    def counted(*arguments, **options):
+        for step in original(*arguments, **options):
+            ticks.append(step)
+            yield step
+
+    monkeypatch.setattr(module, "iter_superpixels", counted)
+    paper = get_preset("paper").replace(iterations=5000, hidden_channels=(4,))
+    estimate = estimate_run(image, 60, paper, channel_axis=-1, **SMALL)
+    assert len(ticks) < 1000
+    assert estimate.seconds > 0
+    assert math.isfinite(estimate.seconds)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_stays(image, threads):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        estimate_run(image, 60, FAST, channel_axis=-1, **SMALL)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
