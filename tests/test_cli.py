@@ -18,7 +18,7 @@ import zarr
 
 from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
 from napari_superpixels.cli import main
-from napari_superpixels.export import read_provenance
+from napari_superpixels.export import ExportError, read_provenance
 from napari_superpixels.files import read_labels
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
@@ -348,11 +348,37 @@ def test_segment_in_tiles(tmp_path, raster, capsys):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.tif", "out.zarr", "raster.tif"]
 
 
-def test_more_superpixels_than_16_bits_can_count(tmp_path, raster):
+def test_more_superpixels_than_16_bits_can_count(tmp_path, raster, capsys):
     out = tmp_path / "out.zarr"
     assert main(["segment", str(raster), "-o", str(out), "--n-segments", "70000", *TILES]) == 0
     limited = ["segment", str(raster), "-o", str(tmp_path / "out.tif"), "--n-segments", "70000"]
     assert main(limited) == 1
+    assert "need tiles: give an option of tiles" in capsys.readouterr().err
+    png = ["segment", str(raster), "-o", str(tmp_path / "out.png"), "--n-segments", "70000"]
+    assert main([*png, *TILES]) == 1
+    assert "PNG holds at most 65535" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.zarr", "raster.tif"]
+
+
+def test_inputs_are_never_replaced_by_tiles(tmp_path, tiles_image, capsys):
+    image = tmp_path / "out.tif.zarr"  # where the way to out.tif would lead
+    zarr.create_array(image, data=tiles_image)
+    axis = ["--channel-axis", "-1", "--force", "--n-segments", "9"]
+    assert main(["segment", str(image), "-o", str(tmp_path / "out.tif"), *axis, *TILES]) == 1
+    assert "holds an input" in capsys.readouterr().err
+    np.testing.assert_array_equal(zarr.open_array(image, mode="r")[:], tiles_image)
+
+
+def test_labels_that_cannot_be_copied_are_kept(tmp_path, raster, capsys, monkeypatch):
+    def full(*_arguments, **_options):
+        raise ExportError("out.tif: cannot be written (No space left on device)")
+
+    monkeypatch.setattr("napari_superpixels.export.save_labels", full)
+    command = ["segment", str(raster), "-o", str(tmp_path / "out.tif"), "--n-segments", "100"]
+    assert main([*command, *TILES]) == 1
+    told = capsys.readouterr().err
+    assert f"No space left on device). The labels are kept in {tmp_path / 'out.tif.zarr'}" in told
+    assert zarr.open_array(tmp_path / "out.tif.zarr" / "0", mode="r")[:].min() == 1
 
 
 def test_tiles_by_themselves_where_memory_would_not_do(tmp_path, raster, capsys, monkeypatch):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 OK, FAILED = 0, 1
 # RuntimeError is what PyTorch raises.
 EXPECTED = (SuperpixelError, ValueError, TypeError, OSError, RuntimeError, MemoryError)
+_MOST_AT_ONCE = 65535
 # What `segment` writes itself; other formats go through `export`.
 _LABEL_FORMATS = ("tif", "png", "npy", "zarr")
 _EXPORT_FORMATS = ("ome.tif", "geojson", "gpkg", "zip", "csv", "parquet", "graphml", "edges.csv")
@@ -137,6 +138,11 @@ def _params(arguments: argparse.Namespace) -> SuperpixelParams:
     given = {f.name: getattr(arguments, f.name) for f in fields(base) if f.name in arguments}
     if may_be_tiled(arguments):  # the number is for the whole image, and may be any
         given.pop("n_segments", None)
+    elif given.get("n_segments", 0) > _MOST_AT_ONCE:
+        raise ValueError(
+            f"more than {_MOST_AT_ONCE} superpixels need tiles: give an option of tiles, such as "
+            "--tile-size-px 512, or an OUT that ends in .zarr"
+        )
     return base.replace(**given)
 
 
@@ -230,6 +236,8 @@ def _segment_file(
         if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
             raise ExportError(f"{target}: is an input; write the labels to another file")
     if "series" in arguments:
+        if may_be_tiled(arguments):
+            raise ValueError("--series does not work in tiles: leave out their options")
         return _segment_series(image, targets, params, arguments)
     if is_tiled(image, targets, params, arguments):
         return segment_in_tiles(image, targets, params, arguments, _origin)

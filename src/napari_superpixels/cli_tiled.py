@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from napari_superpixels.export.origin import Origin
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.run import TiledResult, TileStep
 
@@ -133,11 +134,8 @@ def segment_in_tiles(
     str
         What to tell the user.
     """
-    import numpy as np
-    import zarr
-
     from napari_superpixels.events import drain
-    from napari_superpixels.export import ExportError, export_labels, save_labels
+    from napari_superpixels.export import ExportError
     from napari_superpixels.export.origin import Origin
     from napari_superpixels.lazy_files import open_image
     from napari_superpixels.tiling.estimate import estimate_run
@@ -153,9 +151,15 @@ def segment_in_tiles(
     first = targets[0]
     to_zarr = first.suffix.lower() == ".zarr"
     output = first if to_zarr else first.with_name(f"{first.name}.zarr")
+    others = targets[1:] if to_zarr else targets
     axis = getattr(arguments, "channel_axis", found.channel_axis)
     nodata = getattr(arguments, "nodata", found.nodata)
     n_segments = getattr(arguments, "n_segments", params.n_segments)
+    for target in others:  # now, not after hours
+        if level and not _is_plain(target):
+            raise ExportError(f"{target}: of another level than 0, write .zarr, .tif or .npy")
+        if target.suffix.lower() == ".png" and n_segments >= 2**16:
+            raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
     options = {
         "channel_axis": axis,
         "level": level,
@@ -195,29 +199,46 @@ def segment_in_tiles(
             f"the tiles that are done are kept in {output}.partial: the same command with --resume "
             "goes on from there"
         ) from None
-    others = targets[1:] if to_zarr else targets
-    if others:
-        labels = np.asarray(zarr.open_array(output / "0", mode="r")[:])
+    provenance = result.provenance() | {"source": image.name} | dict(known)
+    try:
         for target in others:
-            if target.suffix.lower() in (".tif", ".png", ".npy", ".tiff"):
-                provenance = result.provenance() | {"source": image.name} | dict(known)
-                save_labels(target, labels, provenance, overwrite=arguments.force)
-            elif level == 0:
-                export_labels(
-                    target,
-                    labels,
-                    pixel_size=origin.pixel_size,
-                    unit=origin.unit,
-                    place=origin.place,
-                    overwrite=arguments.force,
-                )
-            else:
-                raise ExportError(f"{target}: of another level than 0, write .zarr or .tif")
+            _write(target, output, provenance, origin, overwrite=arguments.force)
+    except ExportError as error:
+        raise ExportError(f"{error}. The labels are kept in {output}") from error
     if not to_zarr:
         shutil.rmtree(output)
     return (
         f"{result.n_obtained} superpixels of {result.n_requested} asked for, {result.n_tiles} "
         f"tiles, in {result.seconds:.1f} s on {result.device}"
+    )
+
+
+def _is_plain(target: Path) -> bool:
+    """Whether `save_labels` writes it, which needs to know nothing of the place."""
+    name = target.name.lower()
+    return name.endswith((".tif", ".tiff", ".png", ".npy")) and not name.endswith(".ome.tif")
+
+
+def _write(
+    target: Path, tiled: Path, provenance: Mapping[str, Any], origin: Origin, *, overwrite: bool
+) -> None:
+    """Write the labels of an OME-Zarr as another file."""
+    import numpy as np
+    import zarr
+
+    from napari_superpixels.export import export_labels, save_labels
+
+    labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
+    if _is_plain(target):
+        save_labels(target, labels, provenance, overwrite=overwrite)
+        return
+    export_labels(
+        target,
+        labels,
+        pixel_size=origin.pixel_size,
+        unit=origin.unit,
+        place=origin.place,
+        overwrite=overwrite,
     )
 
 

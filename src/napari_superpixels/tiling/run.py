@@ -208,6 +208,9 @@ def iter_superpixels_tiled(
             f"the mask {wanted.opened().shape} and the image {source.shape} differ in shape: they "
             "must have the same pixels"
         )
+    for path in [s.path.resolve() for s in (source, wanted) if s and s.path]:
+        if output.resolve() in (path, *path.parents):
+            raise TilingError(f"{output}: holds an input; write the labels to another folder")
     wanted_n = params.n_segments if n_segments is None else n_segments
     if not 1 <= wanted_n < 2**32:
         raise ValueError(f"n_segments must be 1 to {2**32 - 1}, got {wanted_n}")
