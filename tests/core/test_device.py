@@ -75,6 +75,14 @@ def test_estimate_knows_that_there_are_no_more_channels_than_pixels():
     )
 
 
+def test_estimate_of_a_volume_grows_with_its_maps_and_its_voxels():
+    params = SuperpixelParams()
+    small = devices.estimate_memory((39, 39, 39), 1, params)
+    assert 0.4e9 < small < 0.7e9  # 0.55 GB were measured
+    assert devices.estimate_memory((39, 39, 39), 1, params.replace(label_maps=200)) > 1.5 * small
+    assert devices.estimate_memory((400, 400, 400), 1, params) > 5 * small
+
+
 def test_estimate_knows_the_labels_to_start_from():
     shape, params = (200, 200), SuperpixelParams()
     without = devices.estimate_memory(shape, 1, params)

@@ -199,6 +199,8 @@ def estimate_memory(
     # Besides, either the label maps and their slope, or the gradients of the widest layer.
     n_maps = max(min(params.n_label_maps, working), n_labels) + 2 * n_channels
     training = hidden + max(2.3 * n_maps, 3.5 * max(params.hidden_channels))
+    if len(shape) == 3:  # the plain formulas keep more
+        training = hidden + 17 * n_maps + 16 * max(params.hidden_channels)
     # In the end, without hidden layers: the maps, normalised, as probabilities.
     optimizing = working * 4 * max(training, 3.2 * n_maps)
     # Colours are converted and scaled in float64; borders are refined on float32 features.
