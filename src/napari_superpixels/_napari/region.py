@@ -17,9 +17,8 @@ from napari_superpixels._napari.plane import (
     map_pixels,
     plane_axes,
     plane_grid,
-    to_pixels,
-    to_world,
 )
+from napari_superpixels._napari.transforms import to_pixels, to_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_superpixels._napari.devices import DeviceChoice
+from napari_superpixels._napari.exporter import Exporter
 from napari_superpixels._napari.form import ParameterForm
 from napari_superpixels._napari.layer_output import was_edited
 from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
@@ -80,6 +81,9 @@ class SegmentWidget(QWidget):
             tooltip="Cancel stops within one iteration and either turns what is there into a "
             "valid result, or removes the preview.",
         )
+        self.exporter = Exporter(napari_viewer, self.image, self)
+        self.exporter.told.connect(self._on_told)
+        self.exporter.failed.connect(self._on_not_exported)
         self._build()
         self.choice.changed.connect(self._refresh)
         self.form.changed.connect(self._refresh)
@@ -146,7 +150,7 @@ class SegmentWidget(QWidget):
         layout.addLayout(row(self.segment_button, self.cancel_button))
         layout.addWidget(self.result_label)
         layout.addLayout(row(self.save_button, self.load_button))
-        layout.addLayout(row(self.copy_button, self.correct_button))
+        layout.addLayout(row(self.copy_button, self.exporter.button, self.correct_button))
 
     # ---- what the dock says ------------------------------------------------------------------
 
@@ -255,6 +259,7 @@ class SegmentWidget(QWidget):
 
     def _on_delivered(self, delivery: Delivery, layer: Labels) -> None:
         self._done = delivery
+        self.exporter.remember(layer)
         result = delivery.result
         loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
         ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
@@ -268,6 +273,13 @@ class SegmentWidget(QWidget):
             f"in {_duration(result.seconds)} on {result.device}{loss}. The layer "
             f"“{escape(layer.name)}” is editable now."
         )
+
+    def _on_told(self, message: str) -> None:
+        self.result_label.setText(escape(message))
+
+    def _on_not_exported(self, message: str) -> None:
+        self.result_label.setText(f"<b>Not exported.</b> {escape(message)}")
+        show_error(message)
 
     def _on_failed(self, message: str) -> None:
         self.result_label.setText(f"<b>Not segmented.</b> {escape(message)}")
@@ -348,8 +360,9 @@ def _let_go(state: dict[str, object]) -> None:
         window = state["_window"]
         window = window() if isinstance(window, ReferenceType) else None
         run.abandon(viewer_lives=window is not None and isalive(window))
-    if isinstance(choice, SourceChoice):
-        choice.cleanup()
+    for part in (choice, state.get("exporter")):
+        if isinstance(part, SourceChoice | Exporter):
+            part.cleanup()
 
 
 def _duration(seconds: float) -> str:
