@@ -12,7 +12,7 @@ import pytest
 import rasterio
 import tifffile
 from napari.layers import Image
-from npe2 import io_utils
+from npe2 import PluginManifest
 from rasterio.enums import Resampling
 
 from napari_superpixels._napari import geotiff_reader
@@ -155,27 +155,60 @@ def test_large_rasters_are_read_when_they_are_shown(tmp_path, rng, monkeypatch, 
         assert np.isin(values[np.isfinite(values)], full).all()
 
 
-def test_what_is_no_geotiff_is_left_to_napari(tmp_path, monkeypatch, plugin):
-    plain, bad = tmp_path / "plain.tif", tmp_path / "bad.tif"
-    tifffile.imwrite(plain, np.ones((4, 5), np.uint8))
+@pytest.fixture
+def napari_reader(npe2pm):
+    """napari's own readers, registered as in an installation."""
+    npe2pm.register(PluginManifest.from_distribution("napari"))
+
+
+def plain_tiffs(folder):
+    paths = [folder / f"plain{i}.tif" for i in range(2)]
+    for i, path in enumerate(paths):
+        tifffile.imwrite(path, np.full((4, 5), i + 1, np.uint8))
+    return paths
+
+
+def test_a_plain_tiff_goes_on_to_napari(tmp_path, viewer, napari_reader):
+    first, second = plain_tiffs(tmp_path)
+    (layer,) = viewer.open(first, plugin=PLUGIN)
+    assert layer.name == "plain0"
+    np.testing.assert_array_equal(layer.data, tifffile.imread(first))
+    (stack,) = viewer.open([first, second], plugin=PLUGIN, stack=True)
+    assert stack.data.shape == (2, 4, 5)
+    apart = viewer.open([first, second], plugin=PLUGIN)
+    assert [other.data.max() for other in apart] == [1, 2]
+
+
+def test_remembering_our_reader_does_no_harm(tmp_path, viewer, napari_reader, rng):
+    """What “remember this choice” in napari's dialog leaves in its settings."""
+    from napari.settings import get_settings
+
+    get_settings().plugins.extension2reader = {"*.tif": PLUGIN}
+    plain, _ = plain_tiffs(tmp_path)
+    geo = write(tmp_path / "geo.tif", rng.random((1, 4, 5)))
+    (layer,) = viewer.open(plain, plugin=None)
+    np.testing.assert_array_equal(layer.data, tifffile.imread(plain))
+    (layer,) = viewer.open(geo, plugin=None)
+    assert "place" in layer.metadata[METADATA_KEY]
+    assert layer.source.reader_plugin == PLUGIN
+
+
+def test_what_lies_on_no_map(tmp_path, monkeypatch, plugin):
+    plain, _ = plain_tiffs(tmp_path)
+    bad, points = tmp_path / "bad.tif", tmp_path / "points.tif"
     bad.write_bytes(b"nonsense")
-    points = tmp_path / "points.tif"
     corners = [rasterio.control.GroundControlPoint(0, 0, 13.0, 52.0)] * 3
     with rasterio.open(
         points, "w", "GTiff", 5, 4, 1, dtype="uint8", crs="EPSG:4326", gcps=corners
     ) as raster:
         raster.write(np.ones((1, 4, 5), np.uint8))
-    for path in (plain, bad, points, tmp_path / "none.tif", tmp_path / "map.png"):
-        assert get_reader(str(path)) is None, path
     geo = write(tmp_path / "geo.tif", np.ones((1, 4, 5), np.uint8))
-    assert get_reader([str(geo)]) is not None
-    assert get_reader([str(geo), str(plain)]) is None
-    (data, _, _), *_ = io_utils.read([str(geo)], stack=False)
-    assert data.shape == (4, 5)
-    with pytest.raises(ValueError, match=r"No readers returned data"):
-        io_utils.read([str(plain)], stack=False)
+    assert get_reader([str(geo)]) is geotiff_reader.read_geotiffs
+    for paths in (str(plain), str(bad), str(points), [str(geo), str(plain)]):
+        assert get_reader(paths) is not geotiff_reader.read_geotiffs, paths
+    assert get_reader(str(tmp_path / "map.png")) is None
     monkeypatch.setitem(sys.modules, "rasterio", None)
-    assert get_reader(str(geo)) is None
+    assert get_reader(str(geo)) is not geotiff_reader.read_geotiffs
 
 
 def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
+import npe2
 import numpy as np
 
 from napari_superpixels.export import METADATA_KEY, ExportError
@@ -28,29 +29,33 @@ if TYPE_CHECKING:
 LayerTuple = tuple[Any, dict[str, Any], str]
 
 LARGE = 100_000_000  # pixels, all bands together; more are read when they are shown
+_SUFFIXES = (".tif", ".tiff")
 _TILE = 2048  # pixels along an edge: what is read at once, and the size of the coarsest level
 _UNITS = {"m": "m", "foot": "foot", "US survey foot": "survey_foot", None: "degree"}
 _CONTRAST = (2, 98)  # percentiles
 
 
-def get_reader(path: str | Sequence[str]) -> Callable[..., list[LayerTuple]] | None:
-    """Claim GeoTIFFs, and nothing else.
+def get_reader(path: str | Sequence[str]) -> Callable[..., list[Any]] | None:
+    """Take TIFFs; those that do not lie on a map go on to napari's own reader.
+
+    napari asks which reader shall open a ``.tif`` and offers to remember the answer for all of
+    them, so that this one is given plain TIFFs too.
 
     Parameters
     ----------
     path : str or sequence of str
-        What the user opens.
+        What the user opens; a sequence is to become one stack.
 
     Returns
     -------
     callable or None
-        `read_geotiffs`; None for any other file, and where rasterio is not installed: napari's
-        own reader is there for those.
+        Reads them; None for files with another suffix.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else path
-    if find_spec("rasterio") is None or not all(_lies_on_map(Path(each)) for each in paths):
+    if not all(Path(each).suffix.lower() in _SUFFIXES for each in paths):
         return None
-    return read_geotiffs
+    on_map = find_spec("rasterio") is not None and all(_lies_on_map(Path(p)) for p in paths)
+    return read_geotiffs if on_map else _read_with_napari
 
 
 def _lies_on_map(path: Path) -> bool:
@@ -58,6 +63,12 @@ def _lies_on_map(path: Path) -> bool:
         return is_placed(path) and bool(read_place(path))
     except ExportError:  # ground control points only, say
         return False
+
+
+def _read_with_napari(path: str | Sequence[str]) -> list[Any]:
+    if isinstance(path, str | os.PathLike):
+        return list(npe2.read([path], stack=False, plugin_name="napari"))
+    return list(npe2.read(list(path), stack=True, plugin_name="napari"))
 
 
 def read_geotiffs(path: str | Sequence[str]) -> list[LayerTuple]:

@@ -9,14 +9,17 @@ from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
 
+from napari_superpixels._napari.plane import PlaneGrid, SourceError, View, plane_grid
+from napari_superpixels._napari.region import Region
 from napari_superpixels._napari.source import (
     Source,
-    SourceError,
-    View,
     channel_choices,
     proposed_channel_axis,
     resolve_source,
 )
+
+# Of the choices of a level: the one that napari draws, whichever that is at the time.
+SHOWN = "shown"
 
 
 class ImageChoice:
@@ -63,7 +66,8 @@ class ImageChoice:
             name="level",
             label="Level",
             choices=lambda _: self._choices["level"],
-            tooltip="Level of a multiscale image: the one shown, or full resolution.",
+            tooltip="Level of a multiscale image: the one that is drawn now, or any other. Only "
+            "what is segmented is read.",
         )
         self._channel_axes: dict[str, int | None] = {}
         self._updating = False
@@ -98,8 +102,49 @@ class ImageChoice:
         """Axis of the layer's data that is read as channels."""
         return self._channel_axes.get(self.channel_box.value)
 
-    def source(self) -> Source:
+    @property
+    def level(self) -> int:
+        """Level of a multiscale layer; 0 for any other."""
+        if self.layer is None or not self.layer.multiscale:
+            return 0
+        chosen = self.level_box.value
+        return int(self.layer.data_level) if chosen in (None, SHOWN) else int(chosen)
+
+    def grid(self, view: View) -> PlaneGrid:
+        """Find the pixels of the plane that is shown.
+
+        Parameters
+        ----------
+        view : View
+            What the viewer shows.
+
+        Returns
+        -------
+        PlaneGrid
+            Of the chosen layer and level.
+
+        Raises
+        ------
+        SourceError
+            If there is no image, or no such plane; the message says what to do.
+        """
+        if self.layer is None:
+            raise SourceError("Open or select an image layer to segment.")
+        return plane_grid(self.layer, view, self.channel_axis, self.level)
+
+    def source(
+        self, view: View, region: Region | None = None, nodata: float | None = None
+    ) -> Source:
         """Resolve the choice.
+
+        Parameters
+        ----------
+        view : View
+            What the viewer shows.
+        region : Region, optional
+            Where in the plane.
+        nodata : float, optional
+            See `resolve_source`.
 
         Returns
         -------
@@ -113,9 +158,7 @@ class ImageChoice:
         """
         if self.layer is None:
             raise SourceError("Open or select an image layer to segment.")
-        return resolve_source(
-            self.layer, View.of(self._viewer), self.channel_axis, self.level_box.value or 0
-        )
+        return resolve_source(self.layer, view, self.channel_axis, self.level, region, nodata)
 
     def cleanup(self) -> None:
         """Let go of the viewer."""
@@ -194,10 +237,9 @@ class ImageChoice:
             return
         chosen = self.level_box.value
         size = [" × ".join(str(n) for n in level.shape) for level in layer.data]
-        shown = int(layer.data_level)
-        choices = [(f"full resolution ({size[0]})", 0)]
-        if shown:
-            choices.insert(0, (f"the level shown ({shown}: {size[shown]})", shown))
+        choices: list[tuple[str, Any]] = [("the level shown", SHOWN)]
+        choices += [(f"level {i} ({text})", i) for i, text in enumerate(size)]
+        choices[1] = (f"full resolution ({size[0]})", 0)
         self._offer(self.level_box, choices)
         if chosen in [level for _, level in choices]:
             self.level_box.value = chosen

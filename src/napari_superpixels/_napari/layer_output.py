@@ -99,19 +99,28 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
     Returns
     -------
     dict
-        Parameters, preset, source, counts, device, time, versions; place on the map, if known.
+        Parameters, preset, source, counts, device, time, versions; region, nodata and place on the
+        map, where there are such.
     """
     source = delivery.request.source
-    place = {} if source.place is None else {"place": source.place}
+    known: dict[str, Any] = {} if source.place is None else {"place": source.place}
+    if source.region is not None:
+        known["region"] = source.region.as_plain()
+    if np.isfinite(source.nodata):
+        known["nodata"] = source.nodata
     return (
         delivery.result.provenance()
-        | place
+        | known
         | {
             "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "preset": delivery.request.preset,
             "source_layer": source.layer_name,
-            "source_expression": source.expression,
+            "source_expression": source.plane_expression,
             "channel_axis": source.channel_axis,
+            "source_layers": [
+                {"name": part.layer_name, "channel_axis": part.layer_channel_axis}
+                for part in (source, *source.further)
+            ],
         }
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
@@ -19,10 +19,21 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from magicgui.widgets.bases import ValueWidget
-
 _LABEL_WIDTH_PX = 140
 _CONTROL_WIDTH_PX = 150
+
+
+class Control(Protocol):
+    """What stands in a row: a magicgui widget, say."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def tooltip(self) -> str | None: ...
+
+    @property
+    def native(self) -> QWidget: ...
 
 
 def text_label(*, selectable: bool = False) -> QLabel:
@@ -94,12 +105,12 @@ class VerticalScroll(QScrollArea):
         return QSize(width, 120)
 
 
-def rows(*controls: ValueWidget[Any]) -> QWidget:
+def rows(*controls: Control) -> QWidget:
     """Put controls below each other, each with its label at the left.
 
     Parameters
     ----------
-    *controls : magicgui.widgets.bases.ValueWidget
+    *controls : Control
         With label and tooltip.
 
     Returns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +27,14 @@ class Placement:
         scale, translate, rotate, shear, affine, units and axis_labels.
     pixel_area : float
         Area of a pixel in the plane, in the layer's units squared.
+    padding : ((int, int), (int, int))
+        Rows above and below, columns left and right, that a label map lacks and that become 0.
     """
 
     singleton_axes: tuple[int, ...]
     spatial: Mapping[str, Any]
     pixel_area: float
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
 
     def expand(self, labels: NDArray[np.integer]) -> NDArray[np.integer]:
         """Give a label map the axes of its source.
@@ -44,9 +47,52 @@ class Placement:
         Returns
         -------
         ndarray of int
-            The same labels with axes of length 1 where the source was sliced.
+            The same labels with axes of length 1 where the source was sliced, and its padding.
         """
+        if self.padding != ((0, 0), (0, 0)):
+            labels = np.pad(labels, self.padding)
         return np.expand_dims(labels, self.singleton_axes)
+
+    def padded(self, rows: slice, columns: slice, shape: tuple[int, int]) -> Placement:
+        """For label maps of a part of the plane, which get zeros around them.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            The part.
+        shape : (int, int)
+            Rows and columns of the plane.
+
+        Returns
+        -------
+        Placement
+            Of the same plane.
+        """
+        around = ((rows.start, shape[0] - rows.stop), (columns.start, shape[1] - columns.stop))
+        return replace(self, padding=around)
+
+    def cropped(self, rows: slice, columns: slice) -> Placement:
+        """For label maps of a part of the plane, which become a smaller layer.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            The part.
+
+        Returns
+        -------
+        Placement
+            Moved to the part's first pixel.
+        """
+        ndim = len(self.spatial["scale"])
+        first = np.zeros(ndim)
+        first[[axis for axis in range(ndim) if axis not in self.singleton_axes]] = (
+            rows.start,
+            columns.start,
+        )
+        fields = ("scale", "translate", "rotate", "shear")
+        transform = CompositeAffine(ndim=ndim, **{name: self.spatial[name] for name in fields})
+        return replace(self, spatial={**self.spatial, "translate": transform(first)})
 
 
 def place_plane(

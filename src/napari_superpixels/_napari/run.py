@@ -205,6 +205,6 @@ def last_result(viewer: Viewer, source: Source) -> Labels | None:
         layer
         for layer in viewer.layers
         if (made := layer.metadata.get(METADATA_KEY, {})).get("source_layer") == source.layer_name
-        and made.get("source_expression") == source.expression
+        and made.get("source_expression") == source.plane_expression
     ]
     return max(same, key=lambda layer: str(layer.metadata[METADATA_KEY]["created"]), default=None)

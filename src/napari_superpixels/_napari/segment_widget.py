@@ -13,7 +13,6 @@ from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFormLayout,
     QMessageBox,
     QProgressBar,
     QVBoxLayout,
@@ -22,14 +21,16 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_superpixels._napari.devices import DeviceChoice
+from napari_superpixels._napari.exporter import Exporter
 from napari_superpixels._napari.form import ParameterForm
-from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layer_output import was_edited
 from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
 from napari_superpixels._napari.run import Run, Target, last_result, warm_up
+from napari_superpixels._napari.run_plan import plan_run
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.snippet import as_python
-from napari_superpixels._napari.source import Source, SourceError
+from napari_superpixels._napari.source import Source
+from napari_superpixels._napari.source_choice import SourceChoice
 from napari_superpixels._napari.worker import Delivery, Request
 from napari_superpixels.events import FinishReason, Step
 from napari_superpixels.params import SuperpixelParams
@@ -55,7 +56,12 @@ class SegmentWidget(QWidget):
         self._run: Run | None = None
         self._window: ReferenceType[QWidget] | None = None
         self._done: Delivery | None = None
-        self.image = ImageChoice(napari_viewer)
+        self.choice = SourceChoice(napari_viewer)
+        self.image, self.region, self.more = (
+            self.choice.image,
+            self.choice.region,
+            self.choice.more,
+        )
         self.form = ParameterForm(Preferences.read().seed)
         self.device = DeviceChoice(Preferences.read().device)
         self.target = ComboBox(
@@ -75,8 +81,11 @@ class SegmentWidget(QWidget):
             tooltip="Cancel stops within one iteration and either turns what is there into a "
             "valid result, or removes the preview.",
         )
+        self.exporter = Exporter(napari_viewer, self.image, self)
+        self.exporter.told.connect(self._on_told)
+        self.exporter.failed.connect(self._on_not_exported)
         self._build()
-        self.image.changed.connect(self._refresh)
+        self.choice.changed.connect(self._refresh)
         self.form.changed.connect(self._refresh)
         self.device.changed.connect(self._refresh)
         # Children get no closeEvent when the window closes, but every widget is destroyed.
@@ -91,7 +100,7 @@ class SegmentWidget(QWidget):
         advanced = QCollapsible("Advanced")
         # Animations make the dock's height jump while tests and users click on.
         advanced.setDuration(0)
-        advanced.addWidget(rows(*self.form.advanced))
+        advanced.addWidget(rows(self.region.nodata_box, *self.form.advanced))
         self.advanced = advanced
         self.reset_button = button("Reset", "Back to the balanced preset.", self.form.reset)
 
@@ -99,10 +108,8 @@ class SegmentWidget(QWidget):
         column = QVBoxLayout(form)
         column.setContentsMargins(0, 0, 6, 0)
         column.setSpacing(4)
-        image = self.image
-        self._image_rows = rows(image.layer_box, image.channel_box, image.level_box)
         for widget in (
-            self._image_rows,
+            self.choice.widget,
             self.source_label,
             rows(*self.form.main),
             rows(self.device.box),
@@ -143,22 +150,20 @@ class SegmentWidget(QWidget):
         layout.addLayout(row(self.segment_button, self.cancel_button))
         layout.addWidget(self.result_label)
         layout.addLayout(row(self.save_button, self.load_button))
-        layout.addLayout(row(self.copy_button, self.correct_button))
+        layout.addLayout(row(self.copy_button, self.exporter.button, self.correct_button))
 
     # ---- what the dock says ------------------------------------------------------------------
 
     def _refresh(self) -> None:
         """Show what would be segmented, and whether and why not."""
-        image_rows = self._image_rows.layout()
-        assert isinstance(image_rows, QFormLayout)
-        image_rows.setRowVisible(2, len(self.image.level_box.choices) > 1)
         source, params, problem = self._choices()
         self.source_label.setText(source.description if source else "")
         device = self.device.description
         if source and params and not self.device.problem:
-            needed = self._estimate(source, params)
-            device += f"; this run needs about {needed / 1e9:.1f} GB"
-            problem = problem or self._memory_problem(needed)
+            limit = Preferences.read().memory_limit_gb
+            plan = plan_run(source, params, self.device.resolved, limit)
+            device += f"; this run needs about {plan.needed_bytes / 1e9:.1f} GB"
+            problem = problem or plan.problem
         self.device_label.setText(device)
         running = self._run is not None
         self.segment_button.setEnabled(not running and not problem)
@@ -171,29 +176,11 @@ class SegmentWidget(QWidget):
         source = params = None
         problem = self.device.problem
         try:
-            source = self.image.source()
+            source = self.choice.source()
             params = self.form.params()
-        except (SourceError, ValueError) as error:
+        except ValueError as error:
             problem = str(error)
         return source, params, problem
-
-    def _estimate(self, source: Source, params: SuperpixelParams) -> int:
-        from napari_superpixels.core.device import estimate_memory
-
-        return estimate_memory(source.plane_shape, len(source.channel_names), params)
-
-    def _memory_problem(self, needed: int) -> str:
-        import torch
-
-        from napari_superpixels.core.device import check_memory
-
-        try:
-            check_memory(
-                needed, torch.device(self.device.resolved), Preferences.read().memory_limit_gb
-            )
-        except MemoryError as error:
-            return str(error)
-        return ""
 
     @property
     def running(self) -> bool:
@@ -206,6 +193,7 @@ class SegmentWidget(QWidget):
         """Start a run with the current choices."""
         source, params, problem = self._choices()
         if self._run is not None or problem or source is None or params is None:
+            self._refresh()
             return
         replace: Labels | None = None
         if self.target.value == Target.REPLACE:
@@ -271,6 +259,7 @@ class SegmentWidget(QWidget):
 
     def _on_delivered(self, delivery: Delivery, layer: Labels) -> None:
         self._done = delivery
+        self.exporter.remember(layer)
         result = delivery.result
         loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
         ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
@@ -284,6 +273,13 @@ class SegmentWidget(QWidget):
             f"in {_duration(result.seconds)} on {result.device}{loss}. The layer "
             f"“{escape(layer.name)}” is editable now."
         )
+
+    def _on_told(self, message: str) -> None:
+        self.result_label.setText(escape(message))
+
+    def _on_not_exported(self, message: str) -> None:
+        self.result_label.setText(f"<b>Not exported.</b> {escape(message)}")
+        show_error(message)
 
     def _on_failed(self, message: str) -> None:
         self.result_label.setText(f"<b>Not segmented.</b> {escape(message)}")
@@ -359,13 +355,14 @@ class SegmentWidget(QWidget):
 
 def _let_go(state: dict[str, object]) -> None:
     """Stop the run and disconnect from the viewer, once Qt destroyed the widget."""
-    run, image = state.get("_run"), state.get("image")
+    run, choice = state.get("_run"), state.get("choice")
     if isinstance(run, Run):
         window = state["_window"]
         window = window() if isinstance(window, ReferenceType) else None
         run.abandon(viewer_lives=window is not None and isalive(window))
-    if isinstance(image, ImageChoice):
-        image.cleanup()
+    for part in (choice, state.get("exporter")):
+        if isinstance(part, SourceChoice | Exporter):
+            part.cleanup()
 
 
 def _duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.form import CUSTOM
@@ -34,12 +35,15 @@ def as_python(source: Source, params: SuperpixelParams, preset: str, device: str
     """
     base = DEFAULT_PRESET if preset == CUSTOM else preset
     default = get_preset(base)
+    mask = source.region.mask if source.region else None
+    nodata = repr(source.nodata) if isfinite(source.nodata) else 'float("nan")'
     arguments = [
         "image",
         f"n_segments={params.n_segments}",
         f"preset={base!r}",
-        f"channel_axis={source.channel_axis}",
-        'nodata=float("nan")',
+        f"channel_axis={source.read_axis}",
+        *([] if mask is None else ["mask=mask"]),
+        f"nodata={nodata}",
         f"device={device!r}",
         f"seed={params.seed}",
     ]
@@ -48,8 +52,29 @@ def as_python(source: Source, params: SuperpixelParams, preset: str, device: str
         if f.name not in ("n_segments", "seed") and value != getattr(default, f.name):
             arguments.append(f"{f.name}={value!r}")
     lines = "".join(f"    {argument},\n" for argument in arguments)
+    needs_numpy = "import numpy as np\n" if mask is not None or source.further else ""
     return (
-        "from napari_superpixels import superpixels\n\n"
-        f"image = viewer.layers[{source.layer_name!r}].data{source.expression}\n"
+        f"{needs_numpy}from napari_superpixels import superpixels\n\n"
+        f"{_image(source)}"
+        f"{'' if mask is None else mask.as_python()}"
         f"labels = superpixels(\n{lines})\n"
     )
+
+
+def _image(source: Source) -> str:
+    """Code that leaves the pixels in ``image``."""
+    if not source.further:
+        return f"image = {_pixels(source)}\n"
+    layers = "".join(f"    {_channels_first(s)},\n" for s in (source, *source.further))
+    return f"image = np.concatenate([\n{layers}])\n"
+
+
+def _channels_first(source: Source) -> str:
+    pixels = f"np.asarray({_pixels(source)})"
+    if source.channel_axis is None:
+        return f"{pixels}[None]"
+    return f"np.moveaxis({pixels}, {source.channel_axis}, 0)"
+
+
+def _pixels(source: Source) -> str:
+    return f"viewer.layers[{source.layer_name!r}].data{source.expression}"

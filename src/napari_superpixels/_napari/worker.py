@@ -189,12 +189,14 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, De
     from napari_superpixels.core.inputs import as_channels
 
     source = request.source
-    image = np.asarray(source.data)
+    image = source.read()
+    mask = source.region.mask if source.region else None
     steps = iter_superpixels(
         image,
         request.params,
-        channel_axis=source.channel_axis,
-        nodata=float("nan"),
+        channel_axis=source.read_axis,
+        mask=None if mask is None else mask.pixels(),
+        nodata=source.nodata,
         device=request.device,
         preview_interval_s=PREVIEW_INTERVAL_S if request.preferences.preview else None,
         memory_limit_gb=request.preferences.memory_limit_gb,
@@ -204,7 +206,7 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, De
         return None
     table = superpixel_table(
         result.labels,
-        as_channels(image, source.channel_axis),
+        as_channels(image, source.read_axis),
         channel_names=source.channel_names,
         pixel_area=source.placement.pixel_area,
     )

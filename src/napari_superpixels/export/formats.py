@@ -32,12 +32,18 @@ class Format:
         What is written, in a few words.
     module, writer : str
         Function that writes it, called with a path and a `Subject`; loaded when it is needed.
+    planes_only : bool
+        Whether it cannot hold labels with a depth.
+    needs_image : bool
+        Whether there is nothing to write without the image.
     """
 
     suffixes: tuple[str, ...]
     about: str
     module: str
     writer: str
+    planes_only: bool = False
+    needs_image: bool = False
 
 
 # The first whose suffix fits counts.
@@ -45,10 +51,17 @@ FORMATS = (
     Format((".ome.tif", ".ome.tiff"), "OME-TIFF", "microscopy", "write_ome"),
     Format((".tif", ".tiff"), "GeoTIFF, or TIFF for ImageJ", "tiff", "write_tiff"),
     Format((".zarr",), "OME-Zarr", "ome_zarr", "write_zarr"),
-    Format((".geojson",), "polygons", "polygons", "write_geojson"),
-    Format((".gpkg",), "polygons", "polygons", "write_geopackage"),
-    Format((".zip",), "ImageJ ROIs", "rois", "write_rois"),
-    Format((".png",), "picture with borders", "picture", "write_picture"),
+    Format((".geojson",), "polygons", "polygons", "write_geojson", planes_only=True),
+    Format((".gpkg",), "polygons", "polygons", "write_geopackage", planes_only=True),
+    Format((".zip",), "ImageJ ROIs", "rois", "write_rois", planes_only=True),
+    Format(
+        (".png",),
+        "picture with borders",
+        "picture",
+        "write_picture",
+        planes_only=True,
+        needs_image=True,
+    ),
     Format((".edges.csv",), "table of neighbours", "region_graph", "write_edges"),
     Format((".csv",), "table of superpixels", "table", "write_csv"),
     Format((".parquet",), "table of superpixels", "table", "write_parquet"),

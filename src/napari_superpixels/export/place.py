@@ -67,6 +67,25 @@ class Place:
         transform = (a * columns, b * rows, c, d * columns, e * rows, f)
         return Place(shape, transform, self.crs, self.unit)
 
+    def window(self, rows: slice, columns: slice) -> Place:
+        """Describe a part of the raster.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            The part, with start and stop.
+
+        Returns
+        -------
+        Place
+            The same pixels, fewer of them.
+        """
+        a, b, c, d, e, f = self.transform
+        top, left = rows.start, columns.start
+        transform = (a, b, a * left + b * top + c, d, e, d * left + e * top + f)
+        shape = (rows.stop - top, columns.stop - left)
+        return Place(shape, transform, self.crs, self.unit)
+
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Place:
         """Make one from plain values, as `dataclasses.asdict` and JSON give them.

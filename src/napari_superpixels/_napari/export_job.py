@@ -1,0 +1,244 @@
+"""What of a Labels layer goes into a file, found out in the viewer's thread; without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+from napari.layers import Image
+
+from napari_superpixels._napari.correction.aligned import aligned_image
+from napari_superpixels._napari.plane import (
+    View,
+    axis_name,
+    full_shape,
+    lazy,
+    plane_axes,
+    plane_grid,
+)
+from napari_superpixels._napari.transforms import pixel_size
+from napari_superpixels.editing.image import EditImage
+from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.export import METADATA_KEY, ExportError, export_labels, format_of
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportJob:
+    """A file to write, frozen when its name was given.
+
+    Attributes
+    ----------
+    path : Path
+        File or folder.
+    layer_name : str
+        The layer.
+    labels : array_like of int, shape (H, W) or (D, H, W)
+        Superpixels; may be lazy.
+    image : EditImage or None
+        What lies under them; may be lazy.
+    pixel_size : tuple of float or None
+        Size of a pixel along each axis.
+    unit : str
+        Its unit.
+    place : dict or None
+        Where the labels lie on the map.
+    note : str
+        What the user may not expect: which plane, which values.
+    """
+
+    path: Path
+    layer_name: str
+    labels: Any
+    image: EditImage | None
+    pixel_size: tuple[float, ...] | None
+    unit: str
+    place: dict[str, Any] | None
+    note: str
+
+    def write(self, *, overwrite: bool) -> str:
+        """Write the file; runs in a worker.
+
+        Parameters
+        ----------
+        overwrite : bool
+            Replace an existing file.
+
+        Returns
+        -------
+        str
+            What was done, in words.
+
+        Raises
+        ------
+        ExportError
+            If it cannot be written; no half file is left.
+        """
+        image = self.image
+        channel_axis = 0
+        values = None if image is None else image.values()
+        if values is not None and image is not None and image.is_rgb:
+            values, channel_axis = np.moveaxis(values, 0, -1), -1
+        export_labels(
+            self.path,
+            np.asarray(self.labels),
+            values,
+            channel_axis=None if values is None else channel_axis,
+            channel_names=None if image is None else image.names,
+            pixel_size=self.pixel_size,
+            unit=self.unit,
+            place=self.place,
+            overwrite=overwrite,
+        )
+        about = format_of(self.path).about
+        return f"Exported “{self.layer_name}” to {self.path.name} ({about}){self.note}."
+
+
+def made_from(layer: Labels, layers: Sequence[Any]) -> list[tuple[Image, int | None]]:
+    """Find the image layers that a result was made from.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        A result of ours, or any other.
+    layers : sequence of napari.layers.Layer
+        Layers of the viewer.
+
+    Returns
+    -------
+    list of (napari.layers.Image, int or None)
+        They, and the channel axis of their data; empty unless all of them are still there.
+    """
+    known = layer.metadata.get(METADATA_KEY, {}).get("source_layers", [])
+    images = {x.name: x for x in layers if isinstance(x, Image)}
+    if not all(part["name"] in images for part in known):
+        return []
+    return [(images[part["name"]], part["channel_axis"]) for part in known]
+
+
+def plane_note(layer: Labels, view: View) -> str:
+    """Say which plane goes into a format that holds planes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        The layer.
+    view : View
+        What the viewer shows.
+
+    Returns
+    -------
+    str
+        Such as “the plane shown, axis 0 = 3”; empty where the layer is a plane.
+    """
+    index = _index_of_plane(layer, view)
+    many = [axis for axis in index if full_shape(layer)[axis] > 1]
+    where = ", ".join(f"{axis_name(layer, axis)} = {index[axis]}" for axis in many)
+    return f"the plane shown, {where}" if many else ""
+
+
+def export_job(
+    path: Path, layer: Labels, images: Sequence[tuple[Image, int | None]], view: View
+) -> ExportJob:
+    """Find out what goes into a file.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder; the format follows its suffix.
+    layer : napari.layers.Labels
+        The layer.
+    images : sequence of (napari.layers.Image, int or None)
+        Layers whose values go along, and the channel axis of their data.
+    view : View
+        What the viewer shows; decides on the plane for formats that hold planes.
+
+    Returns
+    -------
+    ExportJob
+        The work for a worker.
+
+    Raises
+    ------
+    ExportError
+        If the format is unknown, or lacks the image.
+    SourceError
+        If the viewer stands outside the layer.
+    """
+    wanted = format_of(path)
+    known = layer.metadata.get(METADATA_KEY, {})
+    place = known.get("place")
+    shape = full_shape(layer)
+    n_axes = sum(n > 1 for n in shape)
+    plane_only = wanted.planes_only or place is not None or n_axes > 3
+    if plane_only:
+        index, note = _index_of_plane(layer, view), plane_note(layer, view)
+        note = f", {note}" if note else ""
+    else:
+        rows_columns = plane_axes(layer, view)
+        index = {a: 0 for a, n in enumerate(shape) if n == 1 and a not in rows_columns}
+        note = ""
+    kept = [axis for axis in range(layer.ndim) if axis not in index]
+    if kept[-2:] != [layer.ndim - 2, layer.ndim - 1]:
+        place = None
+    slices = tuple(index.get(axis, slice(None)) for axis in range(layer.ndim))
+    image, missing = _image_under(layer, images, view, slices)
+    if image is None and wanted.needs_image:
+        raise ExportError(f"{path}: a picture shows the borders on the image, and {missing}")
+    if image is None:
+        note += f", without values of the image: {missing}"
+    data = layer.data[0] if layer.multiscale else layer.data
+    labels = lazy(data)[slices]
+    # Somebody may go on painting while the file is written.
+    labels = labels.copy() if isinstance(labels, np.ndarray) else labels
+    size = None if place is not None else _size(layer, kept)
+    return ExportJob(path, layer.name, labels, image, size, str(layer.units[-1]), place, note)
+
+
+def _index_of_plane(layer: Labels, view: View) -> dict[int, int]:
+    shape, shown = full_shape(layer), plane_axes(layer, view)
+    cut = [axis for axis in range(layer.ndim) if axis not in shown]
+    if all(shape[axis] == 1 for axis in cut):  # wherever the viewer stands
+        return dict.fromkeys(cut, 0)
+    return plane_grid(layer, view).index
+
+
+def _image_under(
+    layer: Labels,
+    images: Sequence[tuple[Image, int | None]],
+    view: View,
+    slices: tuple[int | slice, ...],
+) -> tuple[EditImage | None, str]:
+    """The image on the labels' pixels, or why there is none."""
+    if not images:
+        return None, "the image that they were made from is not in the viewer"
+    if layer.multiscale:
+        return None, "the labels have several levels"
+    try:
+        parts = [aligned_image(layer, image, axis, view.point) for image, axis in images]
+    except EditError:
+        return None, "its pixels do not lie on those of the labels"
+    channels = [part.channels[(slice(None), *slices)] for part in parts]
+    if len(parts) == 1:
+        return EditImage(channels[0], parts[0].names, parts[0].is_rgb), ""
+    names = tuple(
+        image.name if len(part.names) == 1 else f"{image.name} {name}"
+        for part, (image, _) in zip(parts, images, strict=True)
+        for name in part.names
+    )
+    return EditImage(da.concatenate([da.asarray(part) for part in channels]), names), ""
+
+
+def _size(layer: Labels, axes: list[int]) -> tuple[float, ...] | None:
+    """Size of a pixel in the unit of the last axis; None where the units do not fit together."""
+    unit = layer.units[-1]
+    if not all(layer.units[axis].is_compatible_with(unit) for axis in axes):
+        return None
+    sizes = pixel_size(layer)
+    return tuple(float((sizes[axis] * layer.units[axis]).m_as(unit)) for axis in axes)

@@ -1,0 +1,161 @@
+"""Further image layers whose channels are taken together with those of the chosen one."""
+
+from __future__ import annotations
+
+from napari.layers import Image
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtWidgets import QCheckBox, QMenu, QToolButton, QWidgetAction
+
+from napari_superpixels._napari.plane import (
+    PlaneGrid,
+    SourceError,
+    View,
+    full_shape,
+    plane_axes,
+    plane_grid,
+    why_not_on_grid,
+)
+from napari_superpixels._napari.region import Region
+from napari_superpixels._napari.source import Source, proposed_channel_axis, resolve_source
+
+_NONE = "none"
+
+
+class MoreChannels:
+    """A button with a menu of the other image layers, to check.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+
+    Attributes
+    ----------
+    native : QToolButton
+        The control; says which layers are taken along.
+    label, tooltip : str
+        For its row.
+    offered : bool
+        Whether another image layer has the same pixels; without, there is nothing to choose.
+    changed : psygnal.Signal
+        Emitted when the choice changed.
+    """
+
+    changed = Signal()
+    label = "More channels"
+    tooltip = (
+        "Image layers on the same pixels whose channels decide on the superpixels too, as where "
+        "channels were split into layers."
+    )
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._chosen: list[Image] = []
+        self.offered = False
+        self.native = QToolButton()
+        self._menu = QMenu(self.native)
+        self.native.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.native.setMenu(self._menu)
+        self.native.setText(_NONE)
+        self.boxes: dict[str, QCheckBox] = {}
+
+    def offer(self, layer: Image | None, grid: PlaneGrid | None, view: View) -> None:
+        """Show which other image layers there are, and which of them have the same pixels.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image or None
+            The chosen layer.
+        grid : PlaneGrid or None
+            Its pixels; None where it cannot be segmented anyway.
+        view : View
+            What the viewer shows.
+        """
+        others = [x for x in self._viewer.layers if isinstance(x, Image) and x != layer]
+        self._chosen = [x for x in self._chosen if x in others]
+        reasons = {}
+        if grid is not None:
+            reasons = {x.name: _why_not(grid, x, view) for x in others}
+        self.offered = bool(self._chosen) or any(not reason for reason in reasons.values())
+        if list(self.boxes) != [x.name for x in others]:
+            self._fill(others)
+        for x in others:
+            box, reason = self.boxes[x.name], reasons.get(x.name, "")
+            box.setChecked(x in self._chosen)
+            box.setEnabled(not reason or x in self._chosen)
+            box.setToolTip(f"Has other pixels: {reason}." if reason else "")
+        self.native.setText(", ".join(x.name for x in self._chosen) or _NONE)
+
+    def sources(self, grid: PlaneGrid, view: View, region: Region | None) -> list[Source]:
+        """Cut the planes out of the layers that are checked.
+
+        Parameters
+        ----------
+        grid : PlaneGrid
+            Pixels of the chosen layer.
+        view : View
+            What the viewer shows.
+        region : Region or None
+            Where in the plane.
+
+        Returns
+        -------
+        list of Source
+            One a layer.
+
+        Raises
+        ------
+        SourceError
+            If a layer that is checked does not lie on the same pixels any more.
+        """
+        sources = []
+        for layer in self._chosen:
+            reason = _why_not(grid, layer, view)
+            if reason:
+                raise SourceError(
+                    f"The pixels of “{layer.name}” do not lie on those of “{grid.layer.name}”: "
+                    f"{reason}. Take it out of “{self.label}”."
+                )
+            axis, level = _reading(grid, layer, view)
+            sources.append(resolve_source(layer, view, axis, level, region))
+        return sources
+
+    def _fill(self, layers: list[Image]) -> None:
+        self._menu.clear()
+        self.boxes = {}
+        for layer in layers:
+            box = QCheckBox(layer.name)
+            box.clicked.connect(self._on_click)
+            # In a widget of its own: a plain entry would close the menu with each click.
+            action = QWidgetAction(self._menu)
+            action.setDefaultWidget(box)
+            self._menu.addAction(action)
+            self.boxes[layer.name] = box
+
+    def _on_click(self, _checked: bool = False) -> None:
+        names = [name for name, box in self.boxes.items() if box.isChecked()]
+        self._chosen = [self._viewer.layers[name] for name in names]
+        self.changed.emit()
+
+
+def _reading(grid: PlaneGrid, layer: Image, view: View) -> tuple[int | None, int]:
+    """Channel axis and level: like those of the first layer, if the two are built alike."""
+    axis = proposed_channel_axis(layer, view)
+    cut = {*grid.index, *grid.axes}
+    channels = [a for a in range(grid.layer.ndim) if a not in cut]
+    if not layer.rgb and full_shape(layer) == full_shape(grid.layer):
+        axis = channels[0] if channels else None
+    if not layer.multiscale:
+        return axis, 0
+    rows, columns = plane_axes(layer, view)
+    sizes = [(data.shape[rows], data.shape[columns]) for data in layer.data]
+    return axis, sizes.index(grid.shape) if grid.shape in sizes else 0
+
+
+def _why_not(grid: PlaneGrid, layer: Image, view: View) -> str:
+    try:
+        axis, level = _reading(grid, layer, view)
+        return why_not_on_grid(grid, plane_grid(layer, view, axis, level), view)
+    except SourceError as error:
+        return str(error).rstrip(".")

@@ -1,0 +1,59 @@
+"""How a run is to be done: the one place that decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_superpixels._napari.source import Source
+    from napari_superpixels.params import SuperpixelParams
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run needs, and whether it can start.
+
+    Attributes
+    ----------
+    needed_bytes : int
+        Memory that a run in one piece needs.
+    problem : str
+        Why it cannot start, with remedies; empty if it can.
+    """
+
+    needed_bytes: int
+    problem: str
+
+
+def plan_run(
+    source: Source, params: SuperpixelParams, device: str, memory_limit_gb: float | None
+) -> RunPlan:
+    """Decide how a run is done: in one piece, in memory, or not at all.
+
+    Parameters
+    ----------
+    source : Source
+        What is to be segmented.
+    params : SuperpixelParams
+        Parameters.
+    device : str
+        PyTorch's name of the device.
+    memory_limit_gb : float or None
+        Largest estimate to run.
+
+    Returns
+    -------
+    RunPlan
+        The decision.
+    """
+    import torch
+
+    from napari_superpixels.core.device import check_memory, estimate_memory
+
+    needed = estimate_memory(source.plane_shape, len(source.channel_names), params)
+    try:
+        check_memory(needed, torch.device(device), memory_limit_gb)
+    except MemoryError as error:
+        return RunPlan(needed, str(error))
+    return RunPlan(needed, "")

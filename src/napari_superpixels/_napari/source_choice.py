@@ -1,0 +1,98 @@
+"""What to segment: image, channels, level and region, chosen together."""
+
+from __future__ import annotations
+
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtWidgets import QFormLayout
+
+from napari_superpixels._napari.image_choice import ImageChoice
+from napari_superpixels._napari.layout import rows
+from napari_superpixels._napari.more_channels import MoreChannels
+from napari_superpixels._napari.plane import SourceError, View
+from napari_superpixels._napari.region_choice import RegionChoice
+from napari_superpixels._napari.source import Source, combine
+
+
+class SourceChoice:
+    """The controls above the parameters; rows that have nothing to choose are hidden.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+
+    Attributes
+    ----------
+    image : ImageChoice
+        Layer, channels of it, level.
+    more : MoreChannels
+        Further layers.
+    region : RegionChoice
+        Where in the plane.
+    widget : QWidget
+        All of them.
+    changed : psygnal.Signal
+        Emitted when a choice, or what the viewer shows, changed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self.image = ImageChoice(viewer)
+        self.more = MoreChannels(viewer)
+        self.region = RegionChoice(viewer)
+        image, region = self.image, self.region
+        self.widget = rows(
+            image.layer_box,
+            image.channel_box,
+            self.more,
+            image.level_box,
+            region.where_box,
+            region.layer_box,
+        )
+        for part in (self.image, self.more, self.region):
+            part.changed.connect(self._on_change)
+        self._show()
+
+    def source(self) -> Source:
+        """Resolve all choices.
+
+        Returns
+        -------
+        Source
+            What is to be segmented.
+
+        Raises
+        ------
+        SourceError
+            If there is nothing; the message says what to do.
+        """
+        view = View.of(self._viewer)
+        grid = self.image.grid(view)
+        region = self.region.region(grid, view)
+        source = self.image.source(view, region, self.region.nodata())
+        return combine(source, self.more.sources(grid, view, region))
+
+    def cleanup(self) -> None:
+        """Let go of the viewer."""
+        self.image.cleanup()
+        self.region.cleanup()
+
+    def _show(self) -> None:
+        view = View.of(self._viewer)
+        try:
+            grid = self.image.grid(view)
+        except SourceError:
+            grid = None
+        self.more.offer(self.image.layer, grid, view)
+        layout = self.widget.layout()
+        assert isinstance(layout, QFormLayout)
+        layout.setRowVisible(self.more.native, self.more.offered)
+        layout.setRowVisible(self.image.level_box.native, len(self.image.level_box.choices) > 1)
+        layout.setRowVisible(self.region.layer_box.native, self.region.needs_layer)
+
+    def _on_change(self) -> None:
+        self._show()
+        self.changed.emit()

@@ -1,0 +1,102 @@
+"""From a layer's pixels to the world and back, with any transform and unit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.layers import Layer
+    from numpy.typing import ArrayLike, NDArray
+
+
+def to_pixels(
+    layer: Layer, world: ArrayLike, units: Sequence[Any] | None = None
+) -> NDArray[np.float64]:
+    """Map world coordinates to pixels of a layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        The layer, with any transform.
+    world : array_like, shape (N, D)
+        Places; the last axes count where there are more than the layer has.
+    units : sequence of pint.Unit, optional
+        Units of the world, where they differ from the layer's own.
+
+    Returns
+    -------
+    ndarray, shape (N, layer.ndim)
+        Pixels of its full resolution, with fractions.
+    """
+    matrix, origin = _affine(layer.world_to_data, layer.ndim)
+    own = np.asarray(world, float)[:, -layer.ndim :] * _layer_units_per_world_unit(layer, units)
+    return own @ matrix.T + origin
+
+
+def to_world(
+    layer: Layer,
+    pixels: ArrayLike,
+    point: Sequence[float],
+    units: Sequence[Any] | None = None,
+) -> NDArray[np.float64]:
+    """Map data coordinates of a layer to world coordinates.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        The layer, with any transform.
+    pixels : array_like, shape (N, layer.ndim)
+        Places in its data.
+    point : sequence of float, length D
+        Where the viewer stands; fills the axes that the layer lacks.
+    units : sequence of pint.Unit, optional
+        Units of the world, where they differ from the layer's own.
+
+    Returns
+    -------
+    ndarray, shape (N, D)
+        Places in the world.
+    """
+    matrix, origin = _affine(layer.data_to_world, layer.ndim)
+    given = np.asarray(pixels, float)
+    world = np.tile(np.asarray(point, float), (len(given), 1))
+    own = given @ matrix.T + origin
+    world[:, -layer.ndim :] = own / _layer_units_per_world_unit(layer, units)
+    return world
+
+
+def pixel_size(layer: Layer) -> NDArray[np.float64]:
+    """Measure the pixels of a layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        The layer, with any transform.
+
+    Returns
+    -------
+    ndarray, shape (layer.ndim,)
+        Length of a step along each axis, in the layer's units.
+    """
+    matrix, _ = _affine(layer.data_to_world, layer.ndim)
+    return np.asarray(np.linalg.norm(matrix, axis=0), np.float64)
+
+
+def _affine(
+    function: Callable[[NDArray[np.float64]], Any], ndim: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Matrix and origin of an affine map that is known point by point."""
+    origin = np.asarray(function(np.zeros(ndim)), float)
+    steps = [np.asarray(function(unit), float) - origin for unit in np.eye(ndim)]
+    return np.stack(steps, axis=1), origin
+
+
+def _layer_units_per_world_unit(layer: Layer, units: Sequence[Any] | None) -> NDArray[np.float64]:
+    if units is None or len(units) < layer.ndim:
+        return np.ones(layer.ndim)
+    pairs = zip(units[-layer.ndim :], layer.units, strict=True)
+    return np.array([1.0 if world == own else (1 * world).m_as(own) for world, own in pairs])
