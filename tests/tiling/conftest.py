@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import zarr
+from quick import FAST
 
 from napari_superpixels.events import drain
-from napari_superpixels.presets import get_preset
 from napari_superpixels.tiling.run import iter_superpixels_tiled
-
-FAST = get_preset("fast").replace(iterations=10)
 
 
 @pytest.fixture(scope="session")

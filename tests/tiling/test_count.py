@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import FAST
 from skimage.measure import label
 
-from conftest import FAST
 from napari_superpixels import superpixels_tiled
 
 QUICK = FAST.replace(iterations=2, hidden_channels=(4,), refine_iterations=1)

@@ -8,8 +8,8 @@ import re
 import numpy as np
 import pytest
 import torch
+from quick import FAST
 
-from conftest import FAST
 from napari_superpixels import get_preset
 from napari_superpixels.tiling import estimate as module
 from napari_superpixels.tiling.estimate import estimate_run

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from quick import FAST
 from skimage.measure import label
 
-from conftest import FAST
 from napari_superpixels import metrics, superpixels
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.events import drain

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from quick import FAST
 
-from conftest import FAST
 from napari_superpixels.files import FileError
 from napari_superpixels.tiling import run, tasks
 from napari_superpixels.tiling.run import iter_superpixels_tiled

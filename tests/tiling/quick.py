@@ -1,0 +1,5 @@
+"""Parameters for tiles that take a moment."""
+
+from napari_superpixels.presets import get_preset
+
+FAST = get_preset("fast").replace(iterations=10)
