@@ -5,10 +5,8 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
-from napari.layers import Labels
 from qtpy.QtGui import QGuiApplication
 
-from napari_superpixels import params as params_module
 from napari_superpixels._napari import source as source_module
 from napari_superpixels._napari.region import Where
 from napari_superpixels.export import METADATA_KEY
@@ -239,11 +237,3 @@ def test_dock_in_a_proxy_viewer(plugin, make_napari_viewer_proxy, open_quick_doc
     assert dock.source_label.text() == expected
     dock.region.where_box.value = Where.VISIBLE
     assert dock.source_label.text().startswith("visible region of ")
-
-
-def test_results_are_labels_and_parameters_are_the_fast_ones(viewer, dock, tiles_image, run_to_end):
-    viewer.add_image(tiles_image)
-    run_to_end(dock)
-    assert isinstance(result(viewer), Labels)
-    stored = result(viewer).metadata[METADATA_KEY]["parameters"]
-    assert params_module.SuperpixelParams.from_dict(stored) == FAST

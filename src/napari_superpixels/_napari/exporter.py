@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from superqt.utils import FunctionWorker, create_worker
 
-from napari_superpixels._napari.export_job import export_job, made_from, plane_note
+from napari_superpixels._napari.export_job import ExportJob, export_job, made_from, plane_note
 from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import button
 from napari_superpixels._napari.plane import SourceError, View
@@ -139,7 +140,7 @@ class Exporter(QObject):
             self.failed.emit(str(error))
             return
         self.told.emit(f"Exporting “{layer.name}”…")
-        worker = create_worker(job.write, overwrite=overwrite, _ignore_errors=True)
+        worker = create_worker(_write, job, overwrite, _ignore_errors=True)
         worker.returned.connect(self._on_written)
         worker.errored.connect(self._on_error)
         self._worker = worker
@@ -175,6 +176,16 @@ class Exporter(QObject):
         if self._last not in self._viewer.layers:
             self._last = None
         self.button.setEnabled(self.target is not None and not self.running)
+
+
+def _write(job: ExportJob, overwrite: bool) -> str:
+    """Write in a thread that Python made: pyproj crashes in those that Qt made.
+
+    See https://github.com/pyproj4/pyproj/issues/1509: with pyproj 3.7, the second export of
+    polygons that lie on a map would take napari down.
+    """
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        return threads.submit(job.write, overwrite=overwrite).result()
 
 
 def _filter(known: Format) -> str:

@@ -33,8 +33,10 @@ def to_pixels(
         Pixels of its full resolution, with fractions.
     """
     matrix, origin = _affine(layer.world_to_data, layer.ndim)
-    own = np.asarray(world, float)[:, -layer.ndim :] * _layer_units_per_world_unit(layer, units)
-    return own @ matrix.T + origin
+    own = np.asarray(world, float)[:, -layer.ndim :]
+    # Between two events of a viewer that is closing, it may have fewer axes than its layers.
+    own = np.pad(own, ((0, 0), (layer.ndim - own.shape[1], 0)))
+    return own * _layer_units_per_world_unit(layer, units) @ matrix.T + origin
 
 
 def to_world(
@@ -63,7 +65,8 @@ def to_world(
     """
     matrix, origin = _affine(layer.data_to_world, layer.ndim)
     given = np.asarray(pixels, float)
-    world = np.tile(np.asarray(point, float), (len(given), 1))
+    world = np.zeros((len(given), max(len(point), layer.ndim)))
+    world[:, world.shape[1] - len(point) :] = point
     own = given @ matrix.T + origin
     world[:, -layer.ndim :] = own / _layer_units_per_world_unit(layer, units)
     return world
