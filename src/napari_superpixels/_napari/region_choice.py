@@ -9,6 +9,7 @@ from magicgui.widgets import ComboBox, LineEdit
 from napari.layers import Labels, Layer, Shapes
 from napari.viewer import Viewer
 from psygnal import Signal
+from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
 from napari_superpixels._napari.plane import PlaneGrid, SourceError, View
@@ -162,7 +163,8 @@ class RegionChoice:
 
     def cleanup(self) -> None:
         """Let go of the viewer."""
-        self._timer.stop()
+        if isalive(self._timer):  # it may be destroyed with the dock before this
+            self._timer.stop()
         for emitter, callback in self._connections:
             emitter.disconnect(callback)
         self._connections.clear()
