@@ -157,10 +157,6 @@ def test_without_the_image(viewer, dock, export, errors):
     assert "without values of the image" in dock.result_label.text()
     assert not export("t.png").exists()
     assert "a picture shows the borders on the image" in errors[0]
-    viewer.add_image(np.zeros((40, 50)), name="elsewhere")
-    viewer.layers.selection.active = viewer.layers["mine"]
-    export("u.csv")
-    assert "do not lie on those of the labels" in dock.result_label.text()
 
 
 def test_labels_from_elsewhere_take_the_chosen_image(viewer, dock, rng, export):
