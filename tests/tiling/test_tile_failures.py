@@ -164,6 +164,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, image, workers):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell lets what it runs in the background ignore Ctrl+C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     tiles = tmp_path / "out.zarr.partial" / "tiles"
     while process.poll() is None and len(list(tiles.glob("[0-9]*.npz"))) < 2:
