@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SHAPES = [((48, 96, 96), (1.0, 1.0, 1.0)), ((24, 128, 128), (4.0, 1.0, 1.0))]
 NOISES = [0.05, 0.15]
-SEEDS = [0, 1]
+SEEDS = [0]
 CELLS = 80
 N = [160, 400]
 BLUR = 1.0  # standard deviation in units of the spacing

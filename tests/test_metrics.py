@@ -99,7 +99,7 @@ def test_big_sparse_ids(rng):
     [
         (np.ones((2, 2), int), np.ones((2, 3), int), "differ in shape"),
         (np.ones((2, 2)), np.ones((2, 2), int), "must hold integers"),
-        (np.ones(4, int), np.ones(4, int), "2D label map"),
+        (np.ones(4, int), np.ones(4, int), "2D or 3D label map"),
         (-np.ones((2, 2), int), np.ones((2, 2), int), ">= 0"),
         (np.zeros((2, 2), int), np.ones((2, 2), int), "no pixel is labelled"),
     ],
@@ -120,3 +120,14 @@ def test_negative_tolerance_and_wrong_image():
         metrics.explained_variation(np.zeros((2, 2), int), np.ones((2, 2)))
     with pytest.raises(ValueError, match="differ in shape"):
         metrics.boundary_recall(LABELS, np.ones((3, 3), int))
+
+
+def test_volumes_have_accuracy_and_leakage():
+    truth = np.ones((4, 5, 6), int)
+    truth[2:] = 2
+    labels = np.ones((4, 5, 6), int)
+    labels[1:] = 2  # a fourth of the volume is on the wrong side
+    assert metrics.achievable_segmentation_accuracy(labels, truth) == pytest.approx(0.75)
+    assert metrics.undersegmentation_error(labels, truth) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="2D label map"):
+        metrics.boundary_recall(labels, truth)
