@@ -40,7 +40,8 @@ def complain(message: str) -> None:
 
 
 def in_cli_words(message: str) -> str:
-    """Spell a message of the API as options."""
+    """Spell a message of the API as options; what the command cannot do is left out."""
+    message = re.sub(r"[,;] [^,;]*is a volume, by the size of its voxels[^;]*;", ",", message)
     message = message.replace(
         "pass one 2D plane of a stack", "choose one plane of a stack with --plane"
     )
