@@ -9,7 +9,7 @@ from skimage.measure import label
 
 from napari_superpixels import SuperpixelParams, get_preset, superpixels
 from napari_superpixels.events import drain
-from napari_superpixels.series import iter_series, keep_ids
+from napari_superpixels.series import iter_series, keep_ids, superpixels_series
 
 FAST = get_preset("fast").replace(n_segments=30, iterations=8)
 
@@ -43,9 +43,26 @@ def test_ids_stay_with_their_objects(movie):
 
 def test_each_frame_on_its_own_is_the_api(movie):
     labels = drain(iter_series(movie[:2], FAST, follow=False))
+    highest = 0
     for t in range(2):
         expected = superpixels(movie[t], 30, preset="fast", iterations=8)
-        np.testing.assert_array_equal(labels[t], expected)
+        np.testing.assert_array_equal(labels[t], expected + highest)  # no id comes twice
+        highest += expected.max()
+    assert highest == labels.max()
+
+
+def test_the_plain_function_drains_the_generator(movie):
+    labels = superpixels_series(movie[:2], 30, preset="fast", iterations=8)
+    np.testing.assert_array_equal(labels, drain(iter_series(movie[:2], FAST)))
+
+
+def test_a_mask_for_each_frame(movie):
+    masks = np.zeros((2, 60, 80), bool)
+    masks[0, :, :30] = masks[1, :, 40:] = True
+    labels = drain(iter_series(movie[:2], FAST, mask=masks))
+    np.testing.assert_array_equal(labels > 0, masks)
+    with pytest.raises(ValueError, match="the mask has 2 frames, the series has 4"):
+        drain(iter_series(movie, FAST, mask=masks))
 
 
 def test_another_scene_is_segmented_anew_with_other_ids(movie):

@@ -16,6 +16,7 @@ _HOME = {
     "iter_superpixels": "api",
     "refine": "api",
     "iter_series": "series",
+    "superpixels_series": "series",
     "superpixels_tiled": "tiling.run",
     "iter_superpixels_tiled": "tiling.run",
     "SuperpixelParams": "params",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from napari_superpixels.presets import list_presets as list_presets
     from napari_superpixels.result import SuperpixelResult as SuperpixelResult
     from napari_superpixels.series import iter_series as iter_series
+    from napari_superpixels.series import superpixels_series as superpixels_series
     from napari_superpixels.tiling.run import iter_superpixels_tiled as iter_superpixels_tiled
     from napari_superpixels.tiling.run import superpixels_tiled as superpixels_tiled
 

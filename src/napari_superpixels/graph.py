@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -164,9 +164,9 @@ def superpixel_table(
 
     Parameters
     ----------
-    labels : ndarray of int, shape (H, W)
+    labels : ndarray of int, shape (H, W) or (D, H, W)
         Superpixels; 0 is outside.
-    image : array_like, shape (C, H, W)
+    image : array_like, shape (C, H, W) or (C, D, H, W)
         Channels first, original values; NaNs are left out of the means.
     channel_names : sequence of str
         One name a channel.
@@ -191,6 +191,53 @@ def superpixel_table(
         table[f"mean {name}"] = np.divide(
             total, count, out=np.full(len(ids), np.nan), where=count > 0
         )
+    return table
+
+
+def series_table(
+    labels: NDArray[np.integer],
+    frames: Iterable[ArrayLike],
+    *,
+    channel_names: Sequence[str],
+    pixel_area: float = 1.0,
+) -> dict[str, NDArray[np.generic]]:
+    """Describe each superpixel of a series by its mean area and values over its frames.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (T, H, W)
+        Superpixels of each frame; 0 is outside.
+    frames : iterable of array_like, shape (C, H, W)
+        The images, as for `superpixel_table`; one is in memory at a time.
+    channel_names, pixel_area
+        As for `superpixel_table`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (K,)
+        ``index`` (the label), ``frames`` (in how many it is), ``area_px`` and ``area`` (mean over
+        these), and ``mean NAME`` per channel, over all pixels.
+    """
+    ids = np.unique(labels)
+    ids = ids[ids != 0]
+    n_frames, area = np.zeros(len(ids), np.int64), np.zeros(len(ids))
+    total, weight = np.zeros((2, len(channel_names), len(ids)))
+    for plane, image in zip(labels, frames, strict=True):
+        found = superpixel_table(plane, image, channel_names=channel_names)
+        at = np.searchsorted(ids, found["index"])
+        pixels = found["area_px"].astype(np.float64)
+        n_frames[at] += 1
+        area[at] += pixels
+        for c, name in enumerate(channel_names):
+            mean = found[f"mean {name}"].astype(np.float64)
+            total[c, at] += np.nan_to_num(mean * pixels)
+            weight[c, at] += np.where(np.isnan(mean), 0, pixels)
+    area /= np.maximum(n_frames, 1)
+    table: dict[str, NDArray[np.generic]] = {"index": ids.astype(np.int64), "frames": n_frames}
+    table |= {"area_px": area, "area": area * float(pixel_area)}
+    for c, name in enumerate(channel_names):
+        mean = np.full(len(ids), np.nan)
+        table[f"mean {name}"] = np.divide(total[c], weight[c], out=mean, where=weight[c] > 0)
     return table
 
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from napari_superpixels.api import iter_superpixels, refine
 from napari_superpixels.core.inputs import prepare_image
+from napari_superpixels.events import drain
 from napari_superpixels.metrics import explained_variation
 from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -64,7 +66,7 @@ def iter_series(
     edges of the new frame, and their ids stay with their objects. Where they fit too badly, or
     other pixels count than before, the frame is segmented anew, and superpixels that share most
     with one of the frame before take over its id. Ids of superpixels that are gone are not used
-    again, so they are not in sequence.
+    again, so they are not in sequence. Without, each frame has ids that no other has.
 
     Parameters
     ----------
@@ -74,14 +76,14 @@ def iter_series(
         Parameters of each frame; the ``balanced`` preset if None.
     channel_axis : int, optional
         The axis of one frame that holds channels.
-    mask : array_like of bool, shape (H, W), optional
-        True for pixels to segment, in every frame.
+    mask : array_like of bool, shape (H, W) or (T, H, W), optional
+        True for pixels to segment, in every frame or frame by frame.
     nodata : float, optional
         Pixels with this value in every channel are left out, and so are NaNs and infinities.
     device : str, default "auto"
         Where to run; see `superpixels`.
     follow : bool, default True
-        Whether frames follow from each other; else each is segmented on its own, with ids 1...K.
+        Whether frames follow from each other; else each is segmented on its own.
     renew_above : float, default 1.25
         Segment anew where the variance within superpixels, as a share of the frame's, is this many
         times that of the last frame that was segmented anew. 1 or more.
@@ -109,10 +111,15 @@ def iter_series(
     n_frames = len(frames)
     if n_frames == 0:
         raise ValueError("the series has no frames")
+    masks = None if mask is None else np.asarray(mask)
+    if masks is not None and masks.ndim == 3 and len(masks) != n_frames:
+        raise ValueError(f"the mask has {len(masks)} frames, the series has {n_frames}")
     done: list[NDArray[np.int32]] = []
+    highest = 0
     allowed = 0.0
     for number in range(n_frames):
         frame = np.asarray(frames[number])
+        mask = masks[number] if masks is not None and masks.ndim == 3 else masks
         try:
             labels, is_new = None, True
             if follow and done:
@@ -132,13 +139,75 @@ def iter_series(
                 labels = yield from _with_frame(steps, number, n_frames)
                 allowed = renew_above * _residual(labels, frame, channel_axis)
                 if follow and done:
-                    highest = max(int(before.max()) for before in done)
                     labels = keep_ids(labels, done[-1], highest + 1)
+                elif not follow:
+                    labels[labels > 0] += highest
         except ValueError as error:
             raise ValueError(f"frame {number}: {error}") from error
+        highest = max(highest, int(labels.max()))
         done.append(labels)
         yield SeriesStep(number, n_frames, None, labels, is_new)
     return np.stack(done)
+
+
+def superpixels_series(
+    frames: Any,
+    n_segments: int = 100,
+    *,
+    preset: str = DEFAULT_PRESET,
+    seed: int = 0,
+    channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
+    device: str = "auto",
+    follow: bool = True,
+    **overrides: Any,
+) -> NDArray[np.int32]:
+    """Segment each frame of a time series, or each plane of a stack.
+
+    Parameters
+    ----------
+    frames : sequence of array_like
+        The frames, along the first axis.
+    n_segments : int, default 100
+        Upper bound on the number of superpixels of a frame, 1 to 65535.
+    preset : {"balanced", "fast", "paper", "paper-no-recon"}
+        Where the other parameters come from; see `list_presets`.
+    seed : int, default 0
+        Seed of the initial weights.
+    channel_axis, mask, nodata, device, follow
+        As for `iter_series`.
+    **overrides
+        Fields of `SuperpixelParams` that replace those of the preset.
+
+    Returns
+    -------
+    ndarray of int32, shape (T, H, W)
+        Superpixels of all frames; 0 outside.
+
+    Raises
+    ------
+    ValueError
+        If a frame or a parameter is unusable; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_superpixels import superpixels_series
+    >>> movie = np.random.default_rng(0).normal(size=(3, 60, 80))
+    >>> labels = superpixels_series(movie, n_segments=20)
+    """
+    params = get_preset(preset).replace(n_segments=n_segments, seed=seed, **overrides)
+    steps = iter_series(
+        frames,
+        params,
+        channel_axis=channel_axis,
+        mask=mask,
+        nodata=nodata,
+        device=device,
+        follow=follow,
+    )
+    return drain(steps)
 
 
 def _with_frame(

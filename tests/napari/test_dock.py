@@ -98,9 +98,10 @@ def test_follows_the_active_image(viewer, dock, tiles_image):
 
 def test_channels_in_words_and_by_choice(viewer, dock, rng, run_to_end):
     viewer.add_image(rng.random((3, 20, 24)), axis_labels=("channel", "y", "x"))
-    assert dock.image.channel_box.value == "axis 0 “channel” is channels (3)"
+    roles = [box.currentText() for box in dock.image.axes_box.boxes]
+    assert roles == ["channel", "Y", "X"]
     run_to_end(dock)
-    dock.image.channel_box.value = "single channel"
+    dock.image.axes_box.boxes[0].setCurrentText("other")
     assert "this plane only" in dock.source_label.text()
     run_to_end(dock)
     together, plane = results(viewer)

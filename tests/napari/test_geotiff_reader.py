@@ -16,6 +16,7 @@ from npe2 import PluginManifest
 from rasterio.enums import Resampling
 
 from napari_superpixels._napari import geotiff_reader
+from napari_superpixels._napari.axes import proposed_axes
 from napari_superpixels._napari.geotiff_reader import get_reader
 from napari_superpixels._napari.source import View, resolve_source
 from napari_superpixels.export import METADATA_KEY, export_labels
@@ -215,14 +216,15 @@ def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):
     path = write(tmp_path / "m.tif", rng.random((3, 40, 60)))
     layer = layers_of(path)
     view = View((0, *layer.translate[1:]), (-2, -1))
-    assert resolve_source(layer, view, 0).place == asdict(read_place(path))
+    assert resolve_source(layer, view, proposed_axes(layer, view)).place == asdict(read_place(path))
     turned = View((0, *layer.translate[1:]), (-3, -1))
-    assert resolve_source(layer, turned, None).place is None
+    assert resolve_source(layer, turned, proposed_axes(layer, turned)).place is None
     layer.data = layer.data[:, 5:]
-    assert resolve_source(layer, view, 0).place is None
+    assert resolve_source(layer, view, proposed_axes(layer, view)).place is None
     monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
     monkeypatch.setattr(geotiff_reader, "_TILE", 16)
-    coarse = resolve_source(layers_of(path), view, 0, level=1).place
+    layer = layers_of(path)
+    coarse = resolve_source(layer, view, proposed_axes(layer, view), level=1).place
     assert coarse["shape"] == (20, 30)
     assert coarse["transform"] == (1, 0, CORNER[2], 0, -1, CORNER[5])
 

@@ -11,6 +11,7 @@ from napari.layers import Image, Labels, Shapes
 from skimage.draw import disk
 
 from napari_superpixels._napari import source as source_module
+from napari_superpixels._napari.axes import proposed_axes
 from napari_superpixels._napari.layer_output import new_layer
 from napari_superpixels._napari.plane import SourceError, View, plane_grid, why_not_on_grid
 from napari_superpixels._napari.region import region_of_labels, region_of_shapes, visible_region
@@ -282,7 +283,7 @@ def test_only_the_chunks_of_the_region_are_read(kind, tmp_path):
     view = show(image, step=(1, 0, 0), zoom=4, center=(1100, 2100))
     read.clear()
     region = visible_region(plane_grid(image, view), view)
-    source = resolve_source(image, view, None, region=region)
+    source = resolve_source(image, view, proposed_axes(image, view), region=region)
     assert read == []
     assert source.plane_shape == (151, 201)
     values = source.read()
@@ -312,7 +313,7 @@ def test_results_lie_on_the_region(monkeypatch, full_grid, shape, spatial):
     shapes.add_polygons(world)
     grid = plane_grid(image, view)
     region = region_of_shapes(grid, view, shapes)
-    source = resolve_source(image, view, None, region=region)
+    source = resolve_source(image, view, proposed_axes(image, view), region=region)
     labels = np.arange(1, 61).reshape(source.plane_shape)
     result = new_layer(source, labels, "out")
     assert result.data.shape[-2:] == (shape[-2:] if full_grid else (6, 10))
@@ -333,8 +334,8 @@ def test_channels_of_several_layers(rng):
     )
     stack = Image(rng.random((2, 8, 9)), name="stack", scale=(1, 0.5, 0.5), axis_labels="cyx")
     view = show(red, photo, stack)
-    sources = [resolve_source(red, view, None), resolve_source(photo, view, 2)]
-    sources.append(resolve_source(stack, view, 0))
+    layers = (red, photo, stack)
+    sources = [resolve_source(layer, view, proposed_axes(layer, view)) for layer in layers]
     source = combine(sources[0], sources[1:])
     assert source.read_axis == 0
     expected = [red.data[None], np.moveaxis(photo.data, -1, 0), stack.data]

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from roles import axes_with
 
+from napari_superpixels._napari.axes import proposed_axes
 from napari_superpixels._napari.layer_output import new_layer
 from napari_superpixels._napari.source import (
     SourceError,
     View,
-    channel_choices,
-    proposed_channel_axis,
     resolve_source,
 )
 
@@ -28,11 +28,14 @@ def show(layer, step=None, order=None):
     return View.of(viewer)
 
 
-def resolve(layer, step=None, channel_axis="proposed", level=0, order=None):
+def resolve(layer, step=None, level=0, order=None):
     view = show(layer, step, order)
-    if channel_axis == "proposed":
-        channel_axis = proposed_channel_axis(layer, view)
-    return resolve_source(layer, view, channel_axis, level)
+    return resolve_source(layer, view, proposed_axes(layer, view), level)
+
+
+def resolve_in(viewer, layer):
+    view = View.of(viewer)
+    return resolve_source(layer, view, proposed_axes(layer, view))
 
 
 def test_grey_and_rgb(rng):
@@ -48,20 +51,6 @@ def test_grey_and_rgb(rng):
 
 def test_transparency_is_dropped(rng):
     assert resolve(Image(rng.random((8, 9, 4)), rgb=True)).data.shape == (8, 9, 3)
-
-
-def test_choices_in_words(rng):
-    layer = Image(rng.random((4, 5, 8, 9)))
-    assert channel_choices(layer, show(layer)) == [
-        ("single channel", None),
-        ("axis 0 is channels (4)", 0),
-        ("axis 1 is channels (5)", 1),
-    ]
-    named = Image(rng.random((4, 8, 9)), axis_labels=("channel", "y", "x"))
-    assert channel_choices(named, show(named))[1] == ("axis 0 “channel” is channels (4)", 0)
-    assert proposed_channel_axis(named, show(named)) == 0
-    rgb = Image(rng.random((8, 9, 3)), rgb=True)
-    assert channel_choices(rgb, show(rgb)) == [("RGB", 2)]
 
 
 def test_a_stack_is_not_read_as_channels_unasked(rng):
@@ -94,7 +83,7 @@ def test_slider_is_read_in_world_coordinates(rng):
     viewer = ViewerModel()
     viewer.add_layer(layer)
     viewer.dims.set_point(0, 10 + 2.5 * 3)
-    source = resolve_source(layer, View.of(viewer), None)
+    source = resolve_in(viewer, layer)
     np.testing.assert_array_equal(source.data, data[3])
 
 
@@ -104,14 +93,14 @@ def test_viewer_outside_the_layer(rng):
     short = viewer.add_layer(Image(rng.random((5, 8, 9)), name="short"))
     viewer.dims.current_step = (15, 0, 0)
     with pytest.raises(SourceError, match=r"outside “short”.*position 15 of 5.*slider"):
-        resolve_source(short, View.of(viewer), None)
+        resolve_in(viewer, short)
 
 
 def test_layer_of_fewer_axes_than_the_viewer(rng):
     viewer = ViewerModel()
     viewer.add_layer(Image(rng.random((20, 8, 9))))
     flat = viewer.add_layer(Image(rng.random((8, 9))))
-    assert resolve_source(flat, View.of(viewer), None).plane_shape == (8, 9)
+    assert resolve_in(viewer, flat).plane_shape == (8, 9)
 
 
 def test_lazy_data_stay_lazy():
@@ -125,7 +114,7 @@ def test_lazy_data_stay_lazy():
     layer = Image(data, contrast_limits=(0, 1))
     view = show(layer, step=(2, 0, 0))
     computed.clear()
-    source = resolve_source(layer, view, None)
+    source = resolve_source(layer, view, proposed_axes(layer, view))
     assert source.plane_shape == (80, 90)
     assert not computed
     np.asarray(source.data)
@@ -164,14 +153,17 @@ def test_every_pixel_of_the_result_lies_on_its_source_pixel(rng, case):
     if layer.ndim > 2 and channel_axis != 0:
         step[0] = 2
     view = View(tuple(layer.data_to_world([*step[:-2], 3, 4])), (-2, -1))
-    source = resolve_source(layer, view, channel_axis)
+    source = resolve_source(layer, view, axes_with(layer, view, channel_axis))
     result = new_layer(source, np.ones((8, 9), np.int32), "out")
     assert isinstance(result, Labels)
     for y, x in [(0, 0), (7, 8), (3, 4)]:
-        at_source = layer.data_to_world([*step[:-2], y, x])
+        position = [*step[:-2], y, x]
+        if channel_axis:  # the result is as thick as all channels: its centre is the middle one
+            position[channel_axis] = (layer.data.shape[channel_axis] - 1) / 2
+        at_source = layer.data_to_world(position)
         singles = [0] * (result.ndim - 2)
         at_result = result.data_to_world([*singles, y, x])
-        if channel_axis is not None:
+        if channel_axis == 0:
             at_source = np.delete(at_source, channel_axis)
         np.testing.assert_allclose(at_result, at_source, atol=1e-9)
 

@@ -1,4 +1,4 @@
-"""The image choice: layer, channels and level, following the viewer."""
+"""The image choice: layer, axes, mode and level, following the viewer."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
 
-from napari_superpixels._napari.plane import PlaneGrid, SourceError, View, plane_grid
-from napari_superpixels._napari.region import Region
-from napari_superpixels._napari.source import (
-    Source,
-    channel_choices,
-    proposed_channel_axis,
-    resolve_source,
+from napari_superpixels._napari.axes import Axes, Mode, proposed_axes
+from napari_superpixels._napari.axes_box import AxesBox
+from napari_superpixels._napari.plane import (
+    PlaneGrid,
+    SourceError,
+    View,
+    axis_name,
+    full_shape,
+    plane_grid,
 )
+from napari_superpixels._napari.region import Region
+from napari_superpixels._napari.source import Source, resolve_source
 
 # Of the choices of a level: the one that napari draws, whichever that is at the time.
 SHOWN = "shown"
+_NO_IMAGE = "Open or select an image layer to segment."
 
 
 class ImageChoice:
-    """Combo boxes for the image layer, its channels and its level.
+    """Controls for the image layer, its axes, the mode and the level.
 
     Parameters
     ----------
@@ -34,8 +39,10 @@ class ImageChoice:
 
     Attributes
     ----------
-    layer_box, channel_box, level_box : magicgui.widgets.ComboBox
-        The controls.
+    layer_box, mode_box, level_box : magicgui.widgets.ComboBox
+        Which layer, which of its planes, and at which resolution.
+    axes_box : AxesBox
+        What its axes are.
     changed : psygnal.Signal
         Emitted when the choice or what the viewer shows changed.
     """
@@ -46,7 +53,7 @@ class ImageChoice:
         self._viewer = viewer
         self._follow = follow
         # magicgui asks for the choices again when a control gets a parent.
-        self._choices: dict[str, list[Any]] = {"image": [], "channels": [], "level": []}
+        self._choices: dict[str, list[Any]] = {"image": [], "mode": [], "level": []}
         self.layer_box = ComboBox(
             name="image",
             label="Image",
@@ -55,12 +62,14 @@ class ImageChoice:
             if follow
             else "The image that guides the tools, and whose values are in the table.",
         )
-        self.channel_box = ComboBox(
-            name="channels",
-            label="Channels",
-            choices=lambda _: self._choices["channels"],
-            tooltip="How the layer's axes are read. All channels together decide the superpixels; "
-            "other axes (time, depth) are segmented at the position of their slider.",
+        self.axes_box = AxesBox()
+        self.mode_box = ComboBox(
+            name="mode",
+            label="Mode",
+            choices=lambda _: self._choices["mode"],
+            tooltip="Of a stack: the slice at the sliders' position; every slice, each with "
+            "superpixels of its own; a time series, in which superpixels follow their objects and "
+            "keep their ids; or superpixels in 3D.",
         )
         self.level_box = ComboBox(
             name="level",
@@ -69,11 +78,12 @@ class ImageChoice:
             tooltip="Level of a multiscale image: the one that is drawn now, or any other. Only "
             "what is segmented is read.",
         )
-        self._channel_axes: dict[str, int | None] = {}
+        self._axes: Axes | None = None  # chosen by the user, else proposed
         self._updating = False
         self._layer: Image | None = None
         self.layer_box.changed.connect(self._on_choice_of_layer)
-        self.channel_box.changed.connect(self._on_choice)
+        self.axes_box.changed.connect(self._on_roles)
+        self.mode_box.changed.connect(self._on_choice)
         self.level_box.changed.connect(self._on_choice)
         events = viewer.layers.events
         self._connections: list[tuple[Any, Any]] = [
@@ -98,9 +108,19 @@ class ImageChoice:
         return self._layer
 
     @property
+    def axes(self) -> Axes:
+        """What the axes of the layer are."""
+        return self.axes_box.axes
+
+    @property
     def channel_axis(self) -> int | None:
         """Axis of the layer's data that is read as channels."""
-        return self._channel_axes.get(self.channel_box.value)
+        return None if self.layer is None else self.axes.channel
+
+    @property
+    def mode(self) -> Mode:
+        """Which planes of the layer are segmented."""
+        return Mode(self.mode_box.value or Mode.SLICE)
 
     @property
     def level(self) -> int:
@@ -111,7 +131,7 @@ class ImageChoice:
         return int(self.layer.data_level) if chosen in (None, SHOWN) else int(chosen)
 
     def grid(self, view: View) -> PlaneGrid:
-        """Find the pixels of the plane that is shown.
+        """Find the pixels of the plane at the sliders' position.
 
         Parameters
         ----------
@@ -129,8 +149,9 @@ class ImageChoice:
             If there is no image, or no such plane; the message says what to do.
         """
         if self.layer is None:
-            raise SourceError("Open or select an image layer to segment.")
-        return plane_grid(self.layer, view, self.channel_axis, self.level)
+            raise SourceError(_NO_IMAGE)
+        self.axes.check(self.layer)
+        return plane_grid(self.layer, view, self.channel_axis, self.level, self.axes.plane)
 
     def source(
         self, view: View, region: Region | None = None, nodata: float | None = None
@@ -149,7 +170,7 @@ class ImageChoice:
         Returns
         -------
         Source
-            The plane to segment.
+            What to segment.
 
         Raises
         ------
@@ -157,8 +178,8 @@ class ImageChoice:
             If there is no image, or no such plane; the message says what to do.
         """
         if self.layer is None:
-            raise SourceError("Open or select an image layer to segment.")
-        return resolve_source(self.layer, view, self.channel_axis, self.level, region, nodata)
+            raise SourceError(_NO_IMAGE)
+        return resolve_source(self.layer, view, self.axes, self.level, region, nodata, self.mode)
 
     def cleanup(self) -> None:
         """Let go of the viewer."""
@@ -195,7 +216,8 @@ class ImageChoice:
             self._updating = False
         if layer != self._layer:
             self._watch(layer)
-            self._refresh_choices(keep_channels=False)
+            self._axes = None
+            self._refresh_choices()
         else:
             self.changed.emit()
 
@@ -208,26 +230,29 @@ class ImageChoice:
             layer.events.data.connect(self._on_axes)
 
     def _on_axes(self, event: Any = None) -> None:
-        self._refresh_choices(keep_channels=True)
+        self._refresh_choices()
 
-    def _refresh_choices(self, *, keep_channels: bool) -> None:
+    def _on_roles(self) -> None:
+        self._axes = self.axes_box.axes
+        self._refresh_choices()
+
+    def _refresh_choices(self) -> None:
         layer = self.layer
-        chosen = self.channel_axis
         self._updating = True
         if layer is None:
-            self._offer(self.channel_box, [])
+            self.axes_box.show_axes(Axes(()), [], [])
+            self._offer(self.mode_box, [])
             self._offer(self.level_box, [])
         else:
-            view = View.of(self._viewer)
-            self._channel_axes = dict(channel_choices(layer, view))
-            self._offer(self.channel_box, list(self._channel_axes))
-            if not keep_channels or chosen not in self._channel_axes.values():
-                chosen = proposed_channel_axis(layer, view)
-            self.channel_box.value = next(
-                text for text, axis in self._channel_axes.items() if axis == chosen
-            )
+            if self._axes is None or len(self._axes.roles) != layer.ndim:
+                self._axes = None
+                axes = proposed_axes(layer, View.of(self._viewer))
+            else:
+                axes = self._axes
+            names = [axis_name(layer, axis) for axis in range(layer.ndim)]
+            self.axes_box.show_axes(axes, names, full_shape(layer))
+            self._offer(self.mode_box, axes.modes())
             self._refresh_levels(layer)
-        self.channel_box.enabled = len(self.channel_box.choices) > 1
         self._updating = False
         self.changed.emit()
 

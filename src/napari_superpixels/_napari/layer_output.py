@@ -21,44 +21,51 @@ if TYPE_CHECKING:
 OPACITY = 0.5
 
 
-def new_layer(source: Source, labels: NDArray[np.int32], name: str) -> Labels:
+def new_layer(source: Source, labels: NDArray[np.int32], name: str, highest: int = 0) -> Labels:
     """Make the layer of a run: its preview, which `finish_layer` turns into the result.
 
     Parameters
     ----------
     source : Source
         What is being segmented.
-    labels : ndarray of int32, shape (H, W)
-        Labels of at most 65535.
+    labels : ndarray of int32, shape of the source
+        Labels.
     name : str
         Name of the layer.
+    highest : int, default 0
+        Largest label that it must hold later.
 
     Returns
     -------
     napari.layers.Labels
         In the place of its source.
     """
-    return Labels(
-        as_layer_data(source, labels), name=name, opacity=OPACITY, **source.placement.spatial
-    )
+    data = as_layer_data(source, labels, highest)
+    return Labels(data, name=name, opacity=OPACITY, **source.placement.spatial)
 
 
-def as_layer_data(source: Source, labels: NDArray[np.int32]) -> NDArray[np.uint16]:
+def as_layer_data(
+    source: Source, labels: NDArray[np.int32], highest: int = 0
+) -> NDArray[np.integer]:
     """Give labels the axes of their source and the dtype that draws fast.
 
     Parameters
     ----------
     source : Source
         What was segmented.
-    labels : ndarray of int32, shape (H, W)
-        Labels of at most 65535.
+    labels : ndarray of int32, shape of the source
+        Labels.
+    highest : int, default 0
+        Largest label that they must hold later.
 
     Returns
     -------
-    ndarray of uint16
+    ndarray of uint16, or of int32 above 65535
         Data of a Labels layer.
     """
-    return np.ascontiguousarray(source.placement.expand(labels).astype(np.uint16))
+    highest = max(highest, int(labels.max(initial=0)))
+    dtype = np.uint16 if highest < 2**16 else np.int32
+    return np.ascontiguousarray(source.placement.expand(labels).astype(dtype))
 
 
 def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
@@ -114,6 +121,7 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
         | {
             "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "preset": delivery.request.preset,
+            "mode": str(source.mode),
             "source_layer": source.layer_name,
             "source_expression": source.plane_expression,
             "channel_axis": source.channel_axis,

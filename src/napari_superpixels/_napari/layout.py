@@ -134,6 +134,23 @@ def rows(*controls: Control) -> QWidget:
     return widget
 
 
+def set_row_visible(widget: QWidget, control: Control, visible: bool) -> None:
+    """Show or hide a row that `rows` made.
+
+    Parameters
+    ----------
+    widget : QWidget
+        From `rows`.
+    control : Control
+        One of its controls.
+    visible : bool
+        Whether to show its row.
+    """
+    layout = widget.layout()
+    assert isinstance(layout, QFormLayout)
+    layout.setRowVisible(control.native, visible)
+
+
 def row(*widgets: QWidget) -> QHBoxLayout:
     """Put widgets beside each other.
 

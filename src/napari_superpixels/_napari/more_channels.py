@@ -7,17 +7,17 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtWidgets import QCheckBox, QMenu, QToolButton, QWidgetAction
 
+from napari_superpixels._napari.axes import Axes, Mode, proposed_axes
 from napari_superpixels._napari.plane import (
     PlaneGrid,
     SourceError,
     View,
     full_shape,
-    plane_axes,
     plane_grid,
     why_not_on_grid,
 )
 from napari_superpixels._napari.region import Region
-from napari_superpixels._napari.source import Source, proposed_channel_axis, resolve_source
+from napari_superpixels._napari.source import Source, resolve_source
 
 _NONE = "none"
 
@@ -60,7 +60,7 @@ class MoreChannels:
         self.native.setText(_NONE)
         self.boxes: dict[str, QCheckBox] = {}
 
-    def offer(self, layer: Image | None, grid: PlaneGrid | None, view: View) -> None:
+    def offer(self, layer: Image | None, grid: PlaneGrid | None, view: View, axes: Axes) -> None:
         """Show which other image layers there are, and which of them have the same pixels.
 
         Parameters
@@ -71,12 +71,14 @@ class MoreChannels:
             Its pixels; None where it cannot be segmented anyway.
         view : View
             What the viewer shows.
+        axes : Axes
+            What its axes are.
         """
         others = [x for x in self._viewer.layers if isinstance(x, Image) and x != layer]
         self._chosen = [x for x in self._chosen if x in others]
         reasons = {}
         if grid is not None:
-            reasons = {x.name: _why_not(grid, x, view) for x in others}
+            reasons = {x.name: _why_not(grid, x, view, axes) for x in others}
         self.offered = bool(self._chosen) or any(not reason for reason in reasons.values())
         if list(self.boxes) != [x.name for x in others]:
             self._fill(others)
@@ -87,7 +89,9 @@ class MoreChannels:
             box.setToolTip(f"Has other pixels: {reason}." if reason else "")
         self.native.setText(", ".join(x.name for x in self._chosen) or _NONE)
 
-    def sources(self, grid: PlaneGrid, view: View, region: Region | None) -> list[Source]:
+    def sources(
+        self, grid: PlaneGrid, view: View, region: Region | None, axes: Axes, mode: Mode
+    ) -> list[Source]:
         """Cut the planes out of the layers that are checked.
 
         Parameters
@@ -98,6 +102,10 @@ class MoreChannels:
             What the viewer shows.
         region : Region or None
             Where in the plane.
+        axes : Axes
+            What the axes of the chosen layer are.
+        mode : Mode
+            What is segmented.
 
         Returns
         -------
@@ -111,14 +119,22 @@ class MoreChannels:
         """
         sources = []
         for layer in self._chosen:
-            reason = _why_not(grid, layer, view)
+            reason = _why_not(grid, layer, view, axes)
             if reason:
                 raise SourceError(
                     f"The pixels of “{layer.name}” do not lie on those of “{grid.layer.name}”: "
                     f"{reason}. Take it out of “{self.label}”."
                 )
-            axis, level = _reading(grid, layer, view)
-            sources.append(resolve_source(layer, view, axis, level, region))
+            own, level = _reading(grid, layer, view, axes)
+            lengths = [full_shape(layer)[axis] for axis in own.stack(mode)]
+            wanted = [full_shape(grid.layer)[axis] for axis in axes.stack(mode)]
+            if lengths != wanted:
+                raise SourceError(
+                    f"“{layer.name}” has not the {' × '.join(map(str, wanted))} slices of "
+                    f"“{grid.layer.name}”: take it out of “{self.label}”, or choose the mode "
+                    f"“{Mode.SLICE}”."
+                )
+            sources.append(resolve_source(layer, view, own, level, region, mode=mode))
         return sources
 
     def _fill(self, layers: list[Image]) -> None:
@@ -139,23 +155,22 @@ class MoreChannels:
         self.changed.emit()
 
 
-def _reading(grid: PlaneGrid, layer: Image, view: View) -> tuple[int | None, int]:
-    """Channel axis and level: like those of the first layer, if the two are built alike."""
-    axis = proposed_channel_axis(layer, view)
-    cut = {*grid.index, *grid.axes}
-    channels = [a for a in range(grid.layer.ndim) if a not in cut]
-    if not layer.rgb and full_shape(layer) == full_shape(grid.layer):
-        axis = channels[0] if channels else None
+def _reading(grid: PlaneGrid, layer: Image, view: View, like: Axes) -> tuple[Axes, int]:
+    """Axes and level: like those of the first layer, if the two are built alike."""
+    axes = proposed_axes(layer, view)
+    if full_shape(layer) == full_shape(grid.layer):
+        axes = like
     if not layer.multiscale:
-        return axis, 0
-    rows, columns = plane_axes(layer, view)
+        return axes, 0
+    rows, columns = axes.plane
     sizes = [(data.shape[rows], data.shape[columns]) for data in layer.data]
-    return axis, sizes.index(grid.shape) if grid.shape in sizes else 0
+    return axes, sizes.index(grid.shape) if grid.shape in sizes else 0
 
 
-def _why_not(grid: PlaneGrid, layer: Image, view: View) -> str:
+def _why_not(grid: PlaneGrid, layer: Image, view: View, like: Axes) -> str:
     try:
-        axis, level = _reading(grid, layer, view)
-        return why_not_on_grid(grid, plane_grid(layer, view, axis, level), view)
+        axes, level = _reading(grid, layer, view, like)
+        own = plane_grid(layer, view, axes.channel, level, axes.plane)
+        return why_not_on_grid(grid, own, view)
     except SourceError as error:
         return str(error).rstrip(".")

@@ -1,4 +1,4 @@
-"""Where a result lies: all spatial fields of a layer, for a plane of it."""
+"""Where a result lies: all spatial fields of a layer, for a plane or a stack of planes of it."""
 
 from __future__ import annotations
 
@@ -17,41 +17,68 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Turns a 2D label map into the data and spatial arguments of a Labels layer.
+    """Turns a label map into the data and spatial arguments of a Labels layer.
 
     Attributes
     ----------
+    axes : tuple of int
+        For each axis of a label map (those of a stack, rows, columns) the axis of the result.
     singleton_axes : tuple of int
         Axes of length 1 that the result gets, so that it has the axes of its source.
     spatial : dict
         scale, translate, rotate, shear, affine, units and axis_labels.
-    pixel_area : float
-        Area of a pixel in the plane, in the layer's units squared.
+    spacing : tuple of float, one for each of `axes`
+        Size of a pixel, or voxel, in the layer's units.
     padding : ((int, int), (int, int))
         Rows above and below, columns left and right, that a label map lacks and that become 0.
     """
 
+    axes: tuple[int, ...]
     singleton_axes: tuple[int, ...]
     spatial: Mapping[str, Any]
-    pixel_area: float
+    spacing: tuple[float, ...]
     padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+
+    @property
+    def pixel_area(self) -> float:
+        """Area of a pixel in the plane, in the layer's units squared."""
+        return float(np.prod(self.spacing[-2:]))
 
     def expand(self, labels: NDArray[np.integer]) -> NDArray[np.integer]:
         """Give a label map the axes of its source.
 
         Parameters
         ----------
-        labels : ndarray of int, shape (H, W)
+        labels : ndarray of int, shape (..., H, W)
             Label map.
 
         Returns
         -------
         ndarray of int
-            The same labels with axes of length 1 where the source was sliced, and its padding.
+            The same labels in the order of the source's axes, with axes of length 1 where it was
+            sliced, and its padding.
         """
         if self.padding != ((0, 0), (0, 0)):
-            labels = np.pad(labels, self.padding)
-        return np.expand_dims(labels, self.singleton_axes)
+            labels = np.pad(labels, ((0, 0),) * (labels.ndim - 2) + self.padding)
+        return np.expand_dims(labels.transpose(np.argsort(self.axes)), self.singleton_axes)
+
+    def inside(self, data: NDArray[Any]) -> NDArray[Any]:
+        """Find the label map in the data of a result.
+
+        Parameters
+        ----------
+        data : ndarray of int
+            What `expand` made.
+
+        Returns
+        -------
+        ndarray of int, shape (..., H, W)
+            A view, without the padding.
+        """
+        others = data.squeeze(self.singleton_axes).transpose(np.argsort(np.argsort(self.axes)))
+        (top, bottom), (left, right) = self.padding
+        height, width = others.shape[-2:]
+        return others[..., top : height - bottom, left : width - right]
 
     def padded(self, rows: slice, columns: slice, shape: tuple[int, int]) -> Placement:
         """For label maps of a part of the plane, which get zeros around them.
@@ -86,62 +113,73 @@ class Placement:
         """
         ndim = len(self.spatial["scale"])
         first = np.zeros(ndim)
-        first[[axis for axis in range(ndim) if axis not in self.singleton_axes]] = (
-            rows.start,
-            columns.start,
-        )
+        first[list(self.axes[-2:])] = rows.start, columns.start
         fields = ("scale", "translate", "rotate", "shear")
         transform = CompositeAffine(ndim=ndim, **{name: self.spatial[name] for name in fields})
         return replace(self, spatial={**self.spatial, "translate": transform(first)})
 
 
 def place_plane(
-    layer: Image, axes: Sequence[int], index: Mapping[int, int], factors: Sequence[float]
+    layer: Image,
+    axes: Sequence[int],
+    index: Mapping[int, int],
+    factors: Sequence[float],
+    channel_axis: int | None = None,
 ) -> Placement:
-    """Place a plane of a layer.
+    """Place a plane of a layer, or a stack of planes.
+
+    A channel axis vanishes where it is the first, or that of RGB. Elsewhere, where napari would
+    take the axes before it for others, it stays: one pixel long, and as thick as all channels.
 
     Parameters
     ----------
     layer : napari.layers.Image
         The source.
     axes : sequence of int
-        Axes of the layer that the result keeps (all but a channel axis).
+        Axes of the layer that a label map has: those of the stack, rows, columns.
     index : mapping of int to int
         Position of the plane on each sliced axis.
     factors : sequence of float
         For each axis of the layer, full-resolution pixels per pixel of the plane (1 unless a
         coarser level of a multiscale layer is meant).
+    channel_axis : int, optional
+        Axis of the data that holds channels.
 
     Returns
     -------
     Placement
         Spatial fields.
     """
-    axes = list(axes)
+    index, factors = dict(index), list(factors)
+    kept = [axis for axis in range(layer.ndim) if axis != 0 or channel_axis != 0]
+    if channel_axis in kept:
+        data = layer.data[0] if layer.multiscale else layer.data
+        index[channel_axis], factors[channel_axis] = 0, data.shape[channel_axis]
     transform = CompositeAffine(
         scale=layer.scale,
         translate=layer.translate,
         rotate=layer.rotate,
         shear=layer.shear,
         ndim=layer.ndim,
-    ).set_slice(axes)
-    factor = np.array([factors[axis] for axis in axes])
+    ).set_slice(kept)
+    factor = np.array([factors[axis] for axis in kept])
     # A coarse pixel's centre lies (f - 1) / 2 past the centre of the first fine one that it covers.
-    origin = np.array([index.get(axis, 0) for axis in axes]) * factor + (factor - 1) / 2
-    plane = [i for i, axis in enumerate(axes) if axis not in index]
+    origin = np.array([index.get(axis, 0) for axis in kept]) * factor + (factor - 1) / 2
     scale = transform.scale * factor
+    where = tuple(kept.index(axis) for axis in axes)
     return Placement(
-        singleton_axes=tuple(i for i, axis in enumerate(axes) if axis in index),
+        axes=where,
+        singleton_axes=tuple(i for i, axis in enumerate(kept) if axis in index),
         spatial={
             "scale": scale,
             "translate": transform(origin),
             "rotate": transform.rotate,
             "shear": transform.shear,
             "affine": Affine(affine_matrix=layer.affine.affine_matrix, ndim=layer.ndim).set_slice(
-                axes
+                kept
             ),
-            "units": [layer.units[axis] for axis in axes],
-            "axis_labels": [layer.axis_labels[axis] for axis in axes],
+            "units": [layer.units[axis] for axis in kept],
+            "axis_labels": [layer.axis_labels[axis] for axis in kept],
         },
-        pixel_area=float(np.prod(scale[plane])),
+        spacing=tuple(scale[list(where)].tolist()),
     )

@@ -131,9 +131,13 @@ class PlaneGrid:
 
 
 def plane_grid(
-    layer: Image | Labels, view: View, channel_axis: int | None = None, level: int = 0
+    layer: Image | Labels,
+    view: View,
+    channel_axis: int | None = None,
+    level: int = 0,
+    plane: tuple[int, int] | None = None,
 ) -> PlaneGrid:
-    """Find the plane of a layer that is shown.
+    """Find the plane of a layer at the position of the sliders.
 
     Parameters
     ----------
@@ -145,6 +149,8 @@ def plane_grid(
         Axis of the layer's data that is not cut.
     level : int, default 0
         Level of a multiscale layer.
+    plane : (int, int), optional
+        Axes of rows and columns; those that are shown if None.
 
     Returns
     -------
@@ -160,7 +166,7 @@ def plane_grid(
         raise SourceError(f"“{layer.name}” has one axis only; an image needs two.")
     data = layer.data[level] if layer.multiscale else layer.data
     full = full_shape(layer)
-    plane = plane_axes(layer, view)
+    plane = plane or plane_axes(layer, view)
     if channel_axis in plane:
         raise SourceError("The channel axis is one of the two that are shown: swap the axes shown.")
     point = to_pixels(layer, [view.point], view.units)[0]

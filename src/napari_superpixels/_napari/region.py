@@ -13,6 +13,8 @@ from napari_superpixels._napari.plane import (
     PlaneGrid,
     SourceError,
     View,
+    axis_name,
+    full_shape,
     lazy,
     map_pixels,
     plane_axes,
@@ -21,7 +23,7 @@ from napari_superpixels._napari.plane import (
 from napari_superpixels._napari.transforms import to_pixels, to_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from napari.layers import Labels, Shapes
     from numpy.typing import NDArray
@@ -86,7 +88,7 @@ class LabelMask:
 
     Attributes
     ----------
-    data : array_like of int, shape (H, W)
+    data : array_like of int, shape (H, W), or (..., H, W) with a mask for each slice of a stack
         Labels; may be lazy.
     expression : str
         Python that gets them from ``viewer``.
@@ -276,7 +278,9 @@ def _is_upright_rectangle(corners: NDArray[np.float64]) -> bool:
     return bool(on_edges.all() and (sides.sum(axis=1) == 1).all())
 
 
-def region_of_labels(grid: PlaneGrid, view: View, labels: Labels) -> Region:
+def region_of_labels(
+    grid: PlaneGrid, view: View, labels: Labels, stack: Sequence[int] = ()
+) -> Region:
     """Find the pixels where a Labels layer is not 0.
 
     Parameters
@@ -287,6 +291,9 @@ def region_of_labels(grid: PlaneGrid, view: View, labels: Labels) -> Region:
         What the viewer shows.
     labels : napari.layers.Labels
         Pixels of the same size and direction; may cover another area.
+    stack : sequence of int
+        Axes of the image along which planes are segmented together: a mask with as many planes
+        counts plane by plane, any other is the same for all.
 
     Returns
     -------
@@ -307,7 +314,10 @@ def region_of_labels(grid: PlaneGrid, view: View, labels: Labels) -> Region:
             f"“{labels.name}” and “{grid.layer.name}” do not overlap: choose another mask."
         )
     index: list[int | slice] = [mask.index.get(axis, slice(None)) for axis in range(labels.ndim)]
-    box = _around(mask, index, first, stop, shift)
+    along = _axes_along(grid, mask, stack, view)
+    box: tuple[slice, slice] | None = (slice(first[0], stop[0]), slice(first[1], stop[1]))
+    if not along:
+        box = _around(mask, index, first, stop, shift)
     if box is None:
         raise SourceError(
             f"“{labels.name}” is 0 in the whole plane: paint or fill where you want to segment."
@@ -315,6 +325,8 @@ def region_of_labels(grid: PlaneGrid, view: View, labels: Labels) -> Region:
     rows, columns = box
     for axis, part, by in zip(mask.axes, box, shift, strict=True):
         index[axis] = slice(part.start + by, part.stop + by)
+    for axis in along:
+        index[axis] = slice(0, full_shape(labels)[axis])
     where = ", ".join(str(i) if isinstance(i, int) else f"{i.start}:{i.stop}" for i in index)
     level = "[0]" if labels.multiscale else ""
     expression = f"viewer.layers[{labels.name!r}].data{level}[{where}]"
@@ -326,6 +338,34 @@ def region_of_labels(grid: PlaneGrid, view: View, labels: Labels) -> Region:
         f"inside “{labels.name}” in {_size(rows, columns)} pixels",
         labels.name,
     )
+
+
+def _axes_along(grid: PlaneGrid, mask: PlaneGrid, stack: Sequence[int], view: View) -> list[int]:
+    """Axes of the mask that go with those of the stack; none if one plane serves for all."""
+    layer, labels = grid.layer, mask.layer
+    if not stack or all(full_shape(labels)[axis] == 1 for axis in mask.index):
+        return []
+    along = []
+    for axis in stack:
+        n = grid.data.shape[axis]
+        ends = np.zeros((2, layer.ndim))
+        for other, position in grid.index.items():
+            ends[:, other] = position
+        ends[:, axis] = 0, n - 1
+        factors = np.array(grid.factors)
+        world = to_world(layer, ends * factors + (factors - 1) / 2, view.point, view.units)
+        places = mask.locate(world)
+        moved = np.flatnonzero(np.abs(places[1] - places[0]) > _LARGEST_STRETCH_PX)
+        own = axis - layer.ndim + labels.ndim
+        fits = own >= 0 and full_shape(labels)[own] == n and list(moved) in ([own], [])
+        if not fits or np.abs(places[:, own] - ends[:, axis]).max() > _LARGEST_STRETCH_PX:
+            raise SourceError(
+                f"“{labels.name}” has other slices than “{layer.name}” along "
+                f"{axis_name(layer, axis)}: take a mask with the same {n} slices, or one of a "
+                "single plane, which then counts in all of them."
+            )
+        along.append(own)
+    return along
 
 
 def _shift(grid: PlaneGrid, mask: PlaneGrid, view: View) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import ComboBox, LineEdit
@@ -12,7 +13,7 @@ from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
-from napari_superpixels._napari.plane import PlaneGrid, SourceError, View
+from napari_superpixels._napari.plane import PlaneGrid, SourceError, View, plane_axes
 from napari_superpixels._napari.region import (
     Region,
     Where,
@@ -58,7 +59,8 @@ class RegionChoice:
             value=Where.WHOLE,
             tooltip="The whole image, what the canvas shows now, the rectangles, ellipses and "
             "polygons of a Shapes layer, or where a Labels layer is not 0. Labels outside are 0, "
-            "and no superpixel crosses the edge.",
+            "and no superpixel crosses the edge. In a stack the same in every slice; a mask of as "
+            "many slices counts slice by slice.",
         )
         self.layer_box = ComboBox(
             name="region_layer",
@@ -105,7 +107,7 @@ class RegionChoice:
         """Whether a layer is to be chosen."""
         return self.where in _KINDS
 
-    def region(self, grid: PlaneGrid, view: View) -> Region | None:
+    def region(self, grid: PlaneGrid, view: View, stack: Sequence[int] = ()) -> Region | None:
         """Find the pixels of the chosen region.
 
         Parameters
@@ -114,6 +116,8 @@ class RegionChoice:
             The plane.
         view : View
             What the viewer shows.
+        stack : sequence of int
+            Axes of the layer along which planes are segmented together.
 
         Returns
         -------
@@ -127,6 +131,11 @@ class RegionChoice:
         """
         if self.where == Where.WHOLE:
             return None
+        if sorted(grid.axes) != sorted(plane_axes(grid.layer, view)):
+            raise SourceError(
+                f"“{self.where}” needs the plane of Y and X to be the one that the viewer shows: "
+                f"change the axes, or choose “{Where.WHOLE}”."
+            )
         if self.where == Where.VISIBLE:
             return visible_region(grid, view)
         if self._layer is None:
@@ -134,7 +143,7 @@ class RegionChoice:
             raise SourceError(f"There is no {kind} layer: add one and draw where to segment.")
         if self.where == Where.SHAPES:
             return region_of_shapes(grid, view, self._layer)
-        return region_of_labels(grid, view, self._layer)
+        return region_of_labels(grid, view, self._layer, stack)
 
     def nodata(self) -> float | None:
         """Read the nodata value.

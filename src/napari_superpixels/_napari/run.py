@@ -16,6 +16,7 @@ from napari_superpixels._napari.layer_output import (
     finish_layer,
     new_layer,
 )
+from napari_superpixels._napari.wording import Progress
 from napari_superpixels._napari.worker import (
     CancellableWorker,
     CancelSwitch,
@@ -23,7 +24,6 @@ from napari_superpixels._napari.worker import (
     Request,
     segment,
 )
-from napari_superpixels.events import Step
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Run(QObject):
         Owner.
     """
 
-    progressed = Signal(object, object)  # Step, seconds left or None
+    progressed = Signal(object, object)  # Progress, seconds left or None
     delivered = Signal(object, object)  # Delivery, layer
     failed = Signal(str)
     cancelled = Signal()
@@ -72,6 +72,7 @@ class Run(QObject):
         self._preview: Labels | None = None
         self._switch = CancelSwitch()
         self._first: tuple[int, float] | None = None
+        self._total = 0
         self._worker: CancellableWorker | None = None
 
     def start(self) -> None:
@@ -80,7 +81,7 @@ class Run(QObject):
             # Now, not with the first preview: it takes longest, and the thread has the cores then.
             self._add_preview()
         worker = CancellableWorker(segment, self._request, self._switch)
-        worker.yielded.connect(self._on_step)
+        worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finished)
@@ -114,27 +115,38 @@ class Run(QObject):
         if viewer_lives:
             self._remove(self._preview)
 
-    def _on_step(self, step: Step) -> None:
+    def _on_progress(self, progress: Progress) -> None:
         now = time.monotonic()
         # The first iteration carries start-up costs: measure from the second report on.
         left = None
-        if self._first is None:
-            self._first = (step.iteration, now)
-        elif step.iteration > self._first[0]:
+        if self._first is None or progress.total != self._total:
+            self._first, self._total = (progress.done, now), progress.total
+        elif progress.done > self._first[0]:
             done, since = self._first
-            left = (now - since) / (step.iteration - done) * (step.n_iterations - step.iteration)
+            left = (now - since) / (progress.done - done) * (progress.total - progress.done)
         preview = self._preview
-        if step.labels is not None and preview is not None and preview in self._viewer.layers:
-            preview.data = as_layer_data(self._request.source, step.labels)
+        if progress.labels is not None and preview is not None and preview in self._viewer.layers:
+            self._show_preview(preview, progress)
+        self.progressed.emit(progress, left)
+
+    def _show_preview(self, preview: Labels, progress: Progress) -> None:
+        source = self._request.source
+        assert progress.labels is not None
+        if progress.frame is None:
+            preview.data = as_layer_data(source, progress.labels)
             preview.editable = False  # napari unlocks a layer that gets new data
-        self.progressed.emit(step, left)
+            return
+        stack = source.placement.inside(np.asarray(preview.data))
+        stack[np.unravel_index(progress.frame, source.shape[:-2])] = progress.labels
+        preview.refresh()
 
     def _add_preview(self) -> None:
         source = self._request.source
-        empty = np.zeros(source.plane_shape, np.int32)
+        empty = np.zeros(source.shape, np.int32)
+        highest = self._request.params.n_segments * source.n_frames
         active = self._viewer.layers.selection.active
-        layer = new_layer(source, empty, f"{source.layer_name} superpixels (preview)")
-        self._preview = self._viewer.add_layer(layer)
+        name = f"{source.layer_name} superpixels (preview)"
+        self._preview = self._viewer.add_layer(new_layer(source, empty, name, highest))
         self._preview.editable = False
         # The user goes on working with the layer that was active.
         if active in self._viewer.layers:

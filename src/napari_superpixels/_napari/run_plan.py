@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_superpixels._napari.axes import Mode
+
 if TYPE_CHECKING:
     from napari_superpixels._napari.source import Source
     from napari_superpixels.params import SuperpixelParams
@@ -51,7 +53,9 @@ def plan_run(
 
     from napari_superpixels.core.device import check_memory, estimate_memory
 
-    needed = estimate_memory(source.plane_shape, len(source.channel_names), params)
+    shape = source.shape if source.mode == Mode.VOLUME else source.plane_shape
+    spacing = source.spacing or (1.0,) * len(shape)
+    needed = estimate_memory(shape, len(source.channel_names), params, spacing=spacing)
     try:
         check_memory(needed, torch.device(device), memory_limit_gb)
     except MemoryError as error:

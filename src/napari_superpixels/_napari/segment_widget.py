@@ -31,8 +31,8 @@ from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.snippet import as_python
 from napari_superpixels._napari.source import Source
 from napari_superpixels._napari.source_choice import SourceChoice
+from napari_superpixels._napari.wording import Progress, duration, of_result
 from napari_superpixels._napari.worker import Delivery, Request
-from napari_superpixels.events import FinishReason, Step
 from napari_superpixels.params import SuperpixelParams
 
 KEEP = "keep result so far"
@@ -243,36 +243,18 @@ class SegmentWidget(QWidget):
         box.setDefaultButton(QMessageBox.StandardButton.No)
         return QMessageBox.StandardButton(box.exec())
 
-    def _on_progress(self, step: Step, seconds_left: float | None) -> None:
-        self.progress.setRange(0, step.n_iterations)
-        self.progress.setValue(step.iteration)
-        if step.iteration == step.n_iterations:
-            text = "Connecting pieces and refining borders…"
-        else:
-            left = "" if seconds_left is None else f", about {_duration(seconds_left)} left"
-            text = (
-                f"Iteration {step.iteration} of {step.n_iterations}, loss {step.losses.total:.3f}, "
-                f"{step.n_superpixels} superpixels so far{left}"
-            )
+    def _on_progress(self, progress: Progress, seconds_left: float | None) -> None:
+        self.progress.setRange(0, progress.total)
+        self.progress.setValue(progress.done)
+        finished = progress.done == progress.total
+        left = f", about {duration(seconds_left)} left" if seconds_left and not finished else ""
         if self.cancel_button.isEnabled():
-            self.status_label.setText(text)
+            self.status_label.setText(progress.text + left)
 
     def _on_delivered(self, delivery: Delivery, layer: Labels) -> None:
         self._done = delivery
         self.exporter.remember(layer)
-        result = delivery.result
-        loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
-        ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
-        stopped = (
-            f" ({ended[result.reason]} after {result.iterations} iterations)"
-            if result.reason in ended
-            else ""
-        )
-        self.result_label.setText(
-            f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for{stopped}, "
-            f"in {_duration(result.seconds)} on {result.device}{loss}. The layer "
-            f"“{escape(layer.name)}” is editable now."
-        )
+        self.result_label.setText(of_result(delivery, layer.name))
 
     def _on_told(self, message: str) -> None:
         self.result_label.setText(escape(message))
@@ -363,11 +345,3 @@ def _let_go(state: dict[str, object]) -> None:
     for part in (choice, state.get("exporter")):
         if isinstance(part, SourceChoice | Exporter):
             part.cleanup()
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min"

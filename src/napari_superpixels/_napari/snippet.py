@@ -6,7 +6,11 @@ from dataclasses import fields
 from math import isfinite
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.form import CUSTOM
+from napari_superpixels._napari.region import LabelMask
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 
@@ -37,11 +41,19 @@ def as_python(source: Source, params: SuperpixelParams, preset: str, device: str
     default = get_preset(base)
     mask = source.region.mask if source.region else None
     nodata = repr(source.nodata) if isfinite(source.nodata) else 'float("nan")'
+    function = "superpixels"
+    channel_axis, special = source.read_axis, []
+    if source.mode == Mode.VOLUME:
+        special = [f"spacing={tuple(float(f'{s:.6g}') for s in source.placement.spacing)}"]
+    elif source.n_stack:
+        function = "superpixels_series"
+        channel_axis, special = source.frame_axis, [f"follow={source.mode == Mode.SERIES}"]
     arguments = [
         "image",
         f"n_segments={params.n_segments}",
         f"preset={base!r}",
-        f"channel_axis={source.read_axis}",
+        f"channel_axis={channel_axis}",
+        *special,
         *([] if mask is None else ["mask=mask"]),
         f"nodata={nodata}",
         f"device={device!r}",
@@ -54,11 +66,29 @@ def as_python(source: Source, params: SuperpixelParams, preset: str, device: str
     lines = "".join(f"    {argument},\n" for argument in arguments)
     needs_numpy = "import numpy as np\n" if mask is not None or source.further else ""
     return (
-        f"{needs_numpy}from napari_superpixels import superpixels\n\n"
+        f"{needs_numpy}from napari_superpixels import {function}\n\n"
         f"{_image(source)}"
         f"{'' if mask is None else mask.as_python()}"
-        f"labels = superpixels(\n{lines})\n"
+        f"{_as_frames(source)}"
+        f"labels = {function}(\n{lines})\n"
     )
+
+
+def _as_frames(source: Source) -> str:
+    """Code that gives image and mask the axes that the function takes."""
+    mask = source.region.mask if source.region else None
+    if source.mode == Mode.VOLUME and mask is not None:
+        return f"mask = np.broadcast_to(mask, {source.shape})\n"
+    if source.mode == Mode.VOLUME or not source.n_stack:
+        return ""
+    text = ""
+    if source.further:
+        text += f"image = np.moveaxis(image, 0, {source.n_stack})\n"
+    if source.n_stack > 1:
+        text += f"image = image.reshape(-1, *image.shape[{source.n_stack}:])\n"
+        if isinstance(mask, LabelMask) and len(np.shape(mask.data)) > 2:
+            text += "mask = mask.reshape(-1, *mask.shape[-2:])\n"
+    return text
 
 
 def _image(source: Source) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_superpixels._napari.axes import Axes, Mode
 from napari_superpixels._napari.placement import Placement, place_plane
 from napari_superpixels._napari.plane import (
     PlaneGrid,
@@ -15,7 +17,6 @@ from napari_superpixels._napari.plane import (
     axis_name,
     full_shape,
     lazy,
-    plane_axes,
     plane_grid,
 )
 from napari_superpixels.export import METADATA_KEY
@@ -33,15 +34,11 @@ __all__ = [
     "Source",
     "SourceError",
     "View",
-    "channel_choices",
     "combine",
     "known_nodata",
-    "proposed_channel_axis",
     "resolve_source",
 ]
 
-# Names that people give to channel axes.
-_CHANNEL_NAMES = {"c", "ch", "channel", "channels", "band", "bands", "wavelength"}
 # Labels of a region cover the image's whole grid up to here, in pixels (32 MB of labels), so that
 # they fit to it in other plugins; above, they are a layer of the region's bounding box.
 LARGEST_FULL_GRID = 16_000_000
@@ -49,14 +46,15 @@ LARGEST_FULL_GRID = 16_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A plane of an image layer, or a region of it, frozen at the moment of asking.
+    """A plane of an image layer, a stack of planes, or a region of it, frozen when asked for.
 
     Attributes
     ----------
     layer_name : str
         Name of the layer then.
     data : array_like
-        The plane, with a channel axis or not; lazy if the layer's data are.
+        The plane, with a channel axis or not, after the axes of the stack; lazy if the layer's
+        data are.
     channel_axis : int or None
         Channel axis of `data`.
     layer_channel_axis : int or None
@@ -79,6 +77,10 @@ class Source:
         Pixels with this value are left out; NaN for those that are not finite only.
     further : tuple of Source
         Layers on the same pixels, whose channels come after those of `data`.
+    mode : Mode
+        What is segmented.
+    n_stack : int
+        Number of the first axes of `data` that make a stack of planes; 0 for one plane.
     """
 
     layer_name: str
@@ -94,19 +96,43 @@ class Source:
     region: Region | None = None
     nodata: float = float("nan")
     further: tuple[Source, ...] = ()
+    mode: Mode = Mode.SLICE
+    n_stack: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size of what is segmented along the axes of the stack, rows and columns."""
+        shape = list(np.shape(self.data))
+        if self.channel_axis is not None:
+            del shape[self.channel_axis]
+        return tuple(shape)
 
     @property
     def plane_shape(self) -> tuple[int, int]:
         """Rows and columns of what is segmented."""
-        shape = list(np.shape(self.data))
-        if self.channel_axis is not None:
-            del shape[self.channel_axis]
-        return shape[0], shape[1]
+        return self.shape[-2], self.shape[-1]
+
+    @property
+    def n_frames(self) -> int:
+        """Number of planes that are segmented."""
+        return math.prod(self.shape[:-2])
+
+    @property
+    def spacing(self) -> tuple[float, ...] | None:
+        """Size of a voxel where a volume is segmented, else None."""
+        return self.placement.spacing if self.mode == Mode.VOLUME else None
 
     @property
     def read_axis(self) -> int | None:
-        """Channel axis of what `read` returns."""
+        """Channel axis of what `read` returns for the whole, and for volumes."""
         return 0 if self.further else self.channel_axis
+
+    @property
+    def frame_axis(self) -> int | None:
+        """Channel axis of a frame."""
+        if self.further or self.channel_axis is None:
+            return self.read_axis
+        return self.channel_axis - self.n_stack
 
     def read(self) -> NDArray[np.generic]:
         """Load the pixels; those of lazy layers are computed now.
@@ -116,66 +142,63 @@ class Source:
         ndarray
             With the channel axis `read_axis`.
         """
+        return np.asarray(self.lazily())
+
+    def lazily(self) -> Any:
+        """The channels of all layers together, which lazy layers keep lazy.
+
+        Returns
+        -------
+        array_like
+            With the channel axis `read_axis`.
+        """
         if not self.further:
-            return np.asarray(self.data)
+            return self.data
         layers = (self, *self.further)
-        return np.concatenate([_channels_first(np.asarray(s.data), s.channel_axis) for s in layers])
+        return np.concatenate([_channels_first(s.data, s.channel_axis) for s in layers])
 
 
-def _channels_first(data: NDArray[np.generic], channel_axis: int | None) -> NDArray[np.generic]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """The planes of a stack, one after another, read when they are asked for.
+
+    Attributes
+    ----------
+    source : Source
+        Has a stack.
+    """
+
+    source: Source
+
+    def __len__(self) -> int:
+        return self.source.n_frames
+
+    def __getitem__(self, number: int) -> NDArray[np.generic]:
+        """Load a frame.
+
+        Parameters
+        ----------
+        number : int
+            Its place in the stack, the last axis of the stack counting fastest.
+
+        Returns
+        -------
+        ndarray
+            With the channel axis ``source.frame_axis``.
+        """
+        source = self.source
+        at = np.unravel_index(number, source.shape[:-2])
+        layers = (source, *source.further)
+        frames = [np.asarray(s.data[at]) for s in layers]
+        if not source.further:
+            return frames[0]
+        axes = [s.frame_axis for s in layers]
+        axes[0] = None if source.channel_axis is None else source.channel_axis - source.n_stack
+        return np.concatenate([_channels_first(f, a) for f, a in zip(frames, axes, strict=True)])
+
+
+def _channels_first(data: Any, channel_axis: int | None) -> Any:
     return data[None] if channel_axis is None else np.moveaxis(data, channel_axis, 0)
-
-
-def channel_choices(layer: Image, view: View) -> list[tuple[str, int | None]]:
-    """How the channels of a layer may be read, in words.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The layer.
-    view : View
-        What the viewer shows.
-
-    Returns
-    -------
-    list of (str, int or None)
-        Text, and the channel axis of the layer's data; None for a single channel. An RGB layer
-        has one choice.
-    """
-    if layer.rgb:
-        return [("RGB", layer.ndim)]
-    choices: list[tuple[str, int | None]] = [("single channel", None)]
-    shape = full_shape(layer)
-    for axis in range(layer.ndim):
-        if axis not in plane_axes(layer, view):
-            choices.append((f"{axis_name(layer, axis)} is channels ({shape[axis]})", axis))
-    return choices
-
-
-def proposed_channel_axis(layer: Image, view: View) -> int | None:
-    """Choice that fits the layer's axis labels.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The layer.
-    view : View
-        What the viewer shows.
-
-    Returns
-    -------
-    int or None
-        One of the values of `channel_choices`.
-    """
-    choices = channel_choices(layer, view)
-    if layer.rgb:
-        return choices[0][1]
-    named = [
-        axis
-        for _, axis in choices
-        if axis is not None and layer.axis_labels[axis].lower() in _CHANNEL_NAMES
-    ]
-    return named[0] if named else None
 
 
 def known_nodata(layer: Image) -> float | None:
@@ -198,12 +221,13 @@ def known_nodata(layer: Image) -> float | None:
 def resolve_source(
     layer: Image,
     view: View,
-    channel_axis: int | None,
+    axes: Axes,
     level: int = 0,
     region: Region | None = None,
     nodata: float | None = None,
+    mode: Mode = Mode.SLICE,
 ) -> Source:
-    """Cut the plane that is shown, or a region of it, out of a layer, lazily.
+    """Cut the plane at the sliders' position, a stack, or a region, out of a layer, lazily.
 
     Parameters
     ----------
@@ -211,38 +235,48 @@ def resolve_source(
         The layer.
     view : View
         What the viewer shows.
-    channel_axis : int or None
-        One of the values of `channel_choices`.
+    axes : Axes
+        What its axes are.
     level : int, default 0
         Level of a multiscale layer.
     region : Region, optional
-        Where in the plane.
+        Where in the plane; in a stack, in each.
     nodata : float, optional
         Pixels with this value are left out; None for what the layer's metadata say, NaN for none.
+    mode : Mode, default Mode.SLICE
+        What is segmented.
 
     Returns
     -------
     Source
-        The plane and where a result belongs.
+        The pixels, and where a result belongs.
 
     Raises
     ------
     SourceError
         If the layer has no such plane; the message says what to do.
     """
-    grid = plane_grid(layer, view, channel_axis, level)
+    axes.check(layer)
+    channel_axis, stack = axes.channel, axes.stack(mode)
+    grid = plane_grid(layer, view, channel_axis, level, axes.plane)
+    index = {axis: i for axis, i in grid.index.items() if axis not in stack}
     ndim = grid.data.ndim
-    whole: list[int | slice] = [grid.index.get(axis, slice(None)) for axis in range(ndim)]
+    whole: list[int | slice] = [index.get(axis, slice(None)) for axis in range(ndim)]
     if layer.rgb:
         whole[-1] = slice(0, 3)  # transparency is not colour
     cut = list(whole)
     if region is not None:
         cut[grid.axes[0]], cut[grid.axes[1]] = region.rows, region.columns
-    kept = [axis for axis in range(ndim) if axis not in grid.index]
-    place_axes = [axis for axis in range(layer.ndim) if axis != channel_axis]
-    placement = place_plane(layer, place_axes, grid.index, grid.factors)
+    kept = [axis for axis in range(ndim) if axis not in index]
+    # Stack first, then rows before columns; channels stay where they are among them.
+    plane = iter(grid.axes)
+    order = [kept.index(axis) for axis in stack]
+    order += [
+        kept.index(next(plane) if axis in grid.axes else axis) for axis in kept if axis not in stack
+    ]
+    placement = place_plane(layer, (*stack, *grid.axes), index, grid.factors, channel_axis)
     place = _place_on_map(layer, grid)
-    if region is not None and grid.shape[0] * grid.shape[1] <= LARGEST_FULL_GRID:
+    if region is not None and math.prod(grid.shape) <= LARGEST_FULL_GRID:
         placement = placement.padded(region.rows, region.columns, grid.shape)
     elif region is not None:
         placement = placement.cropped(region.rows, region.columns)
@@ -251,17 +285,19 @@ def resolve_source(
     nodata, nodata_text = _nodata(layer, nodata)
     return Source(
         layer_name=layer.name,
-        data=lazy(grid.data)[tuple(cut)],
-        channel_axis=None if channel_axis is None else kept.index(channel_axis),
+        data=lazy(grid.data)[tuple(cut)].transpose(order),
+        channel_axis=None if channel_axis is None else order.index(kept.index(channel_axis)),
         layer_channel_axis=channel_axis,
         channel_names=_channel_names(layer, grid.data.shape, channel_axis),
         placement=placement,
-        plane_expression=_expression(whole, shown_level),
-        expression=_expression(cut, shown_level),
-        description=_describe(grid, shown_level, region) + nodata_text,
+        plane_expression=_expression(whole, shown_level, order),
+        expression=_expression(cut, shown_level, order),
+        description=_describe(grid, shown_level, region, mode, stack) + nodata_text,
         place=None if place is None else asdict(place),
         region=region,
         nodata=nodata,
+        mode=mode,
+        n_stack=len(stack),
     )
 
 
@@ -323,10 +359,12 @@ def _channel_names(layer: Image, shape: Sequence[int], channel_axis: int | None)
     return tuple(f"channel {i}" for i in range(shape[channel_axis]))
 
 
-def _expression(slices: Sequence[int | slice], level: int | None) -> str:
+def _expression(slices: Sequence[int | slice], level: int | None, order: Sequence[int]) -> str:
     parts = [str(s) if isinstance(s, int) else _slice_text(s) for s in slices]
     plane = "" if all(part == ":" for part in parts) else f"[{', '.join(parts)}]"
-    return ("" if level is None else f"[{level}]") + plane
+    turned = list(order) != sorted(order)
+    turn = f".transpose({', '.join(map(str, order))})" if turned else ""
+    return ("" if level is None else f"[{level}]") + plane + turn
 
 
 def _slice_text(s: slice) -> str:
@@ -334,14 +372,24 @@ def _slice_text(s: slice) -> str:
     return f"{start}:{stop}"
 
 
-def _describe(grid: PlaneGrid, level: int | None, region: Region | None) -> str:
+def _describe(
+    grid: PlaneGrid, level: int | None, region: Region | None, mode: Mode, stack: Sequence[int]
+) -> str:
     height, width = grid.shape
     text = f"{height} × {width} pixels"
     if region is not None:
         text = f"{region.description}, of {text}"
-    if grid.index:
-        where = ", ".join(f"{axis_name(grid.layer, axis)} = {i}" for axis, i in grid.index.items())
-        text += f", this plane only ({where})"
+    if stack:
+        number = math.prod(grid.data.shape[axis] for axis in stack)
+        along = " and ".join(axis_name(grid.layer, axis) for axis in stack)
+        kind = {Mode.EACH: "slices", Mode.SERIES: "frames", Mode.VOLUME: "planes deep"}[mode]
+        text = f"{number} {kind} (along {along}) of {text}"
+        if mode == Mode.VOLUME:
+            text = f"a volume {text}"
+    sliced = {axis: i for axis, i in grid.index.items() if axis not in stack}
+    if sliced:
+        where = ", ".join(f"{axis_name(grid.layer, axis)} = {i}" for axis, i in sliced.items())
+        text += f", {'at' if stack else 'this plane only'} ({where})"
     if level is not None:
         text += f", level {level} of {len(grid.layer.data)}"
     return text

@@ -1,13 +1,12 @@
-"""What to segment: image, channels, level and region, chosen together."""
+"""What to segment: image, axes, mode, level and region, chosen together."""
 
 from __future__ import annotations
 
 from napari.viewer import Viewer
 from psygnal import Signal
-from qtpy.QtWidgets import QFormLayout
 
 from napari_superpixels._napari.image_choice import ImageChoice
-from napari_superpixels._napari.layout import rows
+from napari_superpixels._napari.layout import rows, set_row_visible
 from napari_superpixels._napari.more_channels import MoreChannels
 from napari_superpixels._napari.plane import SourceError, View
 from napari_superpixels._napari.region_choice import RegionChoice
@@ -25,7 +24,7 @@ class SourceChoice:
     Attributes
     ----------
     image : ImageChoice
-        Layer, channels of it, level.
+        Layer, its axes, mode, level.
     more : MoreChannels
         Further layers.
     region : RegionChoice
@@ -46,7 +45,8 @@ class SourceChoice:
         image, region = self.image, self.region
         self.widget = rows(
             image.layer_box,
-            image.channel_box,
+            image.axes_box,
+            image.mode_box,
             self.more,
             image.level_box,
             region.where_box,
@@ -71,9 +71,10 @@ class SourceChoice:
         """
         view = View.of(self._viewer)
         grid = self.image.grid(view)
-        region = self.region.region(grid, view)
+        axes, mode = self.image.axes, self.image.mode
+        region = self.region.region(grid, view, axes.stack(mode))
         source = self.image.source(view, region, self.region.nodata())
-        return combine(source, self.more.sources(grid, view, region))
+        return combine(source, self.more.sources(grid, view, region, axes, mode))
 
     def cleanup(self) -> None:
         """Let go of the viewer."""
@@ -86,12 +87,18 @@ class SourceChoice:
             grid = self.image.grid(view)
         except SourceError:
             grid = None
-        self.more.offer(self.image.layer, grid, view)
-        layout = self.widget.layout()
-        assert isinstance(layout, QFormLayout)
-        layout.setRowVisible(self.more.native, self.more.offered)
-        layout.setRowVisible(self.image.level_box.native, len(self.image.level_box.choices) > 1)
-        layout.setRowVisible(self.region.layer_box.native, self.region.needs_layer)
+        self.more.offer(self.image.layer, grid, view, self.image.axes)
+        image, region = self.image, self.region
+        # A plain image has rows and columns, and nothing to choose.
+        has_axes = image.layer is not None and image.layer.ndim > 2
+        for control, visible in (
+            (image.axes_box, has_axes),
+            (image.mode_box, len(image.mode_box.choices) > 1),
+            (self.more, self.more.offered),
+            (image.level_box, len(image.level_box.choices) > 1),
+            (region.layer_box, region.needs_layer),
+        ):
+            set_row_visible(self.widget, control, visible)
 
     def _on_change(self) -> None:
         self._show()

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from superqt.utils import GeneratorWorker
 
+from napari_superpixels._napari import wording
+from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.colors import neighbour_colormap
 from napari_superpixels._napari.settings import Preferences
-from napari_superpixels._napari.source import Source
+from napari_superpixels._napari.source import Frames, Source
+from napari_superpixels._napari.wording import Progress
 from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.events import Command, Step
-from napari_superpixels.graph import superpixel_table
+from napari_superpixels.events import Command, FinishReason, Step
+from napari_superpixels.graph import series_table, superpixel_table
 from napari_superpixels.params import SuperpixelParams
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
     from napari_superpixels.result import SuperpixelResult
 
+S = TypeVar("S")
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -49,12 +53,30 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A finished run, with what its Labels layer needs; made in the worker."""
+    """A finished run, with what its Labels layer needs; made in the worker.
+
+    Attributes
+    ----------
+    request : Request
+        What was asked for.
+    result : SuperpixelResult
+        Labels, with the axes of a stack first, and how they came about.
+    table : dict of str to ndarray
+        A row for each superpixel.
+    colormap : napari.utils.colormaps.CyclicLabelColormap
+        In which neighbours differ.
+    n_frames : int
+        Planes that were segmented.
+    editable : bool
+        Whether the labels are in memory.
+    """
 
     request: Request
     result: SuperpixelResult
     table: dict[str, NDArray[np.generic]]
     colormap: CyclicLabelColormap
+    n_frames: int = 1
+    editable: bool = True
 
 
 class CancelSwitch:
@@ -90,7 +112,7 @@ class CancelSwitch:
         return self._keep
 
 
-class CancellableWorker(GeneratorWorker[Step, None, Any]):
+class CancellableWorker(GeneratorWorker[Any, None, Any]):
     """A worker that ends by itself when asked to quit.
 
     The inherited ``quit()``, which napari calls when its window closes, drops the generator between
@@ -99,7 +121,7 @@ class CancellableWorker(GeneratorWorker[Step, None, Any]):
     Parameters
     ----------
     run : callable
-        ``run(request, switch)`` is a generator of Steps that looks at the switch.
+        ``run(request, switch)`` is a generator that looks at the switch.
     request : object
         What to do.
     switch : CancelSwitch
@@ -108,7 +130,7 @@ class CancellableWorker(GeneratorWorker[Step, None, Any]):
 
     def __init__(
         self,
-        run: Callable[[Any, CancelSwitch], Generator[Step, None, Any]],
+        run: Callable[[Any, CancelSwitch], Generator[Any, None, Any]],
         request: Any,
         switch: CancelSwitch,
     ) -> None:
@@ -120,18 +142,18 @@ class CancellableWorker(GeneratorWorker[Step, None, Any]):
         self._switch.cancel(keep=False)
 
 
-def tell_runtime_errors(steps: Generator[Step, None, T]) -> Generator[Step, None, T]:
+def tell_runtime_errors(steps: Generator[S, None, T]) -> Generator[S, None, T]:
     """Turn RuntimeErrors, which a worker would swallow, into `SuperpixelError`.
 
     Parameters
     ----------
-    steps : generator of Step
+    steps : generator
         What runs in the worker.
 
     Yields
     ------
-    Step
-        Its Steps.
+    object
+        What it yields.
 
     Returns
     -------
@@ -153,7 +175,7 @@ def tell_runtime_errors(steps: Generator[Step, None, T]) -> Generator[Step, None
     raise SuperpixelError(f"PyTorch could not go on. {message}")
 
 
-def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Delivery | None]:
+def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
     """Run a request.
 
     Parameters
@@ -165,8 +187,8 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Del
 
     Yields
     ------
-    Step
-        At most ten a second, and every Step that carries a preview.
+    Progress
+        At most ten a second, and all that carry a preview.
 
     Returns
     -------
@@ -180,37 +202,121 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Del
     ValueError
         If the image or a parameter is unusable.
     """
-    return (yield from tell_runtime_errors(_segment(request, switch)))
+    run = _segment_frames if request.source.mode in (Mode.EACH, Mode.SERIES) else _segment
+    return (yield from tell_runtime_errors(run(request, switch)))
 
 
-def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Delivery | None]:
+def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
     # Imported here, in the worker's thread: torch takes seconds to load.
     from napari_superpixels.api import iter_superpixels
     from napari_superpixels.core.inputs import as_channels
 
     source = request.source
     image = source.read()
-    mask = source.region.mask if source.region else None
+    mask = _mask(source)
     steps = iter_superpixels(
         image,
         request.params,
         channel_axis=source.read_axis,
-        mask=None if mask is None else mask.pixels(),
+        mask=None if mask is None else np.broadcast_to(mask, source.shape),
         nodata=source.nodata,
+        spacing=source.spacing,
         device=request.device,
         preview_interval_s=PREVIEW_INTERVAL_S if request.preferences.preview else None,
         memory_limit_gb=request.preferences.memory_limit_gb,
     )
-    result = yield from _watched(steps, switch)
+    result = yield from _worded(_watched(steps, switch))
     if result is None:
         return None
     table = superpixel_table(
         result.labels,
-        as_channels(image, source.read_axis),
+        as_channels(image, source.read_axis, n_axes=len(source.shape)),
+        channel_names=source.channel_names,
+        pixel_area=float(np.prod(source.placement.spacing)),
+    )
+    return Delivery(request, result, table, neighbour_colormap(result.labels))
+
+
+def _mask(source: Source) -> NDArray[np.bool_] | None:
+    """Pixels that count, of a plane or of each plane of a stack."""
+    if source.region is None or source.region.mask is None:
+        return None
+    return source.region.mask.pixels()
+
+
+def _worded(steps: Generator[Step, None, T]) -> Generator[Progress, None, T]:
+    try:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield wording.of_step(step)
+    finally:
+        steps.close()
+
+
+def _segment_frames(
+    request: Request, switch: CancelSwitch
+) -> Generator[Progress, None, Delivery | None]:
+    """Segment each plane of a stack; frames that are done are kept if cancelled so."""
+    from napari_superpixels.core.device import describe_device, resolve_device
+    from napari_superpixels.core.inputs import as_channels
+    from napari_superpixels.result import SuperpixelResult
+    from napari_superpixels.series import iter_series
+
+    source, begin = request.source, time.perf_counter()
+    frames = Frames(source)
+    mask = _mask(source)
+    if mask is not None and mask.ndim > 2:
+        mask = mask.reshape(-1, *mask.shape[-2:])
+    labels = np.zeros((len(frames), *source.plane_shape), np.int32)
+    n_done, reported = 0, 0.0
+    steps = iter_series(
+        frames,
+        request.params,
+        channel_axis=source.frame_axis,
+        mask=mask,
+        nodata=source.nodata,
+        device=request.device,
+        follow=source.mode == Mode.SERIES,
+        memory_limit_gb=request.preferences.memory_limit_gb,
+    )
+    try:
+        for step in steps:
+            if step.labels is not None:
+                labels[step.frame] = step.labels
+                n_done += 1
+            if switch.cancelled:
+                break
+            if step.labels is not None or time.monotonic() - reported >= _REPORT_INTERVAL_S:
+                reported = time.monotonic()
+                yield wording.of_frame(step, source.mode)
+    finally:
+        steps.close()
+    stopped = n_done < len(frames)
+    if switch.cancelled and (not switch.keep or n_done == 0):
+        return None
+    table = series_table(
+        labels[:n_done],
+        (as_channels(frames[k], source.frame_axis) for k in range(n_done)),
         channel_names=source.channel_names,
         pixel_area=source.placement.pixel_area,
     )
-    return Delivery(request, result, table, neighbour_colormap(result.labels))
+    info = describe_device(resolve_device(request.device))
+    result = SuperpixelResult(
+        labels=labels.reshape(source.shape),
+        params=request.params,
+        n_obtained=len(table["index"]),
+        losses=(),
+        iterations=request.params.iterations,
+        seconds=time.perf_counter() - begin,
+        device=f"{info.device} ({info.name})",
+        reason=FinishReason.STOPPED if stopped else FinishReason.COMPLETED,
+        weights={},
+    )
+    return Delivery(request, result, table, neighbour_colormap(result.labels), n_done)
 
 
 def _watched(

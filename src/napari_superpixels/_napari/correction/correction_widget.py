@@ -47,7 +47,14 @@ from napari_superpixels._napari.correction.tools import (
 )
 from napari_superpixels._napari.correction.whole_panel import DetailPanel, TidyPanel
 from napari_superpixels._napari.image_choice import ImageChoice
-from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
+from napari_superpixels._napari.layout import (
+    VerticalScroll,
+    button,
+    row,
+    rows,
+    set_row_visible,
+    text_label,
+)
 from napari_superpixels._napari.run import warm_up
 from napari_superpixels.editing.label_edit import EditError, counted
 from napari_superpixels.editing.records import Lock
@@ -169,7 +176,7 @@ class CorrectionWidget(QWidget):
         self.open_button = button(
             "Open…", "Read labels that were saved here, and go on correcting them.", self._open
         )
-        self._image_rows = rows(self.image.layer_box, self.image.channel_box)
+        self._image_rows = rows(self.image.layer_box, self.image.axes_box)
         self._work_rows = rows(self.work_box)
         content = QWidget()
         column = QVBoxLayout(content)
@@ -317,6 +324,7 @@ class CorrectionWidget(QWidget):
         if self.editor is None:
             return
         layer = self.image.layer
+        set_row_visible(self._image_rows, self.image.axes_box, layer is not None and layer.ndim > 2)
         problem, found = "", None
         if layer is None:
             problem = "No image: merge, detach, lock and classes work; splits ignore edges."

@@ -1,0 +1,128 @@
+"""What the dock says of a run: while it goes on, and when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from napari_superpixels._napari.axes import Mode
+from napari_superpixels.events import FinishReason
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_superpixels._napari.worker import Delivery
+    from napari_superpixels.events import Step
+    from napari_superpixels.series import SeriesStep
+    from napari_superpixels.tiling.run import TileStep
+
+_SLICES = {Mode.EACH: "slices", Mode.SERIES: "frames"}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    done, total : int
+        For the progress bar.
+    text : str
+        In words.
+    labels : ndarray of int32 or None
+        Preview of the labels, or of a frame.
+    frame : int or None
+        The frame that `labels` are of.
+    """
+
+    done: int
+    total: int
+    text: str
+    labels: NDArray[np.int32] | None = None
+    frame: int | None = None
+
+
+def of_step(step: Step) -> Progress:
+    """Tell of a run on one image or volume."""
+    if step.iteration == step.n_iterations:
+        text = "Connecting pieces and refining borders…"
+    else:
+        text = (
+            f"Iteration {step.iteration} of {step.n_iterations}, loss {step.losses.total:.3f}, "
+            f"{step.n_superpixels} superpixels so far"
+        )
+    return Progress(step.iteration, step.n_iterations, text, step.labels)
+
+
+def of_frame(step: SeriesStep, mode: Mode) -> Progress:
+    """Tell of a run on a stack of planes."""
+    within, each = 0, 1
+    if step.step is not None:
+        within, each = step.step.iteration, step.step.n_iterations
+    noun = _SLICES[mode][:-1]
+    text = f"{noun.capitalize()} {step.frame + 1} of {step.n_frames}"
+    done = 1000 * (step.frame + (step.labels is not None)) + 1000 * within // (each + 1)
+    return Progress(done, 1000 * step.n_frames, text, step.labels, step.frame)
+
+
+def of_tile(step: TileStep) -> Progress:
+    """Tell of a run in tiles."""
+    return Progress(
+        step.done, step.total, f"{step.phase.capitalize()}: {step.done} of {step.total}"
+    )
+
+
+def of_result(delivery: Delivery, layer_name: str) -> str:
+    """Tell of a finished run, as rich text.
+
+    Parameters
+    ----------
+    delivery : Delivery
+        The run.
+    layer_name : str
+        Layer that holds its labels.
+
+    Returns
+    -------
+    str
+        Count, time, device, and what may be done with the layer.
+    """
+    result, mode = delivery.result, delivery.request.source.mode
+    loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
+    ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
+    after = f"{result.iterations} iterations"
+    kind, asked = "superpixels", f" of {result.n_requested} asked for"
+    if mode in _SLICES:
+        kind += f" in {delivery.n_frames} {_SLICES[mode]}"
+        asked = f", {result.n_requested} asked for in each"
+        after = f"{delivery.n_frames} of {delivery.request.source.n_frames} {_SLICES[mode]}"
+    if mode == Mode.VOLUME:
+        kind = "supervoxels"
+    stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""
+    use = "is editable now" if delivery.editable else "is read from its file, and not editable"
+    return (
+        f"<b>{result.n_obtained} {kind}</b>{asked}{stopped}, in {duration(result.seconds)} on "
+        f"{result.device}{loss}. The layer “{escape(layer_name)}” {use}."
+    )
+
+
+def duration(seconds: float) -> str:
+    """Spell a time.
+
+    Parameters
+    ----------
+    seconds : float
+        How long.
+
+    Returns
+    -------
+    str
+        In seconds, minutes or hours.
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,252 @@
+"""Axes in words, and what is made of stacks: each slice, time series, volumes; in a real viewer."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+from qtpy.QtGui import QGuiApplication
+
+from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
+from napari_superpixels._napari.plane import SourceError, View
+from napari_superpixels._napari.region import Where
+from napari_superpixels.export import METADATA_KEY
+
+
+def proposed(layer):
+    viewer = ViewerModel()
+    viewer.add_layer(layer)
+    return [str(role) for role in proposed_axes(layer, View.of(viewer)).roles]
+
+
+def zeros(*shape, **fields):
+    return Image(np.zeros(shape), **fields)
+
+
+def result(viewer):
+    (layer,) = [layer for layer in viewer.layers if isinstance(layer, Labels)]
+    return layer
+
+
+def set_roles(dock, *roles):
+    for box, role in zip(dock.image.axes_box.boxes, roles, strict=True):
+        box.setCurrentText(role)
+
+
+@pytest.fixture
+def movie(rng):
+    """Four frames of blocks that move by two pixels a frame, shape (4, 40, 50)."""
+    frame = np.kron(rng.integers(0, 255, (5, 7)), np.ones((10, 10)))
+    noise = rng.normal(size=(4, 40, 50))
+    return np.stack([frame[:40, 2 * t : 2 * t + 50] for t in range(4)]) + noise
+
+
+def test_roles_are_proposed_by_label_unit_and_place():
+    assert proposed(zeros(5, 8, 9)) == ["Z", "Y", "X"]
+    assert proposed(zeros(4, 5, 8, 9)) == ["time", "Z", "Y", "X"]
+    assert proposed(zeros(3, 4, 5, 8, 9)) == ["other", "time", "Z", "Y", "X"]
+    labels = ("t", "c", "z", "y", "x")
+    assert proposed(zeros(2, 3, 4, 8, 9, axis_labels=labels)) == ["time", "channel", "Z", "Y", "X"]
+    assert proposed(zeros(5, 8, 9, axis_labels=("Frames", "y", "x"))) == ["time", "Y", "X"]
+    assert proposed(zeros(5, 8, 9, units=("s", "um", "um"))) == ["time", "Y", "X"]
+    assert proposed(zeros(5, 8, 9, units=("um", "um", "um"))) == ["Z", "Y", "X"]
+    assert proposed(Image(np.zeros((4, 8, 9, 3)), rgb=True)) == ["Z", "Y", "X"]
+
+
+def test_roles_given_twice_and_not_at_all():
+    layer = zeros(4, 5, 8, 9, name="cells")
+    with pytest.raises(SourceError, match="Axis 0 and axis 1 of “cells” are both “Z”: give each"):
+        Axes((Role.Z, Role.Z, Role.Y, Role.X)).check(layer)
+    with pytest.raises(SourceError, match="No axis of “cells” is “X”: say which holds the columns"):
+        Axes((Role.TIME, Role.Z, Role.Y, Role.OTHER)).check(layer)
+    rgb = Image(np.zeros((4, 8, 9, 3)), rgb=True, name="photos")
+    with pytest.raises(SourceError, match=r"“photos” holds RGB.*axis 0 another role"):
+        Axes((Role.CHANNEL, Role.Y, Role.X), rgb=True).check(rgb)
+    Axes((Role.OTHER, Role.OTHER, Role.Y, Role.X)).check(layer)
+
+
+def test_the_dock_asks_only_where_there_is_a_choice(viewer, dock, rng):
+    viewer.add_image(rng.random((8, 9)))
+    assert not dock.image.axes_box.native.isVisibleTo(dock)
+    assert not dock.image.mode_box.native.isVisibleTo(dock)
+    viewer.add_image(rng.random((4, 5, 8, 9)), name="stack")
+    assert dock.image.axes_box.native.isVisibleTo(dock)
+    assert list(dock.image.mode_box.choices) == list(Mode)
+    set_roles(dock, "channel", "other", "Y", "X")
+    assert list(dock.image.mode_box.choices) == [Mode.SLICE, Mode.EACH]
+    set_roles(dock, "channel", "channel", "Y", "X")
+    assert "Axis 0 and axis 1 of “stack” are both “channel”" in dock.status_label.text()
+    assert not dock.segment_button.isEnabled()
+
+
+def test_time_series_keeps_ids_with_objects(viewer, dock, movie, run_to_end):
+    viewer.add_image(movie, name="movie", axis_labels=("t", "y", "x"), scale=(1, 0.5, 0.5))
+    dock.image.mode_box.value = Mode.SERIES
+    assert dock.source_label.text() == "4 frames (along axis 0 “t”) of 40 × 50 pixels"
+    run_to_end(dock)
+    layer = result(viewer)
+    assert layer.data.shape == movie.shape
+    np.testing.assert_allclose(layer.scale, (1, 0.5, 0.5))
+    inner = (slice(5, 35), slice(5, 40))
+    same = [(layer.data[t][inner] == layer.data[0][5:35, 5 + 2 * t : 40 + 2 * t]) for t in (1, 2)]
+    assert np.mean(same) > 0.7
+    assert "in 4 frames" in dock.result_label.text()
+    features = layer.features
+    assert set(features["index"]) == set(np.unique(layer.data)) - {0}
+    assert features["frames"].max() == 4
+    np.testing.assert_allclose((features["area_px"] * features["frames"]).sum(), movie.size)
+    assert layer.metadata[METADATA_KEY]["mode"] == "time series"
+    layer.data_setitem((np.array([1]), np.array([2]), np.array([3])), 1)
+    layer.undo()
+
+
+def test_every_slice_on_its_own_shares_no_id(viewer, dock, rng, run_to_end):
+    viewer.add_image(rng.random((2, 3, 3, 20, 24)), axis_labels=("t", "c", "z", "y", "x"))
+    dock.image.mode_box.value = Mode.EACH
+    run_to_end(dock)
+    layer = result(viewer)
+    assert layer.data.shape == (2, 1, 3, 20, 24)
+    planes = layer.data.reshape(6, -1)
+    ids = [set(plane) for plane in planes]
+    assert sum(map(len, ids)) == len(set.union(*ids)) == layer.data.max()
+    assert 0 not in ids[0]
+    # One pixel that is as thick as all channels: seen whichever of them is shown.
+    for channel in range(3):
+        viewer.dims.set_point((0, 1, 2), (1, channel, 2))
+        assert layer.get_value((1, channel, 2, 5, 5), world=True) == layer.data[1, 0, 2, 5, 5]
+
+
+def test_supervoxels(viewer, dock, rng, run_to_end):
+    block = np.kron(rng.integers(0, 255, (2, 4, 4)), np.ones((4, 8, 8)))
+    viewer.add_image(block, name="block", scale=(2, 0.5, 0.5), units=("um", "um", "um"))
+    dock.image.mode_box.value = Mode.VOLUME
+    assert "a volume 8 planes deep" in dock.source_label.text()
+    run_to_end(dock)
+    layer = result(viewer)
+    assert layer.data.shape == block.shape
+    assert "supervoxels" in dock.result_label.text()
+    deep = [np.flatnonzero((layer.data == i).any(axis=(1, 2))) for i in range(1, 4)]
+    assert max(len(planes) for planes in deep) > 1
+    assert layer.features["area"].sum() == pytest.approx(block.size * 0.5)
+
+
+def test_preview_fills_frame_by_frame_and_cancel_keeps_them(viewer, dock, movie, qtbot):
+    viewer.add_image(np.concatenate([movie] * 5), axis_labels=("t", "y", "x"))
+    dock.image.mode_box.value = Mode.EACH
+    dock.segment()
+    preview = result(viewer)
+    assert preview.name.endswith("(preview)")
+    qtbot.waitUntil(lambda: bool(preview.data[1].any()), timeout=60_000)
+    dock.cancel()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    layer = result(viewer)
+    n = int((layer.data.max(axis=(1, 2)) > 0).sum())
+    assert 2 <= n < 20
+    assert layer.data[:n].all()
+    assert f"(stopped after {n} of 20 slices)" in dock.result_label.text()
+
+
+def test_frames_are_read_one_at_a_time(viewer, dock, movie, run_to_end):
+    shapes = []
+
+    def note(block):
+        if block.size:
+            shapes.append(block.shape)
+        return block
+
+    lazy = da.from_array(movie, chunks=(1, 40, 50)).map_blocks(note, dtype=float, meta=movie[:0])
+    viewer.add_image(lazy, contrast_limits=(0, 255), axis_labels=("t", "y", "x"))
+    dock.image.mode_box.value = Mode.SERIES
+    shapes.clear()
+    assert dock.source_label.text().startswith("4 frames")
+    assert not shapes
+    run_to_end(dock)
+    assert set(shapes) == {(1, 40, 50)}
+
+
+def test_a_mask_counts_slice_by_slice(viewer, dock, movie, run_to_end):
+    image = viewer.add_image(movie, name="movie", axis_labels=("t", "y", "x"))
+    mask = np.zeros(movie.shape, np.uint8)
+    for t in range(4):
+        mask[t, 5:35, 10 * t : 10 * t + 20] = 1
+    painted = viewer.add_labels(mask, name="mask")
+    viewer.layers.selection.active = image
+    dock.image.mode_box.value = Mode.EACH
+    dock.region.where_box.value = Where.LABELS
+    run_to_end(dock)
+    layer = viewer.layers["movie superpixels"]
+    np.testing.assert_array_equal(layer.data > 0, mask > 0)
+    viewer.layers.remove(layer)
+    painted.data = mask[1]
+    viewer.layers.selection.active = image
+    run_to_end(dock)
+    layer = viewer.layers["movie superpixels"]
+    np.testing.assert_array_equal(layer.data > 0, np.broadcast_to(mask[1] > 0, movie.shape))
+    painted.data = mask[:3]
+    viewer.layers.selection.active = image
+    assert "has other slices than “movie”" in dock.status_label.text()
+
+
+def test_a_mask_of_a_volume(viewer, dock, rng, run_to_end):
+    volume = rng.random((6, 16, 18))
+    image = viewer.add_image(volume, name="volume")
+    mask = np.zeros(volume.shape, np.uint8)
+    mask[1:4, 2:14, 3:15] = 1
+    viewer.add_labels(mask, name="mask")
+    viewer.layers.selection.active = image
+    dock.image.mode_box.value = Mode.VOLUME
+    dock.region.where_box.value = Where.LABELS
+    run_to_end(dock)
+    np.testing.assert_array_equal(viewer.layers["volume superpixels"].data > 0, mask > 0)
+
+
+def test_further_layers_follow_the_stack(viewer, dock, movie, run_to_end):
+    viewer.add_image(movie[:3], name="short", axis_labels=("t", "y", "x"))
+    viewer.add_image(-movie, name="second", axis_labels=("t", "y", "x"))
+    viewer.add_image(movie, name="first", axis_labels=("t", "y", "x"))
+    dock.image.mode_box.value = Mode.SERIES
+    dock.more.boxes["second"].click()
+    run_to_end(dock)
+    assert {"mean first", "mean second"} <= set(result(viewer).features)
+    viewer.layers.selection.active = viewer.layers["first"]
+    dock.more.boxes["short"].click()
+    assert "“short” has not the 4 slices of “first”" in dock.status_label.text()
+
+
+def test_channels_last_by_choice_of_roles(viewer, dock, rng, run_to_end):
+    data = rng.random((20, 24, 4))
+    viewer.add_image(data, name="bands")
+    set_roles(dock, "Y", "X", "channel")
+    run_to_end(dock)
+    layer = result(viewer)
+    assert layer.data.shape == (20, 24, 1)
+    assert "mean channel 3" in layer.features
+    dock.region.where_box.value = Where.VISIBLE
+    viewer.layers.selection.active = viewer.layers["bands"]
+    set_roles(dock, "Y", "X", "channel")
+    assert "the one that the viewer shows" in dock.status_label.text()
+
+
+@pytest.mark.parametrize("mode", [Mode.EACH, Mode.SERIES, Mode.VOLUME])
+@pytest.mark.parametrize("masked", [False, True])
+def test_copy_as_python_repeats_it(viewer, dock, movie, run_to_end, mode, masked):
+    viewer.add_image(np.stack([movie, movie + 1]), name="m", axis_labels=("z", "t", "y", "x"))
+    if masked:
+        mask = np.zeros((2, 4, 40, 50), np.uint8)
+        mask[..., 5:30, 8:40] = 1
+        labels = viewer.add_labels(mask, name="mask")
+        viewer.layers.selection.active = viewer.layers["m"]
+        dock.region.where_box.value = Where.LABELS
+    dock.image.mode_box.value = mode
+    run_to_end(dock)
+    made = viewer.layers["m superpixels"].data
+    dock.copy_button.click()
+    clipboard = QGuiApplication.clipboard()
+    space = {"viewer": viewer}
+    exec(clipboard.text(), space)
+    np.testing.assert_array_equal(space["labels"].ravel(), made.ravel())
+    if masked:
+        assert not made[..., :5, :].any()
+        assert labels.data.any()
