@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import json
 import os
 import re
 import sys
@@ -112,6 +113,13 @@ def add_segment(commands: Any) -> None:
         "--memory-limit-gb", type=float, help="segment in tiles what is estimated above this"
     )
     segment.add_argument("--force", action="store_true", default=False, help="overwrite files")
+    segment.add_argument(
+        "--json",
+        action="store_true",
+        default=False,
+        help="for scripts: a line of JSON on standard output for each file: file, state (done, "
+        "skipped or failed), written, text, and total, the number of files",
+    )
     segment.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
     add_tile_options(segment)
     group = segment.add_argument_group("parameters (those given replace the preset's)")
@@ -205,6 +213,8 @@ def _segment(arguments: argparse.Namespace) -> int:
         wanted = [f for f in files if arguments.force or not (is_folder and f.exists())]
         if not wanted:
             n_skipped += 1
+            if arguments.json:
+                _tell(image, "skipped", files, "done already", len(images))
             continue
         try:
             told = _segment_file(image, wanted, params, arguments)
@@ -213,15 +223,26 @@ def _segment(arguments: argparse.Namespace) -> int:
             text = in_cli_words(str(error))
             failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
             complain(failures[-1])
+            if arguments.json:
+                _tell(image, "failed", [], failures[-1], len(images))
             continue
-        tqdm.write(f"{', '.join(map(str, wanted))}: {told}")
-    if n_skipped:
+        if arguments.json:
+            _tell(image, "done", wanted, told, len(images))
+        else:
+            tqdm.write(f"{', '.join(map(str, wanted))}: {told}")
+    if n_skipped and not arguments.json:
         print(f"{n_skipped} of {len(images)} were done already (--force does them again)")
     if failures and is_batch:
         complain(f"{len(failures)} of {len(images)} images failed:")
         for text in failures:
             complain(f"  {text}")
     return FAILED if failures else OK
+
+
+def _tell(image: Path, state: str, written: list[Path], text: str, total: int) -> None:
+    """Print what became of a file, for a program to read."""
+    told = {"file": str(image), "state": state, "written": [*map(str, written)], "text": text}
+    print(json.dumps(told | {"total": total}), flush=True)
 
 
 def _segment_file(

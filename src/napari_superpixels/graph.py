@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -220,25 +221,72 @@ def series_table(
     """
     ids = np.unique(labels)
     ids = ids[ids != 0]
-    n_frames, area = np.zeros(len(ids), np.int64), np.zeros(len(ids))
+    sums = _summed(zip(labels, frames, strict=True), ids, channel_names)
+    area = sums.area / np.maximum(sums.parts, 1)
+    table: dict[str, NDArray[np.generic]] = {"index": ids.astype(np.int64), "frames": sums.parts}
+    return table | {"area_px": area, "area": area * float(pixel_area)} | sums.means
+
+
+def table_of_tiles(
+    tiles: Iterable[tuple[NDArray[np.integer], ArrayLike]],
+    n: int,
+    *,
+    channel_names: Sequence[str],
+    pixel_area: float = 1.0,
+) -> dict[str, NDArray[np.generic]]:
+    """Do what `superpixel_table` does, with a part of the image in memory at a time.
+
+    Parameters
+    ----------
+    tiles : iterable of (ndarray of int, shape (H, W), and array_like, shape (C, H, W))
+        Labels and pixels of parts that do not overlap.
+    n : int
+        Superpixels are 1...n.
+    channel_names, pixel_area
+        As for `superpixel_table`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        As from `superpixel_table`.
+    """
+    ids = np.arange(1, n + 1)
+    sums = _summed(tiles, ids, channel_names)
+    area = sums.area.astype(np.int64)
+    return {"index": ids, "area_px": area, "area": area * float(pixel_area)} | sums.means
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Of each superpixel: in how many parts it is, pixels in all, means by name."""
+
+    parts: NDArray[np.int64]
+    area: NDArray[np.float64]
+    means: dict[str, NDArray[np.generic]]
+
+
+def _summed(
+    parts: Iterable[tuple[NDArray[np.integer], ArrayLike]],
+    ids: NDArray[np.integer],
+    channel_names: Sequence[str],
+) -> _Sums:
+    n_parts, area = np.zeros(len(ids), np.int64), np.zeros(len(ids))
     total, weight = np.zeros((2, len(channel_names), len(ids)))
-    for plane, image in zip(labels, frames, strict=True):
-        found = superpixel_table(plane, image, channel_names=channel_names)
+    for labels, image in parts:
+        found = superpixel_table(labels, image, channel_names=channel_names)
         at = np.searchsorted(ids, found["index"])
         pixels = found["area_px"].astype(np.float64)
-        n_frames[at] += 1
+        n_parts[at] += 1
         area[at] += pixels
         for c, name in enumerate(channel_names):
             mean = found[f"mean {name}"].astype(np.float64)
             total[c, at] += np.nan_to_num(mean * pixels)
             weight[c, at] += np.where(np.isnan(mean), 0, pixels)
-    area /= np.maximum(n_frames, 1)
-    table: dict[str, NDArray[np.generic]] = {"index": ids.astype(np.int64), "frames": n_frames}
-    table |= {"area_px": area, "area": area * float(pixel_area)}
+    means: dict[str, NDArray[np.generic]] = {}
     for c, name in enumerate(channel_names):
-        mean = np.full(len(ids), np.nan)
-        table[f"mean {name}"] = np.divide(total[c], weight[c], out=mean, where=weight[c] > 0)
-    return table
+        nothing = np.full(len(ids), np.nan)
+        means[f"mean {name}"] = np.divide(total[c], weight[c], out=nothing, where=weight[c] > 0)
+    return _Sums(n_parts, area, means)
 
 
 def contrasting_colors(

@@ -11,6 +11,7 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_superpixels import SuperpixelParams
+from napari_superpixels._napari.axes import Role
 from napari_superpixels._napari.layer_output import was_edited
 from napari_superpixels._napari.run import Target
 from napari_superpixels._napari.segment_widget import DISCARD, SegmentWidget
@@ -98,10 +99,10 @@ def test_follows_the_active_image(viewer, dock, tiles_image):
 
 def test_channels_in_words_and_by_choice(viewer, dock, rng, run_to_end):
     viewer.add_image(rng.random((3, 20, 24)), axis_labels=("channel", "y", "x"))
-    roles = [box.currentText() for box in dock.image.axes_box.boxes]
-    assert roles == ["channel", "Y", "X"]
+    shown = [box.currentText() for box in dock.image.axes_box.boxes]
+    assert shown == ["channel (3)", "Y (20)", "X (24)"]
     run_to_end(dock)
-    dock.image.axes_box.boxes[0].setCurrentText("other")
+    dock.image.axes_box.choose(0, Role.OTHER)
     assert "this plane only" in dock.source_label.text()
     run_to_end(dock)
     together, plane = results(viewer)

@@ -31,8 +31,8 @@ def result(viewer):
 
 
 def set_roles(dock, *roles):
-    for box, role in zip(dock.image.axes_box.boxes, roles, strict=True):
-        box.setCurrentText(role)
+    for axis, role in enumerate(roles):
+        dock.image.axes_box.choose(axis, Role(role))
 
 
 @pytest.fixture

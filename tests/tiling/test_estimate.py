@@ -37,7 +37,11 @@ def test_processes_take_memory_of_their_own(image):
 
 
 def test_neighbours_wait_for_each_other(monkeypatch):
-    monkeypatch.setattr(module, "_seconds_a_pixel", lambda *_: 1.0)
+    def one_second(*_):
+        yield
+        return 1.0
+
+    monkeypatch.setattr(module, "_seconds_a_pixel", one_second)
     options = {"tile_size_px": 64, "halo_px": 0, "device": "cpu"}
 
     def rounds(shape, n_workers):

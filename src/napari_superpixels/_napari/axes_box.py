@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from napari_superpixels._napari.axes import Axes, Role
 
@@ -31,7 +31,7 @@ class AxesBox:
     """
 
     changed = Signal()
-    label = "Axes"
+    label = ""  # it takes the whole width, and holds its own
     tooltip = (
         "What each axis of the image is. Y and X are the rows and columns of a plane; all channels "
         "together decide the superpixels; Z and time make stacks, see “Mode”."
@@ -39,18 +39,30 @@ class AxesBox:
 
     def __init__(self) -> None:
         self.native = QWidget()
+        self.native.setToolTip(self.tooltip)
         self._grid = QGridLayout(self.native)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
-        self._labels: list[QLabel] = []
+        self._grid.addWidget(QLabel("Axes"), 0, 0)
         self.boxes: list[QComboBox] = []
         self._axes = Axes(())
 
     @property
     def axes(self) -> Axes:
         """What is chosen."""
-        roles = tuple(Role(box.currentText()) for box in self.boxes)
-        return Axes(roles, self._axes.rgb)
+        return Axes(tuple(Role(box.currentData()) for box in self.boxes), self._axes.rgb)
+
+    def choose(self, axis: int, role: Role) -> None:
+        """Choose a role, as the user does.
+
+        Parameters
+        ----------
+        axis : int
+            Axis of the layer.
+        role : Role
+            What it is.
+        """
+        self.boxes[axis].setCurrentIndex(list(Role).index(role))
 
     def show_axes(self, axes: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
         """Show roles.
@@ -67,30 +79,30 @@ class AxesBox:
         self._axes = axes
         if len(self.boxes) != len(axes.roles):
             self._build(len(axes.roles))
-        for i, (box, role) in enumerate(zip(self.boxes, axes.roles, strict=True)):
+        for axis, (box, role) in enumerate(zip(self.boxes, axes.roles, strict=True)):
             box.blockSignals(True)
-            box.setCurrentText(role)
+            for i, choice in enumerate(Role):
+                box.setItemText(i, f"{choice} ({sizes[axis]})")
+            box.setCurrentIndex(list(Role).index(role))
             box.blockSignals(False)
-            self._labels[i].setText(str(sizes[i]))
-            text = f"{names[i]}, {sizes[i]} long"
+            text = f"{names[axis]}, {sizes[axis]} long. {self.tooltip}"
             box.setToolTip(text[0].upper() + text[1:])
 
     def _build(self, n: int) -> None:
-        for widget in (*self._labels, *self.boxes):
-            self._grid.removeWidget(widget)
-            widget.deleteLater()
-        self._labels, self.boxes = [], []
-        for i in range(n):
-            label, box = QLabel(), QComboBox()
-            box.addItems(list(Role))
-            box.setMinimumContentsLength(4)
-            box.currentTextChanged.connect(self._on_change)
-            row, column = divmod(i, _PER_ROW)
-            self._grid.addWidget(label, row, 2 * column)
-            self._grid.addWidget(box, row, 2 * column + 1)
-            self._grid.setColumnStretch(2 * column + 1, 1)
-            self._labels.append(label)
+        for box in self.boxes:
+            self._grid.removeWidget(box)
+            box.deleteLater()
+        self.boxes = []
+        for axis in range(n):
+            box = QComboBox()
+            for role in Role:
+                box.addItem(str(role), role)
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            box.currentIndexChanged.connect(self._on_change)
+            row, column = divmod(axis, _PER_ROW)
+            self._grid.addWidget(box, row, column + 1)
+            self._grid.setColumnStretch(column + 1, 1)
             self.boxes.append(box)
 
-    def _on_change(self, _text: str = "") -> None:
+    def _on_change(self, _index: int = 0) -> None:
         self.changed.emit()

@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 OPACITY = 0.5
 
 
-def new_layer(source: Source, labels: NDArray[np.int32], name: str, highest: int = 0) -> Labels:
+def new_layer(
+    source: Source, labels: NDArray[np.int32] | list[Any], name: str, highest: int = 0
+) -> Labels:
     """Make the layer of a run: its preview, which `finish_layer` turns into the result.
 
     Parameters
     ----------
     source : Source
         What is being segmented.
-    labels : ndarray of int32, shape of the source
-        Labels.
+    labels : ndarray of int32, shape of the source, or list of array_like
+        Labels; or levels of labels that are not in memory.
     name : str
         Name of the layer.
     highest : int, default 0
@@ -40,8 +42,13 @@ def new_layer(source: Source, labels: NDArray[np.int32], name: str, highest: int
     napari.layers.Labels
         In the place of its source.
     """
-    data = as_layer_data(source, labels, highest)
-    return Labels(data, name=name, opacity=OPACITY, **source.placement.spatial)
+    if isinstance(labels, list):
+        data: Any = [source.placement.expand(level) for level in labels]
+    else:
+        data = as_layer_data(source, labels, highest)
+    is_pyramid = isinstance(labels, list)
+    spatial = source.placement.spatial
+    return Labels(data, name=name, opacity=OPACITY, multiscale=is_pyramid, **spatial)
 
 
 def as_layer_data(
@@ -83,12 +90,17 @@ def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
     name : str
         Name to give the layer.
     """
-    data = as_layer_data(delivery.request.source, delivery.result.labels)
+    layer.name = name
+    if delivery.colormap is not None:
+        layer.colormap = delivery.colormap
+    if isinstance(delivery.labels, list):
+        layer.metadata = {METADATA_KEY: provenance(delivery)}
+        layer.editable = False
+        return
+    data = as_layer_data(delivery.request.source, delivery.labels)
     layer.data = data
-    layer.colormap = delivery.colormap
     layer.features = pd.DataFrame(delivery.table)
     layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": checksum(data)}}
-    layer.name = name
     # Off and on: that empties the undo history, which reaches back into the preview.
     layer.editable = False
     layer.editable = True
@@ -111,6 +123,8 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
     """
     source = delivery.request.source
     known: dict[str, Any] = {} if source.place is None else {"place": source.place}
+    if delivery.request.tiled_output is not None:
+        known["file"] = str(delivery.request.tiled_output)
     if source.region is not None:
         known["region"] = source.region.as_plain()
     if np.isfinite(source.nodata):

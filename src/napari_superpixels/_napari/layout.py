@@ -111,7 +111,7 @@ def rows(*controls: Control) -> QWidget:
     Parameters
     ----------
     *controls : Control
-        With label and tooltip.
+        With label and tooltip; without a label, it takes the whole width.
 
     Returns
     -------
@@ -124,6 +124,9 @@ def rows(*controls: Control) -> QWidget:
     layout.setVerticalSpacing(4)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for control in controls:
+        if not control.label:
+            layout.addRow(control.native)
+            continue
         label = QLabel(control.label)
         label.setToolTip(control.tooltip)
         label.setMinimumWidth(_LABEL_WIDTH_PX)

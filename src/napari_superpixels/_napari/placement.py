@@ -60,7 +60,8 @@ class Placement:
         """
         if self.padding != ((0, 0), (0, 0)):
             labels = np.pad(labels, ((0, 0),) * (labels.ndim - 2) + self.padding)
-        return np.expand_dims(labels.transpose(np.argsort(self.axes)), self.singleton_axes)
+        order = np.argsort(self.axes).tolist()  # dask takes no array
+        return np.expand_dims(labels.transpose(order), self.singleton_axes)
 
     def inside(self, data: NDArray[Any]) -> NDArray[Any]:
         """Find the label map in the data of a result.

@@ -27,6 +27,8 @@ from napari_superpixels._napari.worker import (
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.layers import Labels
     from napari.viewer import Viewer
 
@@ -77,7 +79,7 @@ class Run(QObject):
 
     def start(self) -> None:
         """Add the preview layer, empty, and start the thread."""
-        if self._request.preferences.preview:
+        if self._request.preferences.preview and self._request.tiled_output is None:
             # Now, not with the first preview: it takes longest, and the thread has the cores then.
             self._add_preview()
         worker = CancellableWorker(segment, self._request, self._switch)
@@ -97,6 +99,11 @@ class Run(QObject):
             Whether to deliver what is there.
         """
         self._switch.cancel(keep=keep)
+
+    @property
+    def tiled_output(self) -> Path | None:
+        """OME-Zarr that is written, if the run is done in tiles."""
+        return self._request.tiled_output
 
     @property
     def stopping(self) -> bool:
@@ -166,7 +173,7 @@ class Run(QObject):
         name = f"{source.layer_name} superpixels"
         layer = self._preview
         if layer is None or layer not in layers:
-            layer = self._viewer.add_layer(new_layer(source, delivery.result.labels, name))
+            layer = self._viewer.add_layer(new_layer(source, delivery.labels, name))
         replaced = self._replace if self._replace in layers else None
         # A layer that was edited while the run went on is the user's.
         if replaced is not None and checksum(np.asarray(replaced.data)) == self._replace_checksum:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.axes import Mode
@@ -12,26 +13,41 @@ if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
 
 
+class Tiles(StrEnum):
+    """When an image is segmented in tiles."""
+
+    AUTO = "where memory needs it"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """What a run needs, and whether it can start.
 
     Attributes
     ----------
-    needed_bytes : int
-        Memory that a run in one piece needs.
+    text : str
+        What it needs, to stand after the device.
+    in_tiles : bool
+        Whether it is done tile by tile, into a file.
     problem : str
         Why it cannot start, with remedies; empty if it can.
     """
 
-    needed_bytes: int
-    problem: str
+    text: str
+    in_tiles: bool = False
+    problem: str = ""
 
 
 def plan_run(
-    source: Source, params: SuperpixelParams, device: str, memory_limit_gb: float | None
+    source: Source,
+    params: SuperpixelParams,
+    device: str,
+    memory_limit_gb: float | None,
+    tiles: Tiles = Tiles.AUTO,
 ) -> RunPlan:
-    """Decide how a run is done: in one piece, in memory, or not at all.
+    """Decide how a run is done: in one piece, in tiles, or not at all.
 
     Parameters
     ----------
@@ -42,7 +58,9 @@ def plan_run(
     device : str
         PyTorch's name of the device.
     memory_limit_gb : float or None
-        Largest estimate to run.
+        Largest estimate to run in one piece, and in tiles.
+    tiles : Tiles, default Tiles.AUTO
+        What the user wants.
 
     Returns
     -------
@@ -56,8 +74,43 @@ def plan_run(
     shape = source.shape if source.mode == Mode.VOLUME else source.plane_shape
     spacing = source.spacing or (1.0,) * len(shape)
     needed = estimate_memory(shape, len(source.channel_names), params, spacing=spacing)
+    text, problem = f"this run needs about {needed / 1e9:.1f} GB", ""
     try:
         check_memory(needed, torch.device(device), memory_limit_gb)
     except MemoryError as error:
-        return RunPlan(needed, str(error))
-    return RunPlan(needed, "")
+        problem = str(error)
+    if tiles == Tiles.NEVER or (tiles == Tiles.AUTO and not problem):
+        return RunPlan(text, problem=problem)
+    if source.mode != Mode.SLICE:
+        if tiles == Tiles.ALWAYS:
+            problem = f"Tiles are for a single plane: choose the mode “{Mode.SLICE}”, or no tiles."
+        return RunPlan(text, problem=problem)
+    return _in_tiles(source, params, device, memory_limit_gb, f"{text} in one piece")
+
+
+def _in_tiles(
+    source: Source,
+    params: SuperpixelParams,
+    device: str,
+    memory_limit_gb: float | None,
+    text: str,
+) -> RunPlan:
+    from napari_superpixels.tiling.estimate import estimate_run
+
+    estimate = estimate_run(
+        source.lazily(),
+        params.n_segments,
+        params,
+        channel_axis=source.read_axis,
+        nodata=source.nodata,
+        device=device,
+        trial=False,
+    )
+    problem = ""
+    if memory_limit_gb is not None and estimate.memory_bytes > memory_limit_gb * 1e9:
+        problem = (
+            f"Even in tiles this needs about {estimate.memory_bytes / 1e9:.1f} GB, more than the "
+            f"memory limit of {memory_limit_gb:g} GB in the preferences: raise it, or segment a "
+            "part of the image."
+        )
+    return RunPlan(f"{text}, so it is done in {estimate}", in_tiles=True, problem=problem)

@@ -20,17 +20,19 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_superpixels._napari.batch import Batch, BatchChoices
 from napari_superpixels._napari.devices import DeviceChoice
 from napari_superpixels._napari.exporter import Exporter
 from napari_superpixels._napari.form import ParameterForm
 from napari_superpixels._napari.layer_output import was_edited
 from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
 from napari_superpixels._napari.run import Run, Target, last_result, warm_up
-from napari_superpixels._napari.run_plan import plan_run
+from napari_superpixels._napari.run_plan import RunPlan, Tiles, plan_run
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.snippet import as_python
 from napari_superpixels._napari.source import Source
 from napari_superpixels._napari.source_choice import SourceChoice
+from napari_superpixels._napari.tile_estimate import TileEstimate
 from napari_superpixels._napari.wording import Progress, duration, of_result
 from napari_superpixels._napari.worker import Delivery, Request
 from napari_superpixels.params import SuperpixelParams
@@ -81,6 +83,15 @@ class SegmentWidget(QWidget):
             tooltip="Cancel stops within one iteration and either turns what is there into a "
             "valid result, or removes the preview.",
         )
+        self.tiles = ComboBox(
+            name="tiles",
+            label="Tiles",
+            choices=list(Tiles),
+            value=Tiles.AUTO,
+            tooltip="Whether a plane is segmented tile by tile, into an OME-Zarr: where memory (or "
+            "the limit in the preferences) does not do for one piece, always, or never.",
+        )
+        self.estimate = TileEstimate(self)
         self.exporter = Exporter(napari_viewer, self.image, self)
         self.exporter.told.connect(self._on_told)
         self.exporter.failed.connect(self._on_not_exported)
@@ -88,6 +99,8 @@ class SegmentWidget(QWidget):
         self.choice.changed.connect(self._refresh)
         self.form.changed.connect(self._refresh)
         self.device.changed.connect(self._refresh)
+        self.tiles.changed.connect(self._refresh)
+        self.estimate.found.connect(self._refresh)
         # Children get no closeEvent when the window closes, but every widget is destroyed.
         self.destroyed.connect(partial(_let_go, self.__dict__))
         self._refresh()
@@ -100,8 +113,13 @@ class SegmentWidget(QWidget):
         advanced = QCollapsible("Advanced")
         # Animations make the dock's height jump while tests and users click on.
         advanced.setDuration(0)
-        advanced.addWidget(rows(self.region.nodata_box, *self.form.advanced))
+        advanced.addWidget(rows(self.region.nodata_box, self.tiles, *self.form.advanced))
         self.advanced = advanced
+        self.batch = Batch(self._batch_choices)
+        batch = QCollapsible("Batch: many files")
+        batch.setDuration(0)
+        batch.addWidget(self.batch)
+        self.batch_section = batch
         self.reset_button = button("Reset", "Back to the balanced preset.", self.form.reset)
 
         form = QWidget()
@@ -117,6 +135,7 @@ class SegmentWidget(QWidget):
             rows(self.target, self.on_cancel),
             advanced,
             self.reset_button,
+            batch,
         ):
             column.addWidget(widget)
         column.addStretch()
@@ -160,9 +179,10 @@ class SegmentWidget(QWidget):
         self.source_label.setText(source.description if source else "")
         device = self.device.description
         if source and params and not self.device.problem:
-            limit = Preferences.read().memory_limit_gb
-            plan = plan_run(source, params, self.device.resolved, limit)
-            device += f"; this run needs about {plan.needed_bytes / 1e9:.1f} GB"
+            plan = self._plan(source, params)
+            device += f"; {plan.text}"
+            if plan.in_tiles and not plan.problem:
+                device += self.estimate.text(source, params, self.device.resolved)
             problem = problem or plan.problem
         self.device_label.setText(device)
         running = self._run is not None
@@ -182,6 +202,16 @@ class SegmentWidget(QWidget):
             problem = str(error)
         return source, params, problem
 
+    def _plan(self, source: Source, params: SuperpixelParams) -> RunPlan:
+        limit = Preferences.read().memory_limit_gb
+        return plan_run(source, params, self.device.resolved, limit, Tiles(self.tiles.value))
+
+    def _batch_choices(self) -> BatchChoices:
+        if self.device.problem:
+            raise ValueError(self.device.problem)
+        limit = Preferences.read().memory_limit_gb
+        return BatchChoices(self.form.params(), self.device.resolved, self.region.nodata(), limit)
+
     @property
     def running(self) -> bool:
         """Whether a run is under way."""
@@ -195,6 +225,15 @@ class SegmentWidget(QWidget):
         if self._run is not None or problem or source is None or params is None:
             self._refresh()
             return
+        plan = self._plan(source, params)
+        if plan.problem:
+            self._refresh()
+            return
+        output = None
+        if plan.in_tiles:
+            output = self._ask_for_zarr(source)
+            if output is None:
+                return
         replace: Labels | None = None
         if self.target.value == Target.REPLACE:
             replace = last_result(self._viewer, source)
@@ -205,7 +244,12 @@ class SegmentWidget(QWidget):
                 if answer == QMessageBox.StandardButton.No:
                     replace = None
         request = Request(
-            source, params, self.device.resolved, Preferences.read(), str(self.form.preset.value)
+            source,
+            params,
+            self.device.resolved,
+            Preferences.read(),
+            str(self.form.preset.value),
+            output,
         )
         run = Run(self._viewer, request, replace, self)
         run.progressed.connect(self._on_progress)
@@ -228,6 +272,26 @@ class SegmentWidget(QWidget):
             self._run.cancel(keep=self.on_cancel.value == KEEP)
             self.cancel_button.setEnabled(False)
             self.status_label.setText("Stopping…")
+
+    def _ask_for_zarr(self, source: Source) -> Path | None:
+        """Ask where a run in tiles writes; the folder must be free, or hold a Zarr."""
+        name, _ = QFileDialog.getSaveFileName(
+            self,
+            "Segment in tiles: where to write the labels",
+            f"{source.layer_name} superpixels.zarr",
+            "OME-Zarr (*.zarr)",
+        )
+        if not name:
+            return None
+        path = Path(name)
+        path = path if path.suffix.lower() == ".zarr" else path.with_name(f"{path.name}.zarr")
+        if path.exists():
+            answer = QMessageBox.question(
+                self, "Replace the labels?", f"{path.name} exists already. Replace it?"
+            )
+            if answer != QMessageBox.StandardButton.Yes:
+                return None
+        return path
 
     def _ask_about_edits(self, layer: Labels) -> QMessageBox.StandardButton:
         box = QMessageBox(
@@ -268,7 +332,13 @@ class SegmentWidget(QWidget):
         show_error(message)
 
     def _on_cancelled(self) -> None:
-        self.result_label.setText("Cancelled; nothing was added.")
+        text = "Cancelled; nothing was added."
+        if self._run is not None and self._run.tiled_output is not None:
+            text += (
+                f" The tiles that are done are kept in {self._run.tiled_output}.partial: segment "
+                "to the same name again, and the run goes on."
+            )
+        self.result_label.setText(escape(text))
 
     def _on_ended(self) -> None:
         run, self._run = self._run, None
@@ -342,6 +412,6 @@ def _let_go(state: dict[str, object]) -> None:
         window = state["_window"]
         window = window() if isinstance(window, ReferenceType) else None
         run.abandon(viewer_lives=window is not None and isalive(window))
-    for part in (choice, state.get("exporter")):
-        if isinstance(part, SourceChoice | Exporter):
+    for part in (choice, *(state.get(name) for name in ("exporter", "batch", "estimate"))):
+        if isinstance(part, SourceChoice | Exporter | Batch | TileEstimate):
             part.cleanup()

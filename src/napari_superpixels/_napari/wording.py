@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.axes import Mode
 from napari_superpixels.events import FinishReason
+from napari_superpixels.result import SuperpixelResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.worker import Delivery
     from napari_superpixels.events import Step
     from napari_superpixels.series import SeriesStep
-    from napari_superpixels.tiling.run import TileStep
+    from napari_superpixels.tiling.run import TiledResult, TileStep
 
 _SLICES = {Mode.EACH: "slices", Mode.SERIES: "frames"}
 
@@ -89,7 +90,24 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
     str
         Count, time, device, and what may be done with the layer.
     """
-    result, mode = delivery.result, delivery.request.source.mode
+    result = delivery.result
+    use = "is editable now"
+    if isinstance(delivery.labels, list):
+        use = "is read from there; “Make an editable copy” of the correction dock loads it"
+    text = _of_one(delivery, result) if isinstance(result, SuperpixelResult) else _of_tiles(result)
+    return f"{text} The layer “{escape(layer_name)}” {use}."
+
+
+def _of_tiles(result: TiledResult) -> str:
+    return (
+        f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for, in "
+        f"{result.n_tiles} tiles, in {duration(result.seconds)} on {result.device}. Written to "
+        f"{escape(str(result.path))}."
+    )
+
+
+def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
+    mode = delivery.request.source.mode
     loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
     ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
     after = f"{result.iterations} iterations"
@@ -101,10 +119,9 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
     if mode == Mode.VOLUME:
         kind = "supervoxels"
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""
-    use = "is editable now" if delivery.editable else "is read from its file, and not editable"
     return (
         f"<b>{result.n_obtained} {kind}</b>{asked}{stopped}, in {duration(result.seconds)} on "
-        f"{result.device}{loss}. The layer “{escape(layer_name)}” {use}."
+        f"{result.device}{loss}."
     )
 
 

@@ -25,11 +25,13 @@ from napari_superpixels.params import SuperpixelParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from napari.utils.colormaps import CyclicLabelColormap
     from numpy.typing import NDArray
 
     from napari_superpixels.result import SuperpixelResult
+    from napari_superpixels.tiling.run import TiledResult
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -38,17 +40,28 @@ _log = logging.getLogger(__name__)
 PREVIEW_INTERVAL_S = 0.5
 # Steps that go to the GUI; Cancel is looked at after every one.
 _REPORT_INTERVAL_S = 0.1
+# To find colours for more superpixels takes seconds.
+_MOST_COLOURS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything a run needs, frozen when Segment is clicked."""
+    """Everything a run needs, frozen when Segment is clicked.
+
+    Attributes
+    ----------
+    source, params, device, preferences, preset
+        What is chosen.
+    tiled_output : Path or None
+        OME-Zarr that a run in tiles writes; None for a run in one piece.
+    """
 
     source: Source
     params: SuperpixelParams
     device: str
     preferences: Preferences
     preset: str
+    tiled_output: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +72,24 @@ class Delivery:
     ----------
     request : Request
         What was asked for.
-    result : SuperpixelResult
-        Labels, with the axes of a stack first, and how they came about.
+    result : SuperpixelResult or TiledResult
+        How the labels came about.
+    labels : ndarray of int32, or list of dask.array.Array
+        Labels, with the axes of a stack first; or the levels of labels too large for memory.
     table : dict of str to ndarray
-        A row for each superpixel.
-    colormap : napari.utils.colormaps.CyclicLabelColormap
-        In which neighbours differ.
+        A row for each superpixel; empty if the labels are not in memory.
+    colormap : napari.utils.colormaps.CyclicLabelColormap or None
+        In which neighbours differ; None for napari's own, where there are too many superpixels.
     n_frames : int
         Planes that were segmented.
-    editable : bool
-        Whether the labels are in memory.
     """
 
     request: Request
-    result: SuperpixelResult
+    result: SuperpixelResult | TiledResult
+    labels: NDArray[np.int32] | list[Any]
     table: dict[str, NDArray[np.generic]]
-    colormap: CyclicLabelColormap
+    colormap: CyclicLabelColormap | None
     n_frames: int = 1
-    editable: bool = True
 
 
 class CancelSwitch:
@@ -203,6 +216,8 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None,
         If the image or a parameter is unusable.
     """
     run = _segment_frames if request.source.mode in (Mode.EACH, Mode.SERIES) else _segment
+    if request.tiled_output is not None:
+        run = _segment_in_tiles
     return (yield from tell_runtime_errors(run(request, switch)))
 
 
@@ -234,7 +249,39 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None
         channel_names=source.channel_names,
         pixel_area=float(np.prod(source.placement.spacing)),
     )
-    return Delivery(request, result, table, neighbour_colormap(result.labels))
+    return Delivery(request, result, result.labels, table, _colormap(result.labels))
+
+
+def _colormap(labels: NDArray[np.int32]) -> CyclicLabelColormap | None:
+    return neighbour_colormap(labels) if labels.max(initial=0) <= _MOST_COLOURS else None
+
+
+def _segment_in_tiles(
+    request: Request, switch: CancelSwitch
+) -> Generator[Progress, None, Delivery | None]:
+    from napari_superpixels._napari import tiled_run
+
+    assert request.tiled_output is not None
+    steps = tiled_run.segment_tiles(
+        request.source, request.params, request.device, request.tiled_output
+    )
+    try:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: TiledResult = end.value
+                break
+            if switch.cancelled:
+                return None  # tiles that are done stay in their folder
+            yield wording.of_tile(step)
+    finally:
+        steps.close()
+    labels = tiled_run.labels_of(result.path)
+    if isinstance(labels, list):
+        return Delivery(request, result, labels, {}, None)
+    table = tiled_run.table(request.source, labels, result.n_obtained)
+    return Delivery(request, result, labels, table, _colormap(labels))
 
 
 def _mask(source: Source) -> NDArray[np.bool_] | None:
@@ -316,7 +363,7 @@ def _segment_frames(
         reason=FinishReason.STOPPED if stopped else FinishReason.COMPLETED,
         weights={},
     )
-    return Delivery(request, result, table, neighbour_colormap(result.labels), n_done)
+    return Delivery(request, result, result.labels, table, _colormap(result.labels), n_done)
 
 
 def _watched(

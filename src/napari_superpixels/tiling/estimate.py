@@ -20,6 +20,8 @@ from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.source import source_of
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from napari_superpixels.tiling.geometry import TileGrid
     from napari_superpixels.tiling.source import Source
 
@@ -46,7 +48,7 @@ class Estimate:
     disk_bytes : float
         At most, for the work folder and the result.
     seconds : float or None
-        About; None if there was nothing to try it on.
+        About; None without a trial, or if there was nothing to try it on.
     """
 
     n_tiles: int
@@ -58,14 +60,33 @@ class Estimate:
     def __str__(self) -> str:
         """In a sentence."""
         size = " × ".join(map(str, self.tile_px))
+        tiles = "1 tile" if self.n_tiles == 1 else f"{self.n_tiles} tiles"
         text = (
-            f"{self.n_tiles} tiles of {size} pixels; about {self.memory_bytes / 1e9:.1f} GB of "
-            f"memory, at most {math.ceil(self.disk_bytes / 1e7) / 100} GB on disk"
+            f"{tiles} of {size} pixels; about {self.memory_bytes / 1e9:.1f} GB of memory, at most "
+            f"{math.ceil(self.disk_bytes / 1e7) / 100} GB on disk"
         )
         return text if self.seconds is None else f"{text}, about {_spelled(self.seconds)}"
 
 
-def estimate_run(
+def estimate_run(image: Any, n_segments: int, params: SuperpixelParams, **options: Any) -> Estimate:
+    """Estimate what `iter_superpixels_tiled` will need.
+
+    Parameters
+    ----------
+    image, n_segments, params
+        As for `iter_superpixels_tiled`.
+    **options
+        Other arguments of `iter_estimate`.
+
+    Returns
+    -------
+    Estimate
+        Of a cluster it counts one worker.
+    """
+    return drain(iter_estimate(image, n_segments, params, **options))
+
+
+def iter_estimate(
     image: Any,
     n_segments: int,
     params: SuperpixelParams,
@@ -78,8 +99,9 @@ def estimate_run(
     device: str = "auto",
     scheduler: str | None = None,
     n_workers: int | None = None,
-) -> Estimate:
-    """Estimate what `iter_superpixels_tiled` will need, with a trial on a small part of the image.
+    trial: bool = True,
+) -> Generator[None, None, Estimate]:
+    """Estimate what `iter_superpixels_tiled` will need; whoever stops iterating ends the trial.
 
     Parameters
     ----------
@@ -87,6 +109,13 @@ def estimate_run(
         As for `iter_superpixels_tiled`.
     channel_axis, level, nodata, tile_size_px, halo_px, device, scheduler, n_workers
         As for `iter_superpixels_tiled`.
+    trial : bool, default True
+        Whether to segment a small part of the image, which tells how long the run takes.
+
+    Yields
+    ------
+    None
+        After each iteration of the trial.
 
     Returns
     -------
@@ -102,7 +131,9 @@ def estimate_run(
     share = max(1, min(65535, round(n_segments * math.prod(shape) / math.prod(source.shape))))
     tile = estimate_memory(shape[-2:], source.n_channels, params.replace(n_segments=share))
     processes = 1 + (n_workers or 0)
-    rate = _seconds_a_pixel(source, n_segments, params, nodata, device)
+    rate = None
+    if trial:
+        rate = yield from _seconds_a_pixel(source, n_segments, params, nodata, device)
     return Estimate(
         n_tiles=len(grid),
         tile_px=grid.tile_px,
@@ -131,7 +162,7 @@ def _pixels_in_turn(grid: TileGrid, parallel: int) -> float:
 
 def _seconds_a_pixel(
     source: Source, n_segments: int, params: SuperpixelParams, nodata: float | None, device: str
-) -> float | None:
+) -> Generator[None, None, float | None]:
     box = [slice(max(0, (n - _PROBE_PX) // 2), min(n, (n + _PROBE_PX) // 2)) for n in source.shape]
     size = _n_pixels(tuple(box))
     share = max(2, min(size // 16, round(n_segments * size / math.prod(source.shape))))
@@ -150,6 +181,7 @@ def _seconds_a_pixel(
     done = 1.0
     try:
         for step in steps:
+            yield
             if time.perf_counter() - begin > _PROBE_S:
                 done = step.iteration / step.n_iterations
                 break

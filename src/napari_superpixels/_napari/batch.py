@@ -1,0 +1,251 @@
+"""The section for many files: they are segmented by the command, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, LineEdit
+from qtpy.QtCore import QProcess, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
+
+from napari_superpixels._napari.layout import button, row, rows, text_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_superpixels.params import SuperpixelParams
+
+_STACKS = {
+    "each file is one image": [],
+    "every frame on its own": ["--series", "alone"],
+    "frames follow each other": ["--series", "follow"],
+}
+_BETWEEN = "; "
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BatchChoices:
+    """What the rest of the dock says.
+
+    Attributes
+    ----------
+    params : SuperpixelParams
+        Parameters.
+    device : str
+        Where to run.
+    nodata : float or None
+        Value of pixels to leave out.
+    memory_limit_gb : float or None
+        Above it, images are segmented in tiles.
+    """
+
+    params: SuperpixelParams
+    device: str
+    nodata: float | None
+    memory_limit_gb: float | None
+
+
+class Batch(QWidget):
+    """Files, a folder, formats; a progress bar for all, and a list of what failed.
+
+    The process is another one: napari stays responsive, and outlives whatever a file does to it.
+
+    Parameters
+    ----------
+    choices : callable
+        Returns `BatchChoices`; raises ValueError where the dock says nothing usable.
+
+    Attributes
+    ----------
+    ended : Signal
+        Emitted when the process is gone.
+    """
+
+    ended = Signal()
+
+    def __init__(self, choices: Callable[[], BatchChoices]) -> None:
+        super().__init__()
+        self._choices = choices
+        self._process: QProcess | None = None
+        self._told: list[dict[str, Any]] = []
+        self._complaints = ""
+        self._stopped = False
+        self._folder = tempfile.TemporaryDirectory(prefix="superpixels-batch-")
+        self.files = LineEdit(
+            name="files",
+            label="Files",
+            tooltip="Image files, or patterns such as /data/*.tif, with “;” between them.",
+        )
+        self.output = LineEdit(
+            name="output",
+            label="Into the folder",
+            tooltip="Each file becomes NAME_superpixels.tif and so on; those that are there "
+            "already are skipped.",
+        )
+        self.formats = LineEdit(
+            name="formats",
+            label="Formats",
+            value="tif",
+            tooltip="One or more of tif, png, npy, zarr, ome.tif, geojson, gpkg, zip (ImageJ "
+            "ROIs), csv, parquet, graphml, edges.csv, with spaces between them.",
+        )
+        self.stacks = ComboBox(
+            name="stacks",
+            label="Stacks",
+            choices=list(_STACKS),
+            tooltip="What to do with files that hold several frames or planes.",
+        )
+        self.choose_button = button("Files…", "Choose image files.", self._choose_files)
+        self.folder_button = button("Folder…", "Choose where to write.", self._choose_folder)
+        self.start_button = button(
+            "Segment files", "Segment all files with the parameters above.", self.start
+        )
+        self.stop_button = button("Stop", "Stop; files that are done stay.", self.stop)
+        self.progress = QProgressBar()
+        self.message = text_label(selectable=True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(rows(self.files, self.output, self.formats, self.stacks))
+        layout.addLayout(row(self.choose_button, self.folder_button))
+        layout.addLayout(row(self.start_button, self.stop_button))
+        layout.addWidget(self.progress)
+        layout.addWidget(self.message)
+        self._show()
+
+    @property
+    def running(self) -> bool:
+        """Whether files are being segmented."""
+        return self._process is not None
+
+    def start(self) -> None:
+        """Segment the files."""
+        files = [part.strip() for part in str(self.files.value).split(_BETWEEN.strip())]
+        files = [part for part in files if part]
+        output = str(self.output.value).strip()
+        formats = str(self.formats.value).split()
+        try:
+            choices = self._choices()
+        except ValueError as error:
+            self._say(str(error))
+            return
+        if not (files and output and formats):
+            self._say("Choose files, a folder to write to, and at least one format.")
+            return
+        self._told, self._complaints, self._stopped = [], "", False
+        process = QProcess(self)
+        process.readyReadStandardOutput.connect(self._on_output)
+        process.readyReadStandardError.connect(self._on_errors)
+        process.finished.connect(self._on_finished)
+        self._process = process
+        self._say("Starting…")
+        self._show()
+        process.start(sys.executable, self._command(files, output, formats, choices))
+
+    def _command(
+        self, files: Sequence[str], output: str, formats: Sequence[str], choices: BatchChoices
+    ) -> list[str]:
+        params = Path(self._folder.name) / "parameters.toml"
+        choices.params.save(params)
+        command = ["-m", "napari_superpixels", "segment", *files, "-o", f"{output}{os.sep}"]
+        command += ["--format", *formats, "--params", str(params), "--device", choices.device]
+        command += _STACKS[str(self.stacks.value)]
+        if choices.nodata is not None:
+            command += [f"--nodata={choices.nodata}"]
+        if choices.memory_limit_gb is not None:
+            command += [f"--memory-limit-gb={choices.memory_limit_gb}"]
+        return [*command, "--json"]
+
+    def stop(self) -> None:
+        """Stop the process; what it was writing vanishes."""
+        if self._process is None:
+            return
+        self._stopped = True
+        if os.name == "posix" and self._process.processId():
+            os.kill(self._process.processId(), signal.SIGINT)
+        else:
+            self._process.kill()
+        self._show()
+
+    def cleanup(self) -> None:
+        """Stop the process: the dock is going away."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.finished.disconnect(self._on_finished)
+            process.kill()
+            process.waitForFinished(3000)
+        self._folder.cleanup()
+
+    def _choose_files(self) -> None:
+        names, _ = QFileDialog.getOpenFileNames(self, "Images to segment")
+        if names:
+            self.files.value = _BETWEEN.join(names)
+
+    def _choose_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Folder for the superpixels")
+        if name:
+            self.output.value = name
+
+    def _on_output(self) -> None:
+        assert self._process is not None
+        while self._process.canReadLine():
+            line = bytes(self._process.readLine().data()).decode("utf-8", "replace")
+            if line.startswith("{"):
+                self._told.append(json.loads(line))
+        if self._told:
+            last = self._told[-1]
+            text = (
+                f"{len(self._told)} of {last['total']}: {Path(last['file']).name} {last['state']}"
+            )
+            self._say(escape(text))
+        self._show()
+
+    def _on_errors(self) -> None:
+        assert self._process is not None
+        raw = bytes(self._process.readAllStandardError().data())
+        self._complaints += raw.decode("utf-8", "replace")
+
+    def _on_finished(self, code: int, _status: Any = None) -> None:
+        if self._process is not None:
+            self._on_output()
+            self._on_errors()
+            self._process.deleteLater()
+        self._process = None
+        counts = {
+            state: sum(told["state"] == state for told in self._told)
+            for state in ("done", "skipped", "failed")
+        }
+        text = f"{counts['done']} segmented, {counts['skipped']} were done already, "
+        text += f"{counts['failed']} failed."
+        if self._stopped:
+            text = f"<b>Stopped.</b> {text}"
+        elif not self._told and code:
+            lines = self._complaints.strip().splitlines() or ["the process ended without a word"]
+            text = f"<b>Nothing was segmented.</b> {escape(lines[-1])}"
+        failed = [told["text"] for told in self._told if told["state"] == "failed"]
+        if failed:
+            text += "".join(f"<br>• {escape(reason)}" for reason in failed[:_MOST_SHOWN])
+        if len(failed) > _MOST_SHOWN:
+            text += f"<br>… and {len(failed) - _MOST_SHOWN} more."
+        self._say(text)
+        self._show()
+        self.ended.emit()
+
+    def _say(self, text: str) -> None:
+        self.message.setText(text)
+
+    def _show(self) -> None:
+        self.start_button.setEnabled(not self.running)
+        self.stop_button.setEnabled(self.running and not self._stopped)
+        self.progress.setVisible(self.running)
+        # Busy until the first file is done, and tells how many there are.
+        self.progress.setRange(0, self._told[-1]["total"] if self._told else 0)
+        self.progress.setValue(len(self._told))

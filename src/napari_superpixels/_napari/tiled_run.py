@@ -1,0 +1,145 @@
+"""Runs in tiles, for the worker: from layers of any size to labels in an OME-Zarr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import zarr
+
+from napari_superpixels._napari.region import LabelMask
+from napari_superpixels.graph import table_of_tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_superpixels._napari.source import Source
+    from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.tiling.run import TiledResult, TileStep
+
+# Labels up to here, in pixels, become a layer in memory, which can be edited (536 MB as int32).
+MOST_EDITABLE = 2**27
+# Side of what is read at once for the table.
+_BLOCK_PX = 2048
+
+
+def segment_tiles(
+    source: Source, params: SuperpixelParams, device: str, output: Path
+) -> Generator[TileStep, None, TiledResult]:
+    """Segment a plane tile by tile; a run to the same file that was stopped goes on.
+
+    Parameters
+    ----------
+    source : Source
+        One plane.
+    params : SuperpixelParams
+        Parameters.
+    device : str
+        Where to run.
+    output : Path
+        OME-Zarr to write; replaced if it is there.
+
+    Yields
+    ------
+    TileStep
+        Several times a second.
+
+    Returns
+    -------
+    TiledResult
+        What was written.
+
+    Raises
+    ------
+    TilingError
+        If tiles failed, or there is a run with other parameters to go on with.
+    ValueError
+        If the image or a parameter is unusable.
+    """
+    from napari_superpixels.tiling.run import iter_superpixels_tiled
+
+    mask = source.region.mask if source.region else None
+    units = {str(unit) for unit in source.placement.spatial["units"][-2:]}
+    unit = units.pop() if len(units) == 1 else None
+    return (
+        yield from iter_superpixels_tiled(
+            source.lazily(),
+            output,
+            params.n_segments,
+            params,
+            channel_axis=source.read_axis,
+            mask=mask.data if isinstance(mask, LabelMask) else mask and mask.pixels(),
+            nodata=source.nodata,
+            pixel_size=source.placement.spacing,
+            unit=None if unit == "pixel" else unit,
+            device=device,
+            resume=output.with_name(f"{output.name}.partial").exists(),
+            overwrite=True,
+        )
+    )
+
+
+def labels_of(path: Path) -> NDArray[np.int32] | list[Any]:
+    """Read the labels of a tiled run.
+
+    Parameters
+    ----------
+    path : Path
+        OME-Zarr.
+
+    Returns
+    -------
+    ndarray of int32, shape (H, W), or list of dask.array.Array
+        In memory; or lazy, with all levels of the pyramid, if they are more than `MOST_EDITABLE`.
+    """
+    group = zarr.open_group(path, mode="r")
+    levels = [da.from_zarr(group[name]) for name in sorted(group.array_keys(), key=int)]
+    if levels[0].size > MOST_EDITABLE:
+        return levels
+    labels: NDArray[np.int32] = np.asarray(levels[0].astype(np.int32))
+    return labels
+
+
+def table(source: Source, labels: NDArray[np.int32], n: int) -> dict[str, NDArray[np.generic]]:
+    """Describe each superpixel; the image is read block by block.
+
+    Parameters
+    ----------
+    source : Source
+        What was segmented.
+    labels : ndarray of int32, shape (H, W)
+        Superpixels 1...n.
+    n : int
+        How many there are.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        See `superpixel_table`.
+    """
+    return table_of_tiles(
+        _blocks(source, labels),
+        n,
+        channel_names=source.channel_names,
+        pixel_area=source.placement.pixel_area,
+    )
+
+
+def _blocks(
+    source: Source, labels: NDArray[np.int32]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.generic]]]:
+    from napari_superpixels.core.inputs import as_channels
+
+    image, axis = source.lazily(), source.read_axis
+    height, width = labels.shape
+    for row in range(0, height, _BLOCK_PX):
+        for column in range(0, width, _BLOCK_PX):
+            box = (slice(row, row + _BLOCK_PX), slice(column, column + _BLOCK_PX))
+            index: list[slice] = list(box)
+            if axis is not None:
+                index.insert(axis, slice(None))
+            yield labels[box], as_channels(np.asarray(image[tuple(index)]), axis)

@@ -1,0 +1,188 @@
+"""Images that are segmented in tiles from the dock."""
+
+from __future__ import annotations
+
+import re
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from napari.layers import Labels
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_superpixels._napari import tiled_run
+from napari_superpixels._napari.axes import Mode
+from napari_superpixels._napari.region import Where
+from napari_superpixels._napari.run_plan import Tiles
+from napari_superpixels._napari.settings import Preferences
+from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.tiling import plan
+
+
+@pytest.fixture
+def picture(rng):
+    """Blocks with noise, shape (150, 200)."""
+    return np.kron(rng.integers(0, 255, (8, 10)), np.ones((20, 20)))[:150] + rng.random((150, 200))
+
+
+@pytest.fixture
+def output(tmp_path, monkeypatch):
+    """Where the user says that the labels go; tiles are small."""
+    path = tmp_path / "labels.zarr"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), ""))
+    monkeypatch.setattr(plan, "DEFAULT_TILE_PX", 64)
+    return path
+
+
+def result(viewer):
+    (layer,) = [layer for layer in viewer.layers if layer.name.endswith("superpixels")]
+    assert isinstance(layer, Labels)
+    return layer
+
+
+def test_memory_limit_proposes_tiles(viewer, dock, picture, output, monkeypatch, qtbot, run_to_end):
+    viewer.add_image(picture, name="map", scale=(0.5, 0.5), units=("um", "um"))
+    dock.form.control("n_segments").value = 60
+    assert "tiles" not in dock.device_label.text()
+    needed = dock._plan(dock.choice.source(), dock.form.params()).text
+    monkeypatch.setattr(Preferences, "read", lambda: Preferences(memory_limit_gb=1e-4))
+    dock._refresh()
+    assert "Even in tiles this needs about" in dock.status_label.text()
+    assert not dock.segment_button.isEnabled()
+    # Between what a tile and what the image needs.
+    monkeypatch.setattr(
+        "napari_superpixels.core.device.check_memory", _refuse_large(dock.choice.source())
+    )
+    monkeypatch.setattr(Preferences, "read", lambda: Preferences(memory_limit_gb=4))
+    dock._refresh()
+    assert needed in dock.device_label.text()
+    assert "in one piece, so it is done in 2 tiles of 160 × 160 pixels" in dock.device_label.text()
+    assert "finding out how long" in dock.device_label.text()
+    qtbot.waitUntil(lambda: "finding" not in dock.device_label.text(), timeout=60_000)
+    assert re.search(r"GB on disk, about [\d.]+ s$", dock.device_label.text())
+    monkeypatch.undo()
+    dock.tiles.value = Tiles.NEVER
+    assert "tiles" not in dock.device_label.text()
+
+
+def _refuse_large(source):
+    def check(needed, device, limit):
+        if limit is not None:
+            raise MemoryError(f"{source.layer_name} needs {needed}")
+
+    return check
+
+
+def test_tiles_make_an_editable_layer_and_a_file(viewer, dock, picture, output, run_to_end):
+    image = da.from_array(picture, chunks=64)
+    viewer.add_image(image, name="map", contrast_limits=(0, 255), scale=(0.5, 0.5), units="um")
+    dock.form.control("n_segments").value = 40
+    dock.tiles.value = Tiles.ALWAYS
+    run_to_end(dock)
+    layer = result(viewer)
+    assert layer.editable
+    np.testing.assert_allclose(layer.scale, (0.5, 0.5))
+    stored = zarr.open_group(output, mode="r")
+    np.testing.assert_array_equal(stored["0"][:], layer.data)
+    scale = stored.attrs["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"]
+    assert scale == [0.5, 0.5]
+    n = layer.data.max()
+    assert 20 < n <= 40
+    assert f"{n} superpixels" in dock.result_label.text()
+    assert "tiles, in" in dock.result_label.text()
+    assert list(layer.features["index"]) == list(range(1, n + 1))
+    np.testing.assert_allclose(
+        layer.features["mean intensity"][4], picture[layer.data == 5].mean(), rtol=1e-6
+    )
+    assert layer.features["area"].sum() == pytest.approx(picture.size / 4)
+    assert layer.metadata[METADATA_KEY]["file"] == str(output)
+
+
+def test_a_mask_and_two_layers_in_tiles(viewer, dock, picture, output, run_to_end):
+    viewer.add_image(da.from_array(-picture), name="second", contrast_limits=(-255, 0))
+    image = viewer.add_image(picture, name="map")
+    mask = np.zeros(picture.shape, np.uint8)
+    mask[20:140, 30:190] = 1
+    viewer.add_labels(mask, name="mask")
+    viewer.layers.selection.active = image
+    dock.more.boxes["second"].click()
+    dock.region.where_box.value = Where.LABELS
+    dock.tiles.value = Tiles.ALWAYS
+    run_to_end(dock)
+    layer = viewer.layers["map superpixels"]
+    np.testing.assert_array_equal(layer.data > 0, mask > 0)
+    assert {"mean map", "mean second"} <= set(layer.features)
+
+
+def test_labels_too_large_to_edit_are_read_lazily(
+    viewer, dock, picture, output, run_to_end, monkeypatch
+):
+    monkeypatch.setattr(tiled_run, "MOST_EDITABLE", 1000)
+    monkeypatch.setattr("napari_superpixels.tiling.run._SMALLEST_LEVEL_PX", 64)
+    viewer.add_image(picture, name="map")
+    dock.tiles.value = Tiles.ALWAYS
+    run_to_end(dock)
+    layer = result(viewer)
+    assert layer.multiscale
+    assert [level.shape for level in layer.data] == [(150, 200), (75, 100), (38, 50)]
+    assert not layer.editable
+    assert "Make an editable copy" in dock.result_label.text()
+
+
+def test_cancelled_runs_go_on(viewer, dock, picture, output, qtbot, run_to_end):
+    viewer.add_image(picture, name="map")
+    dock.form.set_params(dock.form.params().replace(iterations=100, n_segments=40))
+    dock.tiles.value = Tiles.ALWAYS
+    dock.segment()
+    partial = output.with_name("labels.zarr.partial")
+    qtbot.waitUntil(lambda: len(list(partial.glob("tiles/*.npz"))) > 1, timeout=60_000)
+    dock.cancel()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    assert "segment to the same name again, and the run goes on" in dock.result_label.text()
+    kept = {file: file.stat().st_mtime_ns for file in partial.glob("tiles/*.npz")}
+    assert kept
+    assert not output.exists()
+    # Other parameters are another run: it is told, and nothing is lost.
+    dock.form.control("seed").value = 5
+    run_to_end(dock)
+    assert "holds a run with another parameters" in dock.result_label.text()
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    dock.form.control("seed").value = 0
+    run_to_end(dock)
+    assert output.exists()
+    assert not partial.exists()
+    assert result(viewer).data.all()
+
+
+def test_nothing_is_replaced_unasked(viewer, dock, picture, output, monkeypatch):
+    output.mkdir()
+    (output / "thesis.txt").write_text("years of work")
+    viewer.add_image(picture, name="map")
+    dock.tiles.value = Tiles.ALWAYS
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
+    dock.segment()
+    assert not dock.running
+
+
+def test_a_folder_that_is_no_zarr_is_never_replaced(
+    viewer, dock, picture, output, monkeypatch, run_to_end
+):
+    output.mkdir()
+    (output / "thesis.txt").write_text("years of work")
+    viewer.add_image(picture, name="map")
+    dock.tiles.value = Tiles.ALWAYS
+    yes = QMessageBox.StandardButton.Yes
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: yes)
+    run_to_end(dock)
+    assert "is no Zarr, and is not replaced" in dock.result_label.text()
+    assert (output / "thesis.txt").read_text() == "years of work"
+
+
+def test_tiles_are_for_planes(viewer, dock, rng):
+    viewer.add_image(rng.random((4, 30, 40)))
+    dock.tiles.value = Tiles.ALWAYS
+    assert not dock.status_label.text()
+    dock.image.mode_box.value = Mode.VOLUME
+    assert "Tiles are for a single plane" in dock.status_label.text()
