@@ -452,7 +452,45 @@ def test_series(tmp_path, tiles_image, capsys, mode):
     assert "3 frames" in capsys.readouterr().out
     if mode == "alone":
         expected = superpixels(frames[1], 9, iterations=4, hidden_channels=(4, 4))
-        np.testing.assert_array_equal(labels[1], expected)
+        np.testing.assert_array_equal(labels[1], expected + labels[0].max())
     assert main(["segment", str(stack), "-o", str(tmp_path / "o.png"), "--series", mode]) == 1
     assert main(["segment", str(stack), "-o", str(tmp_path / "o.tif")]) == 1
     assert "take all with --series" in capsys.readouterr().err
+
+
+def test_volume(tmp_path, rng, capsys):
+    stack, out = tmp_path / "stack.tif", tmp_path / "out.tif"
+    voxels = rng.integers(0, 255, (6, 20, 24)).astype(np.uint8)
+    size = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
+    tifffile.imwrite(stack, voxels, imagej=True, resolution=(2, 2), metadata=size)
+    command = ["segment", str(stack), "-o", str(out), *QUICK]
+    assert main([*command, "--volume"]) == 0
+    quick = {"iterations": 4, "hidden_channels": (4, 4)}
+    expected = superpixels(voxels, 9, spacing=(2.0, 0.5, 0.5), **quick)
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
+    assert "supervoxels of 9 asked for" in capsys.readouterr().out
+    assert read_provenance(out)["pixel_size"] == [2.0, 0.5, 0.5]
+    assert main([*command, "--spacing", "1", "1", "1", "--force"]) == 0
+    expected = superpixels(voxels, 9, spacing=(1, 1, 1), **quick)
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
+    np.save(tmp_path / "bare.npy", voxels)
+    bare = ["segment", str(tmp_path / "bare.npy"), "-o", str(tmp_path / "b.npy"), *QUICK]
+    assert main([*bare, "--volume"]) == 0
+    assert "taken for a cube; see --spacing" in capsys.readouterr().err
+    assert main([*command, "--volume", "--tile-size-px", "64", "--force"]) == 1
+    assert "--volume takes no plane, and does not work in tiles" in capsys.readouterr().err
+    assert main([*command, "--spacing", "0", "1", "1", "--force"]) == 1
+    assert "three (depth, height and width of a voxel)" in capsys.readouterr().err
+
+
+def test_json_is_for_scripts(tmp_path, photo, capsys):
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    command = ["segment", str(photo), str(tmp_path / "b.png"), "-o", f"{tmp_path}/out/", *QUICK]
+    assert main([*command, "--json"]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["state"] for line in lines] == ["done", "failed"]
+    assert lines[0]["written"] == [str(tmp_path / "out" / "photo_superpixels.tif")]
+    assert "b.png: cannot be read" in lines[1]["text"]
+    assert {line["total"] for line in lines} == {2}
+    main([*command, "--json"])
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["state"] == "skipped"

@@ -107,6 +107,19 @@ def add_segment(commands: Any) -> None:
         help="segment every plane of a stack or time series: each follows from the one before, so "
         "that superpixels keep their ids, or each is on its own",
     )
+    segment.add_argument(
+        "--volume",
+        action="store_true",
+        default=False,
+        help="segment a stack of planes as one volume, into supervoxels",
+    )
+    segment.add_argument(
+        "--spacing",
+        type=float,
+        nargs=3,
+        metavar=("Z", "Y", "X"),
+        help="size of a voxel, where the file does not say; means --volume",
+    )
     segment.add_argument("--nodata", type=float, help="value of pixels to leave out")
     segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
     segment.add_argument(
@@ -261,6 +274,10 @@ def _segment_file(
         if may_be_tiled(arguments):
             raise ValueError("--series does not work in tiles: leave out their options")
         return _segment_series(image, targets, params, arguments)
+    if _is_volume(arguments):
+        if may_be_tiled(arguments) or "plane" in arguments:
+            raise ValueError("--volume takes no plane, and does not work in tiles")
+        return _segment_at_once(image, targets, params, arguments)
     if is_tiled(image, targets, params, arguments):
         return segment_in_tiles(image, targets, params, arguments, _origin)
     return _segment_at_once(image, targets, params, arguments)
@@ -276,7 +293,11 @@ def _segment_at_once(
 
     loaded = read_image(image)
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
-    if "plane" in arguments:
+    known = _origin(image, ndim=3 if _is_volume(arguments) else 2)
+    spacing = None
+    if _is_volume(arguments):
+        spacing = _spacing(image, known, arguments)
+    elif "plane" in arguments:
         array, channel_axis = _plane(array, channel_axis, arguments.plane)
     elif "channel_axis" not in arguments:
         _refuse_stack(loaded)
@@ -287,11 +308,11 @@ def _segment_at_once(
         channel_axis=channel_axis,
         nodata=getattr(arguments, "nodata", loaded.nodata),
         mask=mask,
+        spacing=spacing,
         device=arguments.device,
         memory_limit_gb=getattr(arguments, "memory_limit_gb", None),
     )
     result = _with_progress(steps, params, image.name, arguments)
-    known = _origin(image)
     provenance = result.provenance() | {"source": image.name} | known
     origin = Origin.from_dict(known)
     for target in targets:
@@ -308,10 +329,29 @@ def _segment_at_once(
             )
         else:
             save_labels(target, result.labels, provenance, overwrite=arguments.force)
+    kind = "superpixels" if spacing is None else "supervoxels"
     return (
-        f"{result.n_obtained} superpixels of {result.n_requested} asked for, in "
+        f"{result.n_obtained} {kind} of {result.n_requested} asked for, in "
         f"{result.seconds:.1f} s on {result.device}"
     )
+
+
+def _is_volume(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.volume or "spacing" in arguments)
+
+
+def _spacing(
+    image: Path, known: dict[str, Any], arguments: argparse.Namespace
+) -> tuple[float, ...]:
+    """Size of a voxel: as given, as the file says, or that of a cube."""
+    if "spacing" in arguments:
+        return tuple(arguments.spacing)
+    if "pixel_size" in known:
+        return tuple(known["pixel_size"])
+    complain(
+        f"{image}: does not say how large a voxel is, so it is taken for a cube; see --spacing"
+    )
+    return (1.0, 1.0, 1.0)
 
 
 def _segment_series(
@@ -394,13 +434,13 @@ def _with_progress(
         return result
 
 
-def _origin(image: Path) -> dict[str, Any]:
+def _origin(image: Path, ndim: int = 2) -> dict[str, Any]:
     """What `export` will need to know of the image, as plain values."""
     from napari_superpixels.export import ExportError
     from napari_superpixels.export.origin import read_origin
 
     try:
-        origin = read_origin(image, ndim=2)
+        origin = read_origin(image, ndim)
     except ExportError:  # without rasterio, labels are made all the same
         return {}
     return {name: value for name, value in asdict(origin).items() if value}
@@ -413,7 +453,7 @@ def _refuse_stack(image: ImageFile) -> None:
         axes = ", ".join(f"{name} ({n})" for name, n in sizes)
         raise ValueError(
             f"it is a stack with the axes {axes}: choose one plane with --plane, take all with "
-            "--series, or say with --channel-axis which axis holds channels"
+            "--series, all as one with --volume, or say with --channel-axis which holds channels"
         )
 
 
