@@ -494,3 +494,25 @@ def test_json_is_for_scripts(tmp_path, photo, capsys):
     assert {line["total"] for line in lines} == {2}
     main([*command, "--json"])
     assert json.loads(capsys.readouterr().out.splitlines()[0])["state"] == "skipped"
+
+
+def test_a_mask_of_another_shape_is_named(tmp_path, photo, capsys):
+    np.save(tmp_path / "mask.npy", np.ones((5, 6), np.uint8))
+    command = ["segment", str(photo), "--mask", str(tmp_path / "mask.npy"), *QUICK]
+    for output in ("o.tif", "o.zarr"):
+        assert main([*command, "-o", str(tmp_path / output)]) == 1
+        complaint = capsys.readouterr().err
+        assert f"the mask {tmp_path / 'mask.npy'} (5, 6) and the image (48, 64) differ" in complaint
+        assert not (tmp_path / output).exists()
+        assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("output", ["o.tif", "o.zarr"])
+def test_a_raster_of_nothing_but_nodata(tmp_path, capsys, output):
+    empty = tmp_path / "empty.tif"
+    nodata = (42113, "s", 0, "7", True)  # as GDAL writes it
+    values = np.full((3, 20, 30), 7, np.uint8)
+    tifffile.imwrite(empty, values, photometric="rgb", planarconfig="separate", extratags=[nodata])
+    assert main(["segment", str(empty), "-o", str(tmp_path / output), *QUICK]) == 1
+    assert f"{empty}: no pixel is left to segment" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.tif"]

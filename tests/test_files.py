@@ -86,8 +86,10 @@ def test_broken_files_are_named(tmp_path, name, rng):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     else:
         path.write_bytes(b"" if "zero" in name else b"this is no picture")
-    with pytest.raises(FileError, match=f"{name}: cannot be read as an image"):
+    with pytest.raises(FileError, match=f"{name}: cannot be read as an image") as told:
         read_image(path)
+    assert ("it is empty (0 bytes)" in str(told.value)) == ("zero" in name)
+    assert "copy or export it again" in str(told.value)
 
 
 def test_cmyk_becomes_rgb(tmp_path, rng):

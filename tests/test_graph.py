@@ -9,7 +9,9 @@ from napari_superpixels.graph import (
     adjacency,
     border_steps,
     contrasting_colors,
+    series_table,
     superpixel_table,
+    table_of_tiles,
 )
 
 LABELS = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 3, 0]])
@@ -54,3 +56,28 @@ def test_neighbours_get_different_colours(rng, n):
     assert len(chosen) == side**2
     pairs, _ = adjacency(labels)
     assert (chosen[pairs[:, 0] - 1] != chosen[pairs[:, 1] - 1]).all()
+
+
+def test_tiles_make_the_same_table(rng):
+    labels = rng.integers(0, 9, (20, 30))
+    image = rng.random((2, 20, 30))
+    image[1, 3:9] = np.nan
+    names = ["a", "b"]
+    whole = superpixel_table(labels, image, channel_names=names, pixel_area=0.25)
+    boxes = [np.s_[y : y + 7, x : x + 11] for y in range(0, 20, 7) for x in range(0, 30, 11)]
+    parts = [(labels[box], image[(slice(None), *box)]) for box in boxes]
+    tiled = table_of_tiles(parts, 8, channel_names=names, pixel_area=0.25)
+    assert list(tiled) == list(whole)
+    for name, values in whole.items():
+        np.testing.assert_allclose(tiled[name], values, err_msg=name)
+
+
+def test_table_of_a_series_by_hand():
+    labels = np.array([[[1, 1, 5]], [[1, 0, 7]]])
+    frames = np.array([[[[2.0, 4.0, 6.0]]], [[[9.0, 1.0, np.nan]]]])
+    table = series_table(labels, frames, channel_names=["a"], pixel_area=2.0)
+    np.testing.assert_array_equal(table["index"], [1, 5, 7])
+    np.testing.assert_array_equal(table["frames"], [2, 1, 1])
+    np.testing.assert_array_equal(table["area_px"], [1.5, 1, 1])
+    np.testing.assert_array_equal(table["area"], [3, 2, 2])
+    np.testing.assert_array_equal(table["mean a"], [5.0, 6.0, np.nan])

@@ -44,8 +44,9 @@ def in_cli_words(message: str) -> str:
     """Spell a message of the API as options; what the command cannot do is left out."""
     message = re.sub(r"[,;] [^,;]*is a volume, by the size of its voxels[^;]*;", ",", message)
     message = message.replace(
-        "pass one 2D plane of a stack", "choose one plane of a stack with --plane"
-    )
+        "the three numbers of spacing are for a volume, give two or none for a 2D image",
+        "it is no volume, leave out --volume and --spacing",
+    ).replace("pass one 2D plane of a stack", "choose one plane of a stack with --plane")
     return re.sub(
         r"\b(channel_axis|nodata|device)=(\S+)",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
@@ -234,6 +235,8 @@ def _segment(arguments: argparse.Namespace) -> int:
         # One bad file must not stop the others.
         except EXPECTED as error:
             text = in_cli_words(str(error))
+            if "mask" in arguments:
+                text = text.replace("the mask (", f"the mask {arguments.mask} (")
             failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
             complain(failures[-1])
             if arguments.json:

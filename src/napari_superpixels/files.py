@@ -100,13 +100,38 @@ def read_image(path: str | Path) -> ImageFile:
         if array.ndim == 3 and array.shape[-1] == 4 and path.suffix.lower() in _JPEG_SUFFIXES:
             array = np.asarray(iio.imread(path, plugin="pillow", mode="RGB"))  # it was CMYK
     except READ_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileError(f"{path}: cannot be read as an image ({reason})") from error
+        raise unreadable(path, error) from error
     if array.ndim == 3 and array.shape[-1] in (2, 4):
         array = array[..., :-1]
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     return ImageFile(array, -1 if array.ndim == 3 else None)
+
+
+def unreadable(path: Path, error: Exception) -> FileError:
+    """Say why an image file cannot be read, and what to do.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    error : Exception
+        What its library raised.
+
+    Returns
+    -------
+    FileError
+        To raise.
+    """
+    if path.is_file() and path.stat().st_size == 0:
+        return FileError(
+            f"{path}: cannot be read as an image: it is empty (0 bytes); copy or export it again"
+        )
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return FileError(
+        f"{path}: cannot be read as an image ({reason}): it may be damaged, cut short, or of "
+        "another kind than its name says; copy or export it again"
+    )
 
 
 def _read_tiff(path: Path) -> ImageFile:

@@ -11,7 +11,14 @@ import numpy as np
 import tifffile
 import zarr
 
-from napari_superpixels.files import READ_ERRORS, FileError, ImageFile, described, read_image
+from napari_superpixels.files import (
+    READ_ERRORS,
+    FileError,
+    ImageFile,
+    described,
+    read_image,
+    unreadable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +65,7 @@ def open_image(path: str | Path, level: int = 0) -> ImageFile:
     except FileError:
         raise
     except READ_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileError(f"{path}: cannot be read as an image ({reason})") from error
+        raise unreadable(path, error) from error
 
 
 def _open_npy(path: Path, level: int) -> ImageFile:

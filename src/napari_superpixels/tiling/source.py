@@ -110,7 +110,8 @@ class Source:
         except READ_ERRORS as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise FileError(
-                f"{self.name}: pixels {spelled(window)} cannot be read ({reason})"
+                f"{self.name}: pixels {spelled(window)} cannot be read ({reason}); copy or export "
+                "it again, or leave them out with a mask"
             ) from error
 
     @property
