@@ -179,20 +179,12 @@ def superpixel_table(
     dict of str to ndarray, shape (K,)
         ``index`` (the label), ``area_px``, ``area`` (physical) and ``mean NAME`` per channel.
     """
-    ids, area = np.unique(labels[labels != 0], return_counts=True)
-    table: dict[str, NDArray[np.generic]] = {
-        "index": ids.astype(np.int64),
-        "area_px": area,
-        "area": area * float(pixel_area),
-    }
-    for name, channel in zip(channel_names, np.asarray(image), strict=True):
-        finite = np.isfinite(channel)
-        total = ndimage.sum_labels(np.where(finite, channel, 0).astype(np.float64), labels, ids)
-        count = ndimage.sum_labels(finite, labels, ids)
-        table[f"mean {name}"] = np.divide(
-            total, count, out=np.full(len(ids), np.nan), where=count > 0
-        )
-    return table
+    ids = np.unique(labels)
+    ids = ids[ids != 0]
+    sums = _summed([(labels, image)], ids, channel_names)
+    area = sums.area
+    table: dict[str, NDArray[np.generic]] = {"index": ids.astype(np.int64), "area_px": area}
+    return table | {"area": area * float(pixel_area)} | sums.means
 
 
 def series_table(
@@ -252,8 +244,8 @@ def table_of_tiles(
     """
     ids = np.arange(1, n + 1)
     sums = _summed(tiles, ids, channel_names)
-    area = sums.area.astype(np.int64)
-    return {"index": ids, "area_px": area, "area": area * float(pixel_area)} | sums.means
+    table: dict[str, NDArray[np.generic]] = {"index": ids, "area_px": sums.area}
+    return table | {"area": sums.area * float(pixel_area)} | sums.means
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +253,7 @@ class _Sums:
     """Of each superpixel: in how many parts it is, pixels in all, means by name."""
 
     parts: NDArray[np.int64]
-    area: NDArray[np.float64]
+    area: NDArray[np.int64]
     means: dict[str, NDArray[np.generic]]
 
 
@@ -270,22 +262,22 @@ def _summed(
     ids: NDArray[np.integer],
     channel_names: Sequence[str],
 ) -> _Sums:
-    n_parts, area = np.zeros(len(ids), np.int64), np.zeros(len(ids))
+    n_parts, area = np.zeros((2, len(ids)), np.int64)
     total, weight = np.zeros((2, len(channel_names), len(ids)))
     for labels, image in parts:
-        found = superpixel_table(labels, image, channel_names=channel_names)
-        at = np.searchsorted(ids, found["index"])
-        pixels = found["area_px"].astype(np.float64)
+        present, pixels = np.unique(labels[labels != 0], return_counts=True)
+        at = np.searchsorted(ids, present)
         n_parts[at] += 1
         area[at] += pixels
-        for c, name in enumerate(channel_names):
-            mean = found[f"mean {name}"].astype(np.float64)
-            total[c, at] += np.nan_to_num(mean * pixels)
-            weight[c, at] += np.where(np.isnan(mean), 0, pixels)
+        for c, channel in enumerate(np.asarray(image)):
+            finite = np.isfinite(channel)
+            values = np.where(finite, channel, 0).astype(np.float64)
+            total[c, at] += ndimage.sum_labels(values, labels, present)
+            weight[c, at] += ndimage.sum_labels(finite, labels, present)
     means: dict[str, NDArray[np.generic]] = {}
-    for c, name in enumerate(channel_names):
+    for name, sums, counts in zip(channel_names, total, weight, strict=True):
         nothing = np.full(len(ids), np.nan)
-        means[f"mean {name}"] = np.divide(total[c], weight[c], out=nothing, where=weight[c] > 0)
+        means[f"mean {name}"] = np.divide(sums, counts, out=nothing, where=counts > 0)
     return _Sums(n_parts, area, means)
 
 
