@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +18,7 @@ from napari_superpixels.cli_segment import EXPECTED, add_segment, complain, in_c
 from napari_superpixels.presets import DEFAULT_PRESET, list_presets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
@@ -41,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        code: int = arguments.run(arguments)
+        with _terminated_as_interrupted():
+            code: int = arguments.run(arguments)
     except KeyboardInterrupt as stop:
         complain(f"interrupted; {stop or 'nothing was left under a final name'}")
         return INTERRUPTED
@@ -49,6 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(in_cli_words(str(error)))
         return FAILED
     return code
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, by which clusters and the dock stop a process, ends it as Ctrl+C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

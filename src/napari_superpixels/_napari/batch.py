@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -169,8 +168,8 @@ class Batch(QWidget):
         if self._process is None:
             return
         self._stopped = True
-        if os.name == "posix" and self._process.processId():
-            os.kill(self._process.processId(), signal.SIGINT)
+        if os.name == "posix":
+            self._process.terminate()  # the command ends as by Ctrl+C
         else:
             self._process.kill()
         self._show()
