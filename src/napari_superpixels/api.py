@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_superpixels.core.checks import as_channels, check_spacing
 from napari_superpixels.core.device import (
     REMEDIES,
     check_memory,
@@ -18,13 +19,7 @@ from napari_superpixels.core.device import (
     resolve_device,
 )
 from napari_superpixels.core.finish import finish
-from napari_superpixels.core.inputs import (
-    PreparedImage,
-    Scaling,
-    as_channels,
-    check_spacing,
-    prepare_image,
-)
+from napari_superpixels.core.inputs import PreparedImage, prepare_image
 from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.warm_start import WarmStart, start_from
@@ -40,6 +35,8 @@ if TYPE_CHECKING:
 
     import torch
     from numpy.typing import ArrayLike, NDArray
+
+    from napari_superpixels.core.scaling import Scaling
 
 
 # Finishing a large image takes seconds: the consumer hears from it at least so often.
@@ -172,7 +169,7 @@ def iter_superpixels(
         the same network, or its ``weights``; or labels that it imitates first (0 and below is "no
         label"; scribbles will do).
     scaling : Scaling, optional
-        How to scale the colours, if the image is a part of a larger one; see `core.inputs`.
+        How to scale the colours, if the image is a part of a larger one; see `core.scaling`.
     preview_interval_s : float, optional
         Attach preview labels to a Step at most so often, in seconds; None for never.
     memory_limit_gb : float, optional

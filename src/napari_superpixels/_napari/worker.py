@@ -186,7 +186,7 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Del
 def _segment(request: Request, switch: CancelSwitch) -> Generator[Step, None, Delivery | None]:
     # Imported here, in the worker's thread: torch takes seconds to load.
     from napari_superpixels.api import iter_superpixels
-    from napari_superpixels.core.inputs import as_channels
+    from napari_superpixels.core.checks import as_channels
 
     source = request.source
     image = source.read()

@@ -15,8 +15,8 @@ import psutil
 import torch
 import torch.utils.deterministic as torch_deterministic
 
+from napari_superpixels.core.blocks import sides_of
 from napari_superpixels.core.grid import working_factor
-from napari_superpixels.core.inputs import sides_of
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import zarr
 from distributed import KilledWorker, wait
 
 from napari_superpixels.core.device import describe_device, resolve_device
-from napari_superpixels.core.inputs import fit_scaling
+from napari_superpixels.core.scaling import fit_scaling
 from napari_superpixels.events import drain
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.result import versions

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dask.base import is_dask_collection as is_dask
 
-from napari_superpixels.core.inputs import as_channels
+from napari_superpixels.core.checks import as_channels
 from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.lazy_files import open_image
 from napari_superpixels.tiling.geometry import spelled
