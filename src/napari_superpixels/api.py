@@ -203,6 +203,7 @@ def iter_superpixels(
         nodata=nodata,
         color_space=params.color_space,
         outliers=params.outliers,
+        max_channels=params.max_channels,
         scaling=scaling,
         spacing=spacing,
     )
@@ -325,6 +326,7 @@ def refine(
     smoothness: float = 0.15,
     iterations: int = 20,
     color_space: str = "auto",
+    max_channels: int = 12,
 ) -> NDArray[np.integer]:
     """Move the borders of any labels to the image's edges.
 
@@ -351,6 +353,9 @@ def refine(
         Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each.
     color_space : {"auto", "lab", "channels"}
         See `SuperpixelParams`.
+    max_channels : int, default 12
+        More channels than this are reduced to so many principal components, 0 to 65535; 0 keeps
+        all.
 
     Returns
     -------
@@ -392,6 +397,7 @@ def refine(
         mask=inside,
         nodata=np.nan,
         color_space=color_space,
+        max_channels=max_channels,
         spacing=spacing,
     ).balanced()
     ids = np.unique(given[inside])

@@ -41,3 +41,22 @@ def test_part_of_an_image_scaled_like_the_whole():
     whole = prepare_image(image).features
     part = prepare_image(image[20:50, 30:60], scaling=scaling).features
     np.testing.assert_allclose(part, whole[:, 20:50, 30:60], atol=1e-5)
+
+
+def test_a_nodata_value_of_one_channel_does_not_count(rng):
+    image = rng.normal(5, 2, (2, 40, 50))
+    spoiled = image.copy()
+    spoiled[0, :10] = -9999
+    expected, found = (
+        fit_scaling(image, channel_axis=0),
+        fit_scaling(spoiled, channel_axis=0, nodata=-9999),
+    )
+    assert found.mean[0] == pytest.approx(image[0, 10:].mean())
+    assert found.std[0] == pytest.approx(image[0, 10:].std())
+    assert (found.mean[1], found.std[1]) == (expected.mean[1], expected.std[1])
+    assert fit_scaling(spoiled[:, :10], channel_axis=0, nodata=-9999).std[0] == 1
+
+
+def test_extreme_floats_have_a_scaling(rng):
+    scaling = fit_scaling(rng.random((20, 30)) * np.finfo(np.float64).max)
+    assert np.isfinite([*scaling.mean, *scaling.std]).all()

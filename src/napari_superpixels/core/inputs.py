@@ -14,6 +14,8 @@ from napari_superpixels.core.checks import as_channels, check_spacing, valid_pix
 from napari_superpixels.core.scaling import (
     Scaling,
     becomes_lab,
+    clip,
+    fit_reduction,
     normalise,
     scaled,
     to_lab,
@@ -34,7 +36,8 @@ class PreparedImage:
     Attributes
     ----------
     features : ndarray of float32, shape (C, h, w) or (C, d, h, w)
-        Colours inside the window, mean 0 and variance 1 (see `prepare_image`); 0 outside the mask.
+        Colours inside the window, mean 0 and variance 1, or their principal components (see
+        `prepare_image`); 0 outside the mask.
     mask : ndarray of bool, shape (h, w) or (d, h, w)
         True for pixels that count.
     shape : tuple of int
@@ -104,6 +107,7 @@ def prepare_image(
     nodata: float | None = None,
     color_space: str = "auto",
     outliers: str = "clip",
+    max_channels: int = 0,
     scaling: Scaling | None = None,
     spacing: Sequence[float] | None = None,
 ) -> PreparedImage:
@@ -111,7 +115,8 @@ def prepare_image(
 
     With ``color_space="lab"`` the three channels become CIELAB; with ``"channels"`` they stay as
     they are; ``"auto"`` takes ``lab`` for three channels on the last axis. Then each channel gets
-    mean 0 and variance 1; a constant one becomes 0.
+    mean 0 and variance 1; a constant one becomes 0. More than `max_channels` of them, CIELAB apart,
+    give way to so many principal components of a mean variance of 1.
 
     Parameters
     ----------
@@ -130,8 +135,11 @@ def prepare_image(
     outliers : {"clip", "keep"}
         Whether values far beyond nearly all others in their channel count as the farthest usual
         ones, see `usual_limits`.
+    max_channels : int, default 0
+        See above; 0 for any number.
     scaling : Scaling, optional
-        That of a larger image which this is a part of, from `fit_scaling`, instead of its own.
+        That of a larger image which this is a part of, from `fit_scaling`, instead of its own; it
+        knows whether and how channels are reduced.
     spacing : sequence of float, optional
         See `check_spacing`.
 
@@ -154,20 +162,45 @@ def prepare_image(
     valid = valid_pixels(channels, masks, nodata)
     window = ndimage.find_objects(valid.astype(np.uint8))[0]
     inside = valid[window]
-    values = channels[:, *window].astype(np.float64)
+    is_lab = becomes_lab(channels, channel_axis, color_space)
+    if scaling is None and not is_lab and 0 < max_channels < len(channels):
+        scaling = fit_reduction(
+            channels, valid, nodata=nodata, outliers=outliers, max_channels=max_channels
+        )
+    components = None if scaling is None else scaling.components
+    n = len(channels) if components is None else len(components)
+    features = np.zeros((n, *inside.shape), np.float32)
+    # One channel at a time, where they are not one colour: hundreds in float64 take all memory.
+    step = len(channels) if is_lab else 1
+    for part in (slice(i, i + step) for i in range(0, len(channels), step)):
+        known = None if scaling is None else scaling.of(part)
+        values = channels[part, *window].astype(np.float64)
+        colors = _colors(values, channels.dtype, inside, nodata, outliers, known, is_lab=is_lab)
+        if components is None:
+            features[part] = colors
+        else:
+            for feature, weight in zip(features, components[:, part.start], strict=True):
+                feature += weight * colors[0]
+    return PreparedImage(features, inside, valid.shape, window, relative)
+
+
+def _colors(
+    values: NDArray[np.float64],
+    dtype: np.dtype[np.generic],
+    inside: NDArray[np.bool_],
+    nodata: float | None,
+    outliers: str,
+    scaling: Scaling | None,
+    *,
+    is_lab: bool,
+) -> NDArray[np.float32]:
+    """Clip, convert and scale channels, of which nothing remains; 0 where they have no value."""
     counted = np.broadcast_to(inside, values.shape).copy()
     if nodata is not None:
         counted &= values != nodata
-    is_lab = becomes_lab(channels, channel_axis, color_space)
-    if scaling is not None:
-        limits = scaling.limits
-    else:
-        limits = usual_limits(values, counted, channels.dtype, outliers)
-    for channel, (low, high) in zip(values, limits, strict=True):
-        channel.clip(low, high, out=channel)
+    clip(values, scaling.limits if scaling else usual_limits(values, counted, dtype, outliers))
     if is_lab:
-        white = scaling.white if scaling else white_of(values[:, inside], channels.dtype)
+        white = scaling.white if scaling else white_of(values[:, inside], dtype)
         values = to_lab(np.where(counted, values, 0), *white)
         counted[:] = inside
-    features = scaled(values, counted, scaling) if scaling else normalise(values, counted)
-    return PreparedImage(features, inside, valid.shape, window, relative)
+    return scaled(values, counted, scaling) if scaling else normalise(values, counted)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from skimage.color import rgb2lab
 
 from napari_superpixels.core.checks import as_channels
+from napari_superpixels.core.components import fit_components, sample_pixels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 # Share of a channel's pixels, on either side, that may be outliers.
@@ -19,7 +22,7 @@ _TAIL = 0.001
 _ENOUGH_FOR_LIMITS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
     """How the values of an image become colours of mean 0 and variance 1.
 
@@ -33,6 +36,8 @@ class Scaling:
         Values that are black and white for CIELAB.
     mean, std : tuple of float, one a channel
         Of the colours.
+    components : ndarray of float32, shape (k, C), or None
+        Weights of the colours in principal components that take their place.
     """
 
     is_lab: bool
@@ -40,24 +45,33 @@ class Scaling:
     white: tuple[float, float]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    components: NDArray[np.float32] | None = None
+
+    def of(self, part: slice) -> Scaling:
+        """Scaling of some channels, without components."""
+        return Scaling(self.is_lab, self.limits[part], self.white, self.mean[part], self.std[part])
 
 
 def fit_scaling(
     image: ArrayLike,
     *,
     channel_axis: int | None = None,
+    nodata: float | None = None,
     color_space: str = "auto",
     outliers: str = "clip",
+    max_channels: int = 0,
 ) -> Scaling:
     """Find the scaling of an image from some of its pixels.
 
     Parameters
     ----------
     image : array_like
-        As for `prepare_image`; all values count.
+        As for `prepare_image`; all pixels count.
     channel_axis : int, optional
         Axis that holds channels.
-    color_space, outliers : str
+    nodata : float, optional
+        Such a value does not count in its channel.
+    color_space, outliers, max_channels
         As for `prepare_image`.
 
     Returns
@@ -71,19 +85,78 @@ def fit_scaling(
         If the image is unusable.
     """
     channels = as_channels(image, channel_axis)
-    values = channels.astype(np.float64)
     is_lab = becomes_lab(channels, channel_axis, color_space)
-    limits = usual_limits(values, np.ones(values.shape, bool), channels.dtype, outliers)
-    for channel, (low, high) in zip(values, limits, strict=True):
-        channel.clip(low, high, out=channel)
+    if is_lab:
+        max_channels = 0
+    return _fitted(channels, nodata, outliers, is_lab=is_lab, max_channels=max_channels)
+
+
+def fit_reduction(
+    channels: NDArray[np.generic],
+    valid: NDArray[np.bool_],
+    *,
+    nodata: float | None,
+    outliers: str,
+    max_channels: int,
+) -> Scaling:
+    """Find the scaling of many channels and their principal components, from a sample of pixels.
+
+    Parameters
+    ----------
+    channels : ndarray, shape (C, ...)
+        Values, finite where valid.
+    valid : ndarray of bool, shape (...)
+        Pixels that count; at least one.
+    nodata : float or None
+        Such a value does not count in its channel.
+    outliers, max_channels
+        As for `prepare_image`.
+
+    Returns
+    -------
+    Scaling
+        With `components`.
+    """
+    sample = sample_pixels(channels, valid)[:, None]
+    return _fitted(sample, nodata, outliers, is_lab=False, max_channels=max_channels)
+
+
+def _fitted(
+    channels: NDArray[np.generic],
+    nodata: float | None,
+    outliers: str,
+    *,
+    is_lab: bool,
+    max_channels: int,
+) -> Scaling:
+    values = channels.astype(np.float64)
+    counted = np.ones(values.shape, bool) if nodata is None else values != nodata
+    limits = usual_limits(values, counted, channels.dtype, outliers)
+    clip(values, limits)
     white = white_of(values, channels.dtype) if is_lab else (0.0, 1.0)
     if is_lab:
         values = to_lab(values, *white)
-    std = values.std(axis=(1, 2))
-    std[std <= 1e-12 * np.abs(values).max(axis=(1, 2))] = 1
-    return Scaling(
-        is_lab, limits, white, tuple(values.mean(axis=(1, 2)).tolist()), tuple(std.tolist())
+        counted[:] = True
+    counted[~counted.any(axis=(1, 2))] = True  # a channel without any value is a constant one
+    # Divided by the largest magnitude first: squares of extreme floats would overflow.
+    peak = np.abs(np.where(counted, values, 0)).max(axis=(1, 2), keepdims=True)
+    unit = values / np.where(peak > 0, peak, 1)
+    mean = peak * unit.mean(axis=(1, 2), keepdims=True, where=counted)
+    std = unit.std(axis=(1, 2), keepdims=True, where=counted)
+    std = np.where(std > 1e-12, peak * std, 1)
+    scaling = Scaling(
+        is_lab, limits, white, tuple(mean.ravel().tolist()), tuple(std.ravel().tolist())
     )
+    if not 0 < max_channels < len(values):
+        return scaling
+    colors = scaled(values, counted, scaling).reshape(len(values), -1)
+    return replace(scaling, components=fit_components(colors, max_channels))
+
+
+def clip(values: NDArray[np.float64], limits: Sequence[tuple[float, float]]) -> None:
+    """Replace values beyond their channel's limits, in place."""
+    for channel, (low, high) in zip(values, limits, strict=True):
+        channel.clip(low, high, out=channel)
 
 
 def usual_limits(
