@@ -108,6 +108,38 @@ def as_channels(
     return np.moveaxis(array, channel_axis, 0)
 
 
+def check_chosen(channels: Sequence[int], channel_axis: int | None, shape: Sequence[int]) -> None:
+    """Check that an image has the channels that are chosen.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Numbers along the channel axis, from 0.
+    channel_axis : int or None
+        Axis that holds channels.
+    shape : sequence of int
+        Of the image, with channels.
+
+    Raises
+    ------
+    ValueError
+        If it has no channel axis, or not these channels, or one is chosen twice.
+    """
+    if channel_axis is None:
+        raise ValueError(
+            f"channels are chosen, but none of the axes {tuple(shape)} is known to hold channels: "
+            "say which, for example channel_axis=0"
+        )
+    n = shape[channel_axis]
+    wrong = [i for i in channels if not 0 <= i < n]
+    if wrong or not channels:
+        given = ", ".join(map(str, wrong)) or "none"
+        raise ValueError(f"the image has the channels 0 to {n - 1}; {given} cannot be chosen")
+    twice = [i for k, i in enumerate(channels) if i in channels[:k]]
+    if twice:
+        raise ValueError(f"channel {twice[0]} is chosen twice")
+
+
 def valid_pixels(
     channels: NDArray[np.generic], masks: Sequence[ArrayLike], nodata: float | None
 ) -> NDArray[np.bool_]:

@@ -20,6 +20,8 @@ from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.source import source_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_superpixels.tiling.geometry import TileGrid
     from napari_superpixels.tiling.source import Source
 
@@ -71,6 +73,7 @@ def estimate_run(
     params: SuperpixelParams,
     *,
     channel_axis: int | None = None,
+    channels: Sequence[int] | None = None,
     level: int = 0,
     nodata: float | None = None,
     tile_size_px: int | None = None,
@@ -85,7 +88,7 @@ def estimate_run(
     ----------
     image, n_segments, params
         As for `iter_superpixels_tiled`.
-    channel_axis, level, nodata, tile_size_px, halo_px, device, scheduler, n_workers
+    channel_axis, channels, level, nodata, tile_size_px, halo_px, device, scheduler, n_workers
         As for `iter_superpixels_tiled`.
 
     Returns
@@ -93,7 +96,7 @@ def estimate_run(
     Estimate
         Of a cluster it counts one worker.
     """
-    source = source_of(image, level, channel_axis)
+    source = source_of(image, level, channel_axis, channels=channels)
     grid = plan_tiles(source.shape, n_segments, params, tile_size_px, halo_px)
     engine = Engine(scheduler, n_workers)
     parallel = min(1 if scheduler else engine.parallel_tiles(device), len(grid))
@@ -101,6 +104,7 @@ def estimate_run(
     shape = tuple(s.stop - s.start for s in largest)
     share = max(1, min(65535, round(n_segments * math.prod(shape) / math.prod(source.shape))))
     tile = estimate_memory(shape[-2:], source.n_channels, params.replace(n_segments=share))
+    tile += math.prod(shape) * source.n_channels * source.dtype.itemsize  # as it is read
     processes = 1 + (n_workers or 0)
     rate = _seconds_a_pixel(source, n_segments, params, nodata, device)
     return Estimate(
