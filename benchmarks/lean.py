@@ -31,9 +31,10 @@ def run_variant(variant: str, n: int, iterations: int) -> None:
     from torch.nn import functional as F
 
     from napari_superpixels.core import losses
-    from napari_superpixels.core.inputs import prepare_image, to_tensors
+    from napari_superpixels.core.inputs import prepare_image
     from napari_superpixels.core.label_loss import image_edges, label_loss
     from napari_superpixels.core.network import SuperpixelNet, log_probabilities, mirror_pad
+    from napari_superpixels.core.tensors import to_tensors
     from napari_superpixels.presets import get_preset
 
     params = get_preset("paper")

@@ -11,7 +11,8 @@ from skimage.segmentation import felzenszwalb, slic
 
 from napari_superpixels import SuperpixelParams, get_preset, refine, superpixels
 from napari_superpixels.core.finish import finish
-from napari_superpixels.core.inputs import finishing_downscale, prepare_image
+from napari_superpixels.core.grid import finishing_downscale
+from napari_superpixels.core.inputs import prepare_image
 from napari_superpixels.events import drain
 
 try:

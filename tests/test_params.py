@@ -22,6 +22,7 @@ params_strategy = st.builds(
     hidden_channels=st.lists(st.integers(1, 4096), min_size=1, max_size=5).map(tuple),
     color_space=st.sampled_from(["auto", "lab", "channels"]),
     outliers=st.sampled_from(["clip", "keep"]),
+    max_channels=st.integers(0, 65535),
 )
 
 
@@ -97,6 +98,7 @@ def test_presets():
     assert list_presets()[0] == DEFAULT_PRESET == "balanced"
     assert get_preset("balanced") == SuperpixelParams()
     assert set(PRESETS) == {"balanced", "fast", "paper", "paper-no-recon"}
+    assert get_preset("paper").max_channels == get_preset("paper-no-recon").max_channels == 0
 
 
 @pytest.mark.parametrize(

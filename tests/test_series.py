@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage.measure import label
 
-from napari_superpixels import SuperpixelParams, get_preset, superpixels
+from napari_superpixels import SuperpixelParams, get_preset, refine, superpixels
 from napari_superpixels.events import drain
 from napari_superpixels.series import iter_series, keep_ids, superpixels_series
 
@@ -107,6 +107,17 @@ def test_pixels_that_come_and_go(movie):
 def test_channels(movie):
     stack = np.stack([movie, movie[::-1]], axis=1)
     assert drain(iter_series(stack[:2], FAST, channel_axis=0)).shape == (2, 60, 80)
+
+
+def test_many_channels(movie):
+    rng = np.random.default_rng(0)
+    bands = movie[:2, None] * rng.uniform(0.5, 1, (6, 1, 1)) + rng.normal(
+        0, 1, (6, *movie[0].shape)
+    )
+    found = drain(iter_series(bands, FAST.replace(max_channels=2), channel_axis=0))
+    np.testing.assert_array_equal(np.unique(found[0]), np.unique(found[1]))  # it followed
+    refined = refine(bands[1], found[0], channel_axis=0, max_channels=2, iterations=8)
+    np.testing.assert_array_equal(found[1], refined)
 
 
 def test_mistakes_name_the_frame(movie):

@@ -235,3 +235,14 @@ def test_equal_spacing_changes_nothing_in_2d_and_unequal_does(tiles_image):
     )
     np.testing.assert_array_equal(plain, equal)
     assert not np.array_equal(plain, other)
+
+
+def test_supervoxels_of_many_channels(cells, assert_superpixels):
+    image, truth, spacing = cells
+    rng = np.random.default_rng(0)
+    bands = image[None] * rng.uniform(0.5, 1, (12, 1, 1, 1)) + rng.normal(
+        0, 0.1, (12, *image.shape)
+    )
+    labels = superpixels(bands, 40, preset="fast", spacing=spacing, channel_axis=0, max_channels=2)
+    assert_superpixels(labels, 40)
+    assert metrics.achievable_segmentation_accuracy(labels, truth) > 0.85

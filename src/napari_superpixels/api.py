@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_superpixels.core.checks import as_channels, check_spacing
 from napari_superpixels.core.device import (
     REMEDIES,
     check_memory,
@@ -18,13 +19,7 @@ from napari_superpixels.core.device import (
     resolve_device,
 )
 from napari_superpixels.core.finish import finish
-from napari_superpixels.core.inputs import (
-    PreparedImage,
-    Scaling,
-    as_channels,
-    check_spacing,
-    prepare_image,
-)
+from napari_superpixels.core.inputs import PreparedImage, prepare_image
 from napari_superpixels.core.optimize import Optimized, optimize
 from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.warm_start import WarmStart, start_from
@@ -40,6 +35,8 @@ if TYPE_CHECKING:
 
     import torch
     from numpy.typing import ArrayLike, NDArray
+
+    from napari_superpixels.core.scaling import Scaling
 
 
 # Finishing a large image takes seconds: the consumer hears from it at least so often.
@@ -172,7 +169,7 @@ def iter_superpixels(
         the same network, or its ``weights``; or labels that it imitates first (0 and below is "no
         label"; scribbles will do).
     scaling : Scaling, optional
-        How to scale the colours, if the image is a part of a larger one; see `core.inputs`.
+        How to scale the colours, if the image is a part of a larger one; see `core.scaling`.
     preview_interval_s : float, optional
         Attach preview labels to a Step at most so often, in seconds; None for never.
     memory_limit_gb : float, optional
@@ -206,6 +203,7 @@ def iter_superpixels(
         nodata=nodata,
         color_space=params.color_space,
         outliers=params.outliers,
+        max_channels=params.max_channels,
         scaling=scaling,
         spacing=spacing,
     )
@@ -328,6 +326,7 @@ def refine(
     smoothness: float = 0.15,
     iterations: int = 20,
     color_space: str = "auto",
+    max_channels: int = 12,
 ) -> NDArray[np.integer]:
     """Move the borders of any labels to the image's edges.
 
@@ -354,6 +353,9 @@ def refine(
         Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each.
     color_space : {"auto", "lab", "channels"}
         See `SuperpixelParams`.
+    max_channels : int, default 12
+        More channels than this are reduced to so many principal components, 0 to 65535; 0 keeps
+        all.
 
     Returns
     -------
@@ -395,6 +397,7 @@ def refine(
         mask=inside,
         nodata=np.nan,
         color_space=color_space,
+        max_channels=max_channels,
         spacing=spacing,
     ).balanced()
     ids = np.unique(given[inside])

@@ -12,6 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from napari_superpixels.cli_channels import channel_numbers, chosen_channels
 from napari_superpixels.cli_tiled import add_tile_options, is_tiled, may_be_tiled, segment_in_tiles
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.params import SuperpixelParams
@@ -94,6 +95,12 @@ def add_segment(commands: Any) -> None:
     segment.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
     segment.add_argument(
         "--channel-axis", type=int, help="axis of the channels, where the file does not say"
+    )
+    segment.add_argument(
+        "--channels",
+        type=channel_numbers,
+        metavar="LIST",
+        help="channels to segment by, such as 0,2,5-7: numbers from 0 along their axis",
     )
     segment.add_argument(
         "--plane",
@@ -305,8 +312,9 @@ def _segment_at_once(
     elif "channel_axis" not in arguments:
         _refuse_stack(loaded)
     mask = read_image(arguments.mask).array if "mask" in arguments else None
+    chosen = getattr(arguments, "channels", None)
     steps = iter_superpixels(
-        array,
+        chosen_channels(array, channel_axis, chosen),
         params,
         channel_axis=channel_axis,
         nodata=getattr(arguments, "nodata", loaded.nodata),
@@ -317,6 +325,8 @@ def _segment_at_once(
     )
     result = _with_progress(steps, params, image.name, arguments)
     provenance = result.provenance() | {"source": image.name} | known
+    if chosen is not None:
+        provenance["channels"] = list(chosen)
     origin = Origin.from_dict(known)
     for target in targets:
         if target.name.lower().endswith(_EXPORT_FORMATS):
@@ -380,7 +390,8 @@ def _segment_series(
             f"--series takes one axis of frames besides rows, columns and channels; this has the "
             f"shape {array.shape}: say with --channel-axis which axis holds channels"
         )
-    frames = np.moveaxis(array, planes[0], 0)
+    chosen = getattr(arguments, "channels", None)
+    frames = np.moveaxis(chosen_channels(array, axis, chosen), planes[0], 0)
     if axis is not None and axis > planes[0]:
         axis -= 1
     mask = None
@@ -413,6 +424,8 @@ def _segment_series(
         "source": image.name,
         "versions": versions(),
     }
+    if chosen is not None:
+        provenance["channels"] = list(chosen)
     for target in targets:
         save_labels(target, labels, provenance, overwrite=arguments.force)
     told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"

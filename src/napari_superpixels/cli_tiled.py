@@ -89,10 +89,11 @@ def is_tiled(
     if "plane" in arguments or not image.exists():
         return False
     found = open_image(image)
-    source = Source(found.array, None, 0, getattr(arguments, "channel_axis", found.channel_axis))
+    axis = getattr(arguments, "channel_axis", found.channel_axis)
+    source = Source(found.array, None, 0, axis, channels=getattr(arguments, "channels", None))
     if len(source.shape) != 2:
         return False
-    needed = estimate_memory(source.shape, source.n_channels, params)
+    needed = estimate_memory(source.shape, source.n_channels, params) + found.array.nbytes
     try:
         check_memory(
             needed, resolve_device(arguments.device), getattr(arguments, "memory_limit_gb", None)
@@ -162,6 +163,7 @@ def segment_in_tiles(
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
     options = {
         "channel_axis": axis,
+        "channels": getattr(arguments, "channels", None),
         "level": level,
         "tile_size_px": getattr(arguments, "tile_size_px", None),
         "halo_px": getattr(arguments, "halo_px", None),

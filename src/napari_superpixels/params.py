@@ -198,6 +198,15 @@ class SuperpixelParams(ParameterSet):
         "are.",
         choices=OUTLIERS,
     )
+    max_channels: int = parameter(
+        12,
+        "Channels at most",
+        "More channels than this, 0 to 65535, are reduced to so many principal components, which "
+        "saves time and memory in spectral images. 0 keeps all channels, as in the paper.",
+        ge=0,
+        le=65535,
+        step=1,
+    )
     precision: str = parameter(
         "float32",
         "Precision",

@@ -21,6 +21,7 @@ _PAPER = SuperpixelParams(
     hidden_channels=(32, 64, 128, 256),
     color_space="channels",
     outliers="keep",
+    max_channels=0,
     oversegmentation=0,
     refine_iterations=0,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels.api import iter_superpixels, refine
-from napari_superpixels.core.inputs import prepare_image
+from napari_superpixels.core.checks import as_channels, valid_pixels
 from napari_superpixels.events import drain
 from napari_superpixels.metrics import explained_variation
 from napari_superpixels.params import SuperpixelParams
@@ -234,16 +234,13 @@ def _followed(
     nodata: float | None,
 ) -> NDArray[np.int32] | None:
     """The superpixels of the frame before, on this one; None where other pixels count."""
-    prepared = prepare_image(
-        frame,
-        channel_axis=channel_axis,
-        mask=mask,
-        nodata=np.nan if nodata is None else nodata,
-        color_space=params.color_space,
+    channels = as_channels(frame, channel_axis)
+    if channels.shape[1:] != before.shape:
+        raise ValueError(f"has {channels.shape[1:]} pixels, the one before {before.shape}")
+    valid = valid_pixels(
+        channels, [] if mask is None else [mask], np.nan if nodata is None else nodata
     )
-    if prepared.shape != before.shape:
-        raise ValueError(f"has {prepared.shape} pixels, the one before {before.shape}")
-    if not np.array_equal(prepared.embed(prepared.mask.astype(np.int32)) > 0, before > 0):
+    if not np.array_equal(valid, before > 0):
         return None
     found = refine(
         frame,
@@ -253,6 +250,7 @@ def _followed(
         smoothness=params.refine_smoothness,
         iterations=max(params.refine_iterations, 1),
         color_space=params.color_space,
+        max_channels=params.max_channels,
     )
     return found.astype(np.int32, copy=False)
 

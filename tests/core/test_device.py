@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 
+import numpy as np
 import pytest
 import torch
 
 from napari_superpixels.core import device as devices
+from napari_superpixels.core.inputs import prepare_image
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import get_preset
@@ -81,6 +84,25 @@ def test_estimate_of_a_volume_grows_with_its_maps_and_its_voxels():
     assert 0.4e9 < small < 0.7e9  # 0.55 GB were measured
     assert devices.estimate_memory((39, 39, 39), 1, params.replace(label_maps=200)) > 1.5 * small
     assert devices.estimate_memory((400, 400, 400), 1, params) > 5 * small
+
+
+def test_estimate_knows_that_many_channels_become_few():
+    shape, params = (2000, 2000), SuperpixelParams(max_channels=8)
+    few, many = (devices.estimate_memory(shape, n, params) for n in (8, 200))
+    whole = devices.estimate_memory(shape, 200, params.replace(max_channels=0))
+    assert few <= many < whole / 3
+    assert devices.estimate_memory(shape, 100, params.replace(max_channels=0)) < whole
+
+
+def test_preparing_many_channels_takes_less_than_estimated(rng):
+    shape, params = (300, 400), SuperpixelParams(max_channels=4)
+    image = rng.integers(0, 65535, (60, *shape), dtype=np.uint16)
+    prepare_image(image[:, :20, :20], channel_axis=0, max_channels=4)  # loads what it needs
+    tracemalloc.start()
+    prepare_image(image, channel_axis=0, max_channels=4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < devices.estimate_memory(shape, 60, params)
 
 
 def test_estimate_knows_the_labels_to_start_from():

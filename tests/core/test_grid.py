@@ -1,14 +1,20 @@
-"""How much smaller the network sees a volume."""
+"""How much smaller the network sees an image or a volume."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_superpixels.core.grid import finishing_factor, working_factor
-from napari_superpixels.core.inputs import working_downscale
+from napari_superpixels.core.grid import (
+    MIN_PIXELS_PER_SEGMENT,
+    finishing_factor,
+    working_downscale,
+    working_factor,
+)
+from napari_superpixels.core.inputs import prepare_image
 from napari_superpixels.params import SuperpixelParams
 
 PARAMS = SuperpixelParams()
@@ -51,3 +57,24 @@ def test_many_supervoxels_and_small_masks_need_finer_blocks():
 
 def test_images_keep_their_factor():
     assert working_factor((300, 500), (1.0, 1.0), PARAMS) == working_downscale((300, 500), PARAMS)
+
+
+def test_small_images_keep_enough_pixels_for_each_superpixel():
+    params = SuperpixelParams(n_segments=100, downscale=4)
+    assert working_downscale((1000, 1000), params) == 4
+    factor = working_downscale((100, 100), params)
+    assert (100 / factor) ** 2 >= MIN_PIXELS_PER_SEGMENT * 100
+    assert working_downscale((3, 3), params) == 1
+
+
+def test_a_small_mask_is_seen_finely_in_a_large_image():
+    params = SuperpixelParams(n_segments=100, downscale=4)
+    mask = np.zeros((400, 400), bool)
+    mask[:40, :40] = mask[-40:, -40:] = True
+    prepared = prepare_image(np.zeros(mask.shape), mask=mask)
+    assert working_downscale(mask.shape, params) == 4
+    factor = working_downscale(mask.shape, params, prepared.covered)
+    assert mask.sum() / factor**2 >= MIN_PIXELS_PER_SEGMENT * 100
+    # A full mask changes nothing; and a tiny one must not make a huge image take all memory.
+    assert working_downscale((300, 500), params, 1.0) == working_downscale((300, 500), params)
+    assert working_downscale((9000, 9000), params, 1e-6) == 4

@@ -1,23 +1,13 @@
-"""Images of every kind become clean tensors, or a message that says what to do."""
+"""Images of every kind become clean colours, or a message that says what to do."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from napari_superpixels.core.inputs import (
-    MIN_PIXELS_PER_SEGMENT,
-    as_channels,
-    enlarge,
-    fit_scaling,
-    prepare_image,
-    to_tensors,
-    working_downscale,
-)
-from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.core.checks import as_channels
+from napari_superpixels.core.inputs import prepare_image
 
-CPU = torch.device("cpu")
 DTYPES = ["bool", "uint8", "int16", "uint16", "int32", "uint64", "float16", "float32", "float64"]
 
 
@@ -160,92 +150,3 @@ def test_statistics_ignore_what_is_masked(rng):
     np.testing.assert_array_equal(
         prepare_image(image, mask=mask).features, prepare_image(spoiled, mask=mask).features
     )
-
-
-@pytest.mark.parametrize("downscale", [1, 2, 3, 4])
-@pytest.mark.parametrize("shape", [(17, 23), (4, 4), (5, 1)])
-def test_tensors_are_normalised_at_every_resolution(rng, shape, downscale):
-    prepared = prepare_image(rng.random((2, *shape)), channel_axis=0)
-    network_input, image, weight = to_tensors(prepared, downscale, CPU)
-    small = tuple(-(-n // downscale) for n in shape)
-    assert network_input.shape == (1, 4, *small)
-    assert weight is None
-    torch.testing.assert_close(network_input[0, :2], image)
-    for channel in network_input[0]:
-        if channel.numel() > 1 and channel.var() > 0:
-            assert channel.mean().item() == pytest.approx(0, abs=1e-5)
-            assert channel.var(unbiased=False).item() == pytest.approx(1, abs=1e-4)
-
-
-def test_masked_pixels_do_not_leak_into_block_means():
-    image = np.ones((4, 4))
-    image[:, 2:] = 3
-    mask = np.ones((4, 4), bool)
-    mask[0, 0] = mask[3, 3] = False
-    _, blocks, weight = to_tensors(prepare_image(image, mask=mask), 2, CPU)
-    assert weight is None  # every block holds a pixel of the mask
-    assert blocks[0, 0, 0].item() == pytest.approx(blocks[0, 1, 0].item(), abs=1e-6)
-    assert blocks[0, 0, 1].item() == pytest.approx(blocks[0, 1, 1].item(), abs=1e-6)
-
-
-def test_small_images_keep_enough_pixels_for_each_superpixel():
-    params = SuperpixelParams(n_segments=100, downscale=4)
-    assert working_downscale((1000, 1000), params) == 4
-    factor = working_downscale((100, 100), params)
-    assert (100 / factor) ** 2 >= MIN_PIXELS_PER_SEGMENT * 100
-    assert working_downscale((3, 3), params) == 1
-
-
-def test_enlarging_repeats_pixels_inside_the_mask():
-    mask = np.ones((5, 3), bool)
-    mask[4, 0] = False
-    large = enlarge(np.array([[1, 2], [3, 4], [5, 6]], np.int32), mask, 2)
-    assert large.dtype == np.int32
-    np.testing.assert_array_equal(large, [[1, 1, 2], [1, 1, 2], [3, 3, 4], [3, 3, 4], [0, 5, 6]])
-
-
-def test_a_small_mask_is_seen_finely_in_a_large_image():
-    params = SuperpixelParams(n_segments=100, downscale=4)
-    mask = np.zeros((400, 400), bool)
-    mask[:40, :40] = mask[-40:, -40:] = True
-    prepared = prepare_image(np.zeros(mask.shape), mask=mask)
-    assert working_downscale(mask.shape, params) == 4
-    factor = working_downscale(mask.shape, params, prepared.covered)
-    assert mask.sum() / factor**2 >= MIN_PIXELS_PER_SEGMENT * 100
-    # A full mask changes nothing; and a tiny one must not make a huge image take all memory.
-    assert working_downscale((300, 500), params, 1.0) == working_downscale((300, 500), params)
-    assert working_downscale((9000, 9000), params, 1e-6) == 4
-
-
-def test_hot_pixels_cost_no_contrast():
-    rng = np.random.default_rng(0)
-    clean = rng.integers(900, 1100, (60, 80)).astype(np.uint16)
-    clean[:, 40:] += 150
-    hot = clean.copy()
-    hot[rng.integers(0, 60, 4), rng.integers(0, 80, 4)] = 65535
-    usual = hot == clean
-    expected = prepare_image(clean).features[0]
-    found = prepare_image(hot).features[0]
-    step = found[usual & (np.arange(80) >= 40)].mean() - found[usual & (np.arange(80) < 40)].mean()
-    wanted = expected[:, 40:].mean() - expected[:, :40].mean()
-    assert step == pytest.approx(wanted, rel=0.03)
-    kept = prepare_image(hot, outliers="keep").features[0]
-    assert kept[:, 40:].mean() - kept[:, :40].mean() < wanted / 3
-    rgb = np.stack([hot] * 3, axis=-1)
-    assert prepare_image(rgb, channel_axis=-1).features[0].std() > 0.9
-
-
-@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8])
-def test_8_bits_have_no_outliers(dtype):
-    values = np.zeros((40, 50), dtype)
-    values[3, 4] = 1
-    clipped, kept = (prepare_image(values, outliers=o).features for o in ("clip", "keep"))
-    np.testing.assert_array_equal(clipped, kept)
-
-
-def test_part_of_an_image_scaled_like_the_whole():
-    image = np.random.default_rng(0).normal(5, 2, (80, 90)).astype(np.float32)
-    scaling = fit_scaling(image)
-    whole = prepare_image(image).features
-    part = prepare_image(image[20:50, 30:60], scaling=scaling).features
-    np.testing.assert_allclose(part, whole[:, 20:50, 30:60], atol=1e-5)

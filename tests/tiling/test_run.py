@@ -272,3 +272,31 @@ def test_an_existing_output_stays(image, segment, tmp_path):
     with pytest.raises(TilingError, match="exists already"):
         segment(image, channel_axis=-1)
     segment(image, channel_axis=-1, overwrite=True)
+
+
+def test_many_channels_become_the_same_few_in_all_tiles(image, segment):
+    rng = np.random.default_rng(0)
+    bands = np.tensordot(rng.normal(size=(20, 3)), image.astype(float), (1, 2))
+    bands += rng.normal(0, 5, bands.shape)
+    few = FAST.replace(max_channels=3)
+    one, _ = segment(bands, "threads.zarr", channel_axis=0, params=few)
+    assert_superpixels(one, 60)
+    two, _ = segment(bands, "processes.zarr", channel_axis=0, params=few, n_workers=2)
+    np.testing.assert_array_equal(one, two)
+    truth = (np.mgrid[:150, :210][0] // 23) * 10 + np.mgrid[:150, :210][1] // 31
+    every, _ = segment(bands, "every.zarr", channel_axis=0, params=FAST.replace(max_channels=0))
+    accuracy = metrics.achievable_segmentation_accuracy
+    assert accuracy(one, truth) > accuracy(every, truth) - 0.03
+    assert not np.array_equal(one, every)
+
+
+def test_chosen_channels_of_an_array(image, segment):
+    bands = np.moveaxis(image, -1, 0)
+    for name, source in (("numpy", bands), ("dask", da.from_array(bands, chunks=(1, 64, 64)))):
+        chosen, result = segment(source, f"{name}.zarr", channel_axis=0, channels=[2, 0])
+        expected, _ = segment(bands[[2, 0]], f"{name}-expected.zarr", channel_axis=0)
+        np.testing.assert_array_equal(chosen, expected)
+        assert result.provenance()["channels"] == [2, 0]
+    for channels, message in (([3], "0 to 2; 3 cannot"), ([1, 1], "chosen twice"), ([], "none")):
+        with pytest.raises(ValueError, match=message):
+            segment(bands, "no.zarr", channel_axis=0, channels=channels)

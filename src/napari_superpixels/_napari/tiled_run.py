@@ -132,7 +132,7 @@ def table(source: Source, labels: NDArray[np.int32], n: int) -> dict[str, NDArra
 def _blocks(
     source: Source, labels: NDArray[np.int32]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.generic]]]:
-    from napari_superpixels.core.inputs import as_channels
+    from napari_superpixels.core.checks import as_channels
 
     image, axis = source.lazily(), source.read_axis
     height, width = labels.shape

@@ -224,7 +224,7 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None,
 def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
     # Imported here, in the worker's thread: torch takes seconds to load.
     from napari_superpixels.api import iter_superpixels
-    from napari_superpixels.core.inputs import as_channels
+    from napari_superpixels.core.checks import as_channels
 
     source = request.source
     image = source.read()
@@ -308,8 +308,8 @@ def _segment_frames(
     request: Request, switch: CancelSwitch
 ) -> Generator[Progress, None, Delivery | None]:
     """Segment each plane of a stack; frames that are done are kept if cancelled so."""
+    from napari_superpixels.core.checks import as_channels
     from napari_superpixels.core.device import describe_device, resolve_device
-    from napari_superpixels.core.inputs import as_channels
     from napari_superpixels.result import SuperpixelResult
     from napari_superpixels.series import iter_series
 

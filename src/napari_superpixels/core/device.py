@@ -15,8 +15,9 @@ import psutil
 import torch
 import torch.utils.deterministic as torch_deterministic
 
+from napari_superpixels.core.blocks import sides_of
+from napari_superpixels.core.components import SAMPLE_SIZE
 from napari_superpixels.core.grid import working_factor
-from napari_superpixels.core.inputs import sides_of
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def estimate_memory(
         Height and width of the image, or depth, height and width of the volume (of the mask's
         bounding box).
     n_channels : int
-        Image channels.
+        Image channels, before they are reduced to principal components.
     params : SuperpixelParams
         Parameters of the run.
     n_labels : int, default 0
@@ -192,6 +193,11 @@ def estimate_memory(
         Bytes.
     """
     n_pixels = math.prod(shape)
+    # Colours are converted and scaled in float64, three channels at once or one after another.
+    preparing = n_pixels * (68 * min(n_channels, 3) + max(n_channels - 3, 0))
+    if 0 < params.max_channels < n_channels:
+        preparing += min(n_pixels, SAMPLE_SIZE) * n_channels * 48
+    n_channels = min(n_channels, params.max_channels or n_channels)
     factor = working_factor(shape, spacing, params, covered)
     working = n_pixels / math.prod(sides_of(factor, len(shape)))
     # Kept until the backward pass: each convolution's output and the next one's input.
@@ -203,12 +209,11 @@ def estimate_memory(
         training = hidden + 17 * n_maps + 16 * max(params.hidden_channels)
     # In the end, without hidden layers: the maps, normalised, as probabilities.
     optimizing = working * 4 * max(training, 3.2 * n_maps)
-    # Colours are converted and scaled in float64; borders are refined on float32 features.
-    preparing = n_pixels * n_channels * 72
+    # Borders are refined on float32 features.
     refining = n_pixels * 4 * (4 * n_channels + 26)
     merging = min(params.n_pieces, n_pixels) * _BYTES_PER_PIECE
     features = n_pixels * n_channels * 4
-    return int(max(preparing, features + optimizing, features + refining + merging) + _OVERHEAD)
+    return int(features + max(preparing, optimizing, refining + merging) + _OVERHEAD)
 
 
 def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from napari_superpixels.core.blocks import Factor, enlarge, shrink, sides_of
 from napari_superpixels.core.connectivity import connected_superpixels
-from napari_superpixels.core.inputs import Factor, PreparedImage, enlarge, shrink, sides_of
 from napari_superpixels.core.merge import merge_regions
 from napari_superpixels.core.refine import refine_boundaries
 from napari_superpixels.core.split import split_to_count
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_superpixels.core.inputs import PreparedImage
     from napari_superpixels.params import SuperpixelParams
 
 # A piece of a single pixel joins a neighbour: it carries hardly a colour of its own.

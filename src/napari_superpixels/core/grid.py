@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from napari_superpixels.core.inputs import (
-    MIN_PIXELS_PER_SEGMENT,
-    finishing_downscale,
-    working_downscale,
-)
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_superpixels.core.inputs import Factor
+    from napari_superpixels.core.blocks import Factor
     from napari_superpixels.params import SuperpixelParams
 
+MIN_PIXELS_PER_SEGMENT = 16
+# Of an image at the working resolution that a small mask makes finer.
+_MOST_MASKED_PIXELS = 500_000
 # Enough for the network to tell 100 labels apart; an iteration on two cores takes half a second.
 _VOXELS = 60_000
 # Of a volume that a small mask makes finer.
@@ -35,7 +32,7 @@ def working_factor(
     spacing : sequence of float
         Relative size of a pixel along each axis; does not matter for an image.
     params : SuperpixelParams
-        For an image, see `inputs.working_downscale`. A volume is reduced to about 60,000 blocks,
+        For an image, see `working_downscale`. A volume is reduced to about 60,000 blocks,
         or to 16 for each label map where that is more.
     covered : float, default 1.0
         Share of the pixels that the mask holds, in (0, 1].
@@ -86,3 +83,64 @@ def _nearly_cubic(
         left = [axis for axis, n_blocks in enumerate(blocks()) if n_blocks > 1]
         sides[min(left, key=lambda axis: sides[axis] * spacing[axis])] += 1
     return tuple(sides)
+
+
+def working_downscale(
+    shape: tuple[int, int], params: SuperpixelParams, covered: float = 1.0
+) -> int:
+    """Return the factor by which the network sees the image reduced.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width.
+    params : SuperpixelParams
+        ``downscale`` is the largest factor; it shrinks until each label map has
+        `MIN_PIXELS_PER_SEGMENT` pixels to be optimised on.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
+
+    Returns
+    -------
+    int
+        >= 1.
+    """
+    return _fitting_factor(shape, params.downscale, params.n_label_maps, covered)
+
+
+def finishing_downscale(
+    shape: tuple[int, int], params: SuperpixelParams, covered: float = 1.0
+) -> int:
+    """Return the factor by which the image is reduced while superpixels merge.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width.
+    params : SuperpixelParams
+        Half the working resolution's factor at most; it shrinks until each superpixel has
+        `MIN_PIXELS_PER_SEGMENT` pixels.
+    covered : float, default 1.0
+        Share of the pixels that the mask holds, in (0, 1].
+
+    Returns
+    -------
+    int
+        >= 1.
+    """
+    return _fitting_factor(shape, max(1, params.downscale // 2), params.n_segments, covered)
+
+
+def _fitting_factor(shape: tuple[int, int], factor: int, n: int, covered: float) -> int:
+    wanted = MIN_PIXELS_PER_SEGMENT * n
+
+    def blocks(side: int) -> int:
+        return math.ceil(shape[0] / side) * math.ceil(shape[1] / side)
+
+    # Pixels outside the mask take memory too, so a small mask cannot have any resolution.
+    while factor > 1 and (
+        blocks(factor) < wanted
+        or (blocks(factor) * covered < wanted and blocks(factor - 1) <= _MOST_MASKED_PIXELS)
+    ):
+        factor -= 1
+    return factor

@@ -12,17 +12,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from napari_superpixels.core.blocks import Factor, enlarge, shrink, sides_of
+from napari_superpixels.core.checks import check_spacing
 from napari_superpixels.core.device import deterministic, release_memory
 from napari_superpixels.core.grid import finishing_factor, working_factor
-from napari_superpixels.core.inputs import (
-    Factor,
-    PreparedImage,
-    check_spacing,
-    enlarge,
-    shrink,
-    sides_of,
-    to_tensors,
-)
 from napari_superpixels.core.label_loss import (
     LabelLoss,
     image_edges,
@@ -31,6 +24,7 @@ from napari_superpixels.core.label_loss import (
 )
 from napari_superpixels.core.losses import reconstruction_loss, total_loss
 from napari_superpixels.core.network import SuperpixelNet, log_probabilities
+from napari_superpixels.core.tensors import to_tensors
 from napari_superpixels.core.warm_start import (
     WarmStart,
     imitation_loss,
@@ -46,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_superpixels.core.inputs import PreparedImage
     from napari_superpixels.params import SuperpixelParams
 
 # A Step costs a device synchronisation; on a GPU an iteration takes milliseconds.

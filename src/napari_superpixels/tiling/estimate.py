@@ -20,7 +20,7 @@ from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.source import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from napari_superpixels.tiling.geometry import TileGrid
     from napari_superpixels.tiling.source import Source
@@ -92,6 +92,7 @@ def iter_estimate(
     params: SuperpixelParams,
     *,
     channel_axis: int | None = None,
+    channels: Sequence[int] | None = None,
     level: int = 0,
     nodata: float | None = None,
     tile_size_px: int | None = None,
@@ -107,7 +108,7 @@ def iter_estimate(
     ----------
     image, n_segments, params
         As for `iter_superpixels_tiled`.
-    channel_axis, level, nodata, tile_size_px, halo_px, device, scheduler, n_workers
+    channel_axis, channels, level, nodata, tile_size_px, halo_px, device, scheduler, n_workers
         As for `iter_superpixels_tiled`.
     trial : bool, default True
         Whether to segment a small part of the image, which tells how long the run takes.
@@ -122,7 +123,7 @@ def iter_estimate(
     Estimate
         Of a cluster it counts one worker.
     """
-    source = source_of(image, level, channel_axis)
+    source = source_of(image, level, channel_axis, channels=channels)
     grid = plan_tiles(source.shape, n_segments, params, tile_size_px, halo_px)
     engine = Engine(scheduler, n_workers)
     parallel = min(1 if scheduler else engine.parallel_tiles(device), len(grid))
@@ -130,6 +131,7 @@ def iter_estimate(
     shape = tuple(s.stop - s.start for s in largest)
     share = max(1, min(65535, round(n_segments * math.prod(shape) / math.prod(source.shape))))
     tile = estimate_memory(shape[-2:], source.n_channels, params.replace(n_segments=share))
+    tile += math.prod(shape) * source.n_channels * source.dtype.itemsize  # as it is read
     processes = 1 + (n_workers or 0)
     rate = None
     if trial:

@@ -18,7 +18,7 @@ import zarr
 from distributed import KilledWorker, wait
 
 from napari_superpixels.core.device import describe_device, resolve_device
-from napari_superpixels.core.inputs import fit_scaling
+from napari_superpixels.core.scaling import fit_scaling
 from napari_superpixels.events import drain
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.result import versions
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 # How often a consumer hears from a run, so that it can cancel.
 _PULSE_S = 0.2
 _SMALLEST_LEVEL_PX = 512
-# Pixels from which the scaling of the colours is found, whatever the size of the image.
-_MOST_SAMPLES = 2**20
+# Pixels from which the scaling of the colours is found, whatever the size of the image; fewer where
+# many channels make so many values of them.
+_MOST_SAMPLES, _MOST_VALUES = 2**20, 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class TiledResult:
         Wall-clock time of the run, since it was resumed.
     device : str
         Where tiles ran.
+    channels : tuple of int or None
+        Those that were chosen; None for all.
     """
 
     path: Path
@@ -92,6 +95,7 @@ class TiledResult:
     halo_px: tuple[int, ...]
     seconds: float
     device: str
+    channels: tuple[int, ...] | None = None
 
     def provenance(self) -> dict[str, Any]:
         """How the labels were made, as plain values."""
@@ -104,6 +108,7 @@ class TiledResult:
             "halo_px": list(self.halo_px),
             "seconds": round(self.seconds, 3),
             "device": self.device,
+            **({} if self.channels is None else {"channels": list(self.channels)}),
             "versions": versions(),
         }
 
@@ -115,6 +120,7 @@ def iter_superpixels_tiled(
     params: SuperpixelParams | None = None,
     *,
     channel_axis: int | None = None,
+    channels: Sequence[int] | None = None,
     level: int = 0,
     mask: Any = None,
     nodata: float | None = None,
@@ -149,6 +155,8 @@ def iter_superpixels_tiled(
         The other parameters; the ``balanced`` preset if None.
     channel_axis : int, optional
         Axis of the channels; for a file, where it does not say.
+    channels : sequence of int, optional
+        Those to segment by, numbered from 0 along their axis; all if None.
     level : int, default 0
         Level of a pyramid.
     mask : array_like, str or Path, optional
@@ -201,7 +209,7 @@ def iter_superpixels_tiled(
         )
     if output.exists() and not _is_zarr(output):
         raise TilingError(f"{output}: is no Zarr, and is not replaced; choose another name")
-    source = source_of(image, level, channel_axis)
+    source = source_of(image, level, channel_axis, channels=channels)
     wanted = None if mask is None else source_of(mask, kind="mask")
     if wanted is not None and wanted.opened().shape != source.shape:
         raise ValueError(
@@ -243,6 +251,7 @@ def iter_superpixels_tiled(
         halo_px=grid.halo_px,
         seconds=time.perf_counter() - begin,
         device=str(describe_device(resolve_device(device))) if scheduler is None else scheduler,
+        channels=source.channels,
     )
     work.describe(output.stem, result.provenance(), pixel_size, unit)
     if output.exists():
@@ -351,7 +360,8 @@ def _statistics(work: WorkFolder, job: Job) -> Statistics:
             f"{job.image.name}: no pixel is left to segment; all are NaN, nodata or outside the "
             "mask"
         )
-    step = -(-sum(scan["sample"].shape[1] for scan in scans) // _MOST_SAMPLES)
+    most = min(_MOST_SAMPLES, -(-_MOST_VALUES // job.image.n_channels))
+    step = -(-sum(scan["sample"].shape[1] for scan in scans) // most)
     sample = np.concatenate([scan["sample"][:, ::step] for scan in scans], axis=1)[:, None]
     axis = job.image.channel_axis
     if axis is None:
@@ -363,8 +373,10 @@ def _statistics(work: WorkFolder, job: Job) -> Statistics:
     scaling = fit_scaling(
         sample,
         channel_axis=axis,
+        nodata=job.nodata,
         color_space=job.params.color_space,
         outliers=job.params.outliers,
+        max_channels=job.params.max_channels,
     )
     return Statistics(n_valid, scaling)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dask.base import is_dask_collection as is_dask
 
-from napari_superpixels.core.inputs import as_channels
+from napari_superpixels.core.checks import as_channels, check_chosen
 from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.lazy_files import open_image
 from napari_superpixels.tiling.geometry import spelled
@@ -35,6 +35,8 @@ class Source:
         Level of a pyramid, 0 for full resolution.
     channel_axis : int or None
         Axis that holds channels.
+    channels : tuple of int, or None
+        Those that are read, numbered from 0 along their axis; None for all.
     kind : str
         ``"image"`` or ``"mask"``, for messages.
     """
@@ -44,6 +46,7 @@ class Source:
     level: int = 0
     channel_axis: int | None = None
     kind: str = "image"
+    channels: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -63,8 +66,7 @@ class Source:
     def shape(self) -> tuple[int, ...]:
         """Size along the axes that are not channels."""
         shape = self.opened().shape
-        channels = self._channels
-        return tuple(n for axis, n in enumerate(shape) if axis != channels)
+        return tuple(n for axis, n in enumerate(shape) if axis != self._axis)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -74,12 +76,14 @@ class Source:
 
     @property
     def n_channels(self) -> int:
-        """Number of channels; 1 without a channel axis."""
-        channels = self._channels
-        return 1 if channels is None else int(self.opened().shape[channels])
+        """Number of channels that are read; 1 without a channel axis."""
+        if self.channels is not None:
+            return len(self.channels)
+        axis = self._axis
+        return 1 if axis is None else int(self.opened().shape[axis])
 
     @property
-    def _channels(self) -> int | None:
+    def _axis(self) -> int | None:
         return None if self.channel_axis is None else self.channel_axis % self.opened().ndim
 
     def read(self, window: Sequence[slice]) -> NDArray[Any]:
@@ -93,16 +97,17 @@ class Source:
         Returns
         -------
         ndarray
-            With all channels, where they were.
+            With the channels where they were.
 
         Raises
         ------
         FileError
             If it cannot be read; the message names file and window.
         """
-        index = list(window)
-        if self._channels is not None:
-            index.insert(self._channels, slice(None))
+        index: list[Any] = list(window)
+        if self._axis is not None:
+            chosen = slice(None) if self.channels is None else list(self.channels)
+            index.insert(self._axis, chosen)
         try:
             part = self.opened()[tuple(index)]
             # In this thread: on a worker, dask would hand it back to the cluster.
@@ -118,11 +123,16 @@ class Source:
     def identity(self) -> str:
         """What a run that goes on checks. Pixels may differ: a broken file may have been mended."""
         name = "" if self.path is None else self.path.name
-        return f"{name} {self.level} {self.shape} {self.dtype} {self.n_channels}"
+        chosen = "" if self.channels is None else f" {self.channels}"
+        return f"{name} {self.level} {self.shape} {self.dtype} {self.n_channels}{chosen}"
 
 
 def source_of(
-    image: Any, level: int = 0, channel_axis: int | None = None, kind: str = "image"
+    image: Any,
+    level: int = 0,
+    channel_axis: int | None = None,
+    kind: str = "image",
+    channels: Sequence[int] | None = None,
 ) -> Source:
     """Take an array or the name of a file; for a file, its own channel axis unless one is given.
 
@@ -130,7 +140,7 @@ def source_of(
     ----------
     image : array_like, str or Path
         The image or mask.
-    level, channel_axis, kind
+    level, channel_axis, kind, channels
         As in `Source`.
 
     Returns
@@ -141,7 +151,8 @@ def source_of(
     Raises
     ------
     ValueError
-        If it is a masked array, or its axes or values are not those of an image.
+        If it is a masked array, its axes or values are not those of an image, or it does not have
+        the channels.
     FileError
         If it is a file that cannot be read.
     """
@@ -154,6 +165,9 @@ def source_of(
     if kind == "image":  # refused here, not by each tile
         like = np.broadcast_to(np.zeros((), found.dtype), found.opened().shape)
         as_channels(like, found.channel_axis)
+    if channels is not None:
+        check_chosen(channels, found.channel_axis, found.opened().shape)
+        found = replace(found, channels=tuple(channels))
     return found
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.core.inputs import Scaling
+    from napari_superpixels.core.scaling import Scaling
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.geometry import Box, Tile, TileGrid
     from napari_superpixels.tiling.source import Source

@@ -1,0 +1,80 @@
+"""The option ``--channels`` of ``napari-superpixels segment``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def channel_numbers(text: str) -> tuple[int, ...]:
+    """Read numbers of channels from the command line.
+
+    Parameters
+    ----------
+    text : str
+        Numbers from 0 and ranges of them, such as ``0,2,5-7``.
+
+    Returns
+    -------
+    tuple of int
+        In the same order.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is something else, or has a number twice.
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part)
+        if found is None:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no list of channels: write numbers from 0 on, such as 0,2,5-7"
+            )
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise argparse.ArgumentTypeError(f"{part.strip()} runs backwards: write {last}-{first}")
+        numbers += range(first, last + 1)
+    twice = [i for i, n in Counter(numbers).items() if n > 1]
+    if twice:
+        raise argparse.ArgumentTypeError(f"channel {min(twice)} is given twice")
+    return tuple(numbers)
+
+
+def chosen_channels(array: Any, channel_axis: int | None, channels: Sequence[int] | None) -> Any:
+    """Take some channels out of an image.
+
+    Parameters
+    ----------
+    array : ndarray or dask array
+        The image.
+    channel_axis : int or None
+        Axis that holds channels.
+    channels : sequence of int, or None
+        Which; None for all.
+
+    Returns
+    -------
+    ndarray or dask array
+        With the channels where they were.
+
+    Raises
+    ------
+    ValueError
+        If it does not have them.
+    """
+    if channels is None:
+        return array
+    # Here, so that the command line starts without PyTorch.
+    from napari_superpixels.core.checks import check_chosen
+
+    check_chosen(channels, channel_axis, array.shape)
+    assert channel_axis is not None
+    index: list[Any] = [slice(None)] * array.ndim
+    index[channel_axis] = list(channels)
+    return array[tuple(index)]
