@@ -169,5 +169,7 @@ def valid_pixels(
         # NaN in a mask of floats is no "yes".
         valid &= (wanted != 0) & (wanted == wanted)
     if not valid.any():
-        raise ValueError("no pixel is left to segment: mask and valid pixels do not overlap")
+        raise ValueError(
+            "no pixel is left to segment: all are nodata, NaN, infinite or outside the mask"
+        )
     return valid

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Share of a channel's pixels, on either side, that may be outliers.
 _TAIL = 0.001
 _ENOUGH_FOR_LIMITS = 1000
+# Pixels that become CIELAB at a time.
+_LAB_STRIP_PX = 2**16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,8 +226,14 @@ def white_of(values: NDArray[np.float64], dtype: np.dtype[np.generic]) -> tuple[
 
 
 def to_lab(rgb: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    unit = ((rgb - low) / (high - low if high > low else 1.0)).clip(0, 1)
-    return np.asarray(rgb2lab(unit, channel_axis=0), dtype=np.float64)
+    """Rows by rows: the conversion makes several copies of what it is given."""
+    lab = np.empty_like(rgb)
+    step = max(1, _LAB_STRIP_PX // max(1, rgb[0, :1].size))
+    for start in range(0, rgb.shape[1], step):
+        strip = rgb[:, start : start + step]
+        unit = ((strip - low) / (high - low if high > low else 1.0)).clip(0, 1)
+        lab[:, start : start + step] = rgb2lab(unit, channel_axis=0)
+    return lab
 
 
 def scaled(

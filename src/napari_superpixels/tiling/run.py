@@ -6,16 +6,16 @@ import math
 import shutil
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import zarr
-from distributed import KilledWorker, wait
+from distributed import KilledWorker
 
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.scaling import fit_scaling
@@ -318,7 +318,7 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     futures: dict[Any, Future[Any]] = {
         index: client.submit(tasks.scan, folder, index, pure=False) for index in every
     }
-    yield from _all_done("looking at the image", futures, client, work)
+    yield from _all_done("looking at the image", futures, work)
     try:
         work.save_statistics(_statistics(work, job))
     except ValueError:  # with other options it is another run: nothing here is of use to it
@@ -328,21 +328,21 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     for index, tile in grid.tiles.items():
         earlier = [futures[i] for i in tile.earlier]
         futures[index] = client.submit(tasks.segment, folder, index, *earlier, pure=False)
-    yield from _all_done("segmenting tiles", futures, client, work)
+    yield from _all_done("segmenting tiles", futures, work)
     n = number_tiles(work, job)
     shapes = _pyramid(grid)
     work.create_levels(shapes, grid.tile_px)
     futures = {
         index: client.submit(tasks.write, folder, index, pure=False) for index in sorted(every)
     }
-    yield from _all_done("writing labels", futures, client, work)
+    yield from _all_done("writing labels", futures, work)
     for level, shape in list(enumerate(shapes))[1:]:
         parts = list(_boxes(shape, grid.tile_px))
         futures = {
             i: client.submit(tasks.shrink, folder, level, box, pure=False)
             for i, box in enumerate(parts)
         }
-        yield from _all_done("writing the pyramid", futures, client, work)
+        yield from _all_done("writing the pyramid", futures, work)
     return n
 
 
@@ -382,17 +382,22 @@ def _statistics(work: WorkFolder, job: Job) -> Statistics:
 
 
 def _all_done(
-    phase: str, futures: dict[Any, Future[Any]], client: Client, work: WorkFolder
+    phase: str, futures: dict[Any, Future[Any]], work: WorkFolder
 ) -> Generator[TileStep, None, None]:
     """Wait for tiles; on a failure let the others finish, then say what failed."""
     total = len(futures)
+    # Not dask's `wait`: each call that runs out of time leaves something behind for every tile
+    # that is still to come, gigabytes in the end.
+    one_is_done = Event()
+    for future in futures.values():
+        future.add_done_callback(lambda _: one_is_done.set())
     while True:
-        pending = [f for f in futures.values() if not f.done()]
-        yield TileStep(phase, total - len(pending), total)
-        if not pending:
+        one_is_done.clear()
+        n_done = sum(f.done() for f in futures.values())
+        yield TileStep(phase, n_done, total)
+        if n_done == total:
             break
-        with suppress(TimeoutError), client.as_current():
-            wait(pending, timeout=_PULSE_S, return_when="FIRST_COMPLETED")
+        one_is_done.wait(_PULSE_S)
     failed = {index: f.exception() for index, f in futures.items() if f.status != "finished"}
     if failed:
         raise TilingError(_what_failed(phase, failed, total, work)) from next(iter(failed.values()))

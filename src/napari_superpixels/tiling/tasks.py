@@ -110,6 +110,7 @@ def write(folder: str, index: Index) -> None:
     work.check()
     work.level(0)[tile.core] = work.compose(job, index, tile.core)
     work.save("written", tile, {})
+    _give_memory_back()
 
 
 def shrink(folder: str, level: int, box: Box) -> None:
@@ -133,6 +134,7 @@ def shrink(folder: str, level: int, box: Box) -> None:
         for s, k, n in zip(box, step, below.shape, strict=True)
     )
     here[box] = np.asarray(below[source])[tuple(slice(None, None, k) for k in step)]
+    _give_memory_back()
 
 
 def _give_memory_back() -> None:

@@ -1,0 +1,53 @@
+"""A run that takes long needs no more memory for it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+
+import dask.array as da
+import numpy as np
+from quick import FAST
+
+from napari_superpixels.events import drain
+from napari_superpixels.tiling import run
+from napari_superpixels.tiling.run import iter_superpixels_tiled
+
+
+def once_there(block, gate):
+    """The block, as soon as there is a file."""
+    while not gate.exists():
+        time.sleep(0.01)
+    return block
+
+
+def n_waiting():
+    """What waits for something in an event loop."""
+    return sum(issubclass(type(found), asyncio.Task) for found in gc.get_objects())
+
+
+def test_waiting_leaves_nothing_behind(image, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "_PULSE_S", 0.001)
+    gate = tmp_path / "open"
+    meta = np.empty((0, 0, 0), image.dtype)
+    late = da.from_array(image).map_blocks(once_there, gate, dtype=image.dtype, meta=meta)
+    steps = iter_superpixels_tiled(
+        late,
+        tmp_path / "out.zarr",
+        60,
+        FAST,
+        channel_axis=-1,
+        tile_size_px=64,
+        halo_px=32,
+    )
+    for _ in range(10):
+        step = next(steps)
+    before = n_waiting()
+    for _ in range(100):
+        step = next(steps)
+    after = n_waiting()
+    gate.touch()
+    assert drain(steps).n_tiles == step.total == 12
+    assert step.done == 0
+    assert after < before + 20  # one a tile and call would be 1,200
