@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--images", type=int, default=10)
     parser.add_argument("--bands", type=int, nargs="+", default=BANDS)
-    parser.add_argument("--components", type=int, nargs="+", default=[0, 3, 5, 8, 12])
+    parser.add_argument("--components", type=int, nargs="+", default=[0, 3, 5, 8, 12, 32])
     parser.add_argument("--output", type=Path, default=RESULTS / "channels.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_superpixels import refine
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, PRESETS, get_preset, list_presets
 
@@ -98,6 +101,7 @@ def test_presets():
     assert list_presets()[0] == DEFAULT_PRESET == "balanced"
     assert get_preset("balanced") == SuperpixelParams()
     assert set(PRESETS) == {"balanced", "fast", "paper", "paper-no-recon"}
+    assert signature(refine).parameters["max_channels"].default == SuperpixelParams().max_channels
     assert get_preset("paper").max_channels == get_preset("paper-no-recon").max_channels == 0
 
 

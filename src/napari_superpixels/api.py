@@ -326,7 +326,7 @@ def refine(
     smoothness: float = 0.15,
     iterations: int = 20,
     color_space: str = "auto",
-    max_channels: int = 12,
+    max_channels: int = 32,
 ) -> NDArray[np.integer]:
     """Move the borders of any labels to the image's edges.
 
@@ -353,7 +353,7 @@ def refine(
         Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each.
     color_space : {"auto", "lab", "channels"}
         See `SuperpixelParams`.
-    max_channels : int, default 12
+    max_channels : int, default 32
         More channels than this are reduced to so many principal components, 0 to 65535; 0 keeps
         all.
 

@@ -199,7 +199,7 @@ class SuperpixelParams(ParameterSet):
         choices=OUTLIERS,
     )
     max_channels: int = parameter(
-        12,
+        32,
         "Channels at most",
         "More channels than this, 0 to 65535, are reduced to so many principal components, which "
         "saves time and memory in spectral images. 0 keeps all channels, as in the paper.",

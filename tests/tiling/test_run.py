@@ -276,18 +276,18 @@ def test_an_existing_output_stays(image, segment, tmp_path):
 
 def test_many_channels_become_the_same_few_in_all_tiles(image, segment):
     rng = np.random.default_rng(0)
-    bands = np.tensordot(rng.normal(size=(20, 3)), image.astype(float), (1, 2))
+    bands = np.tensordot(rng.normal(size=(20, 3)), image[:90, :130].astype(float), (1, 2))
     bands += rng.normal(0, 5, bands.shape)
     few = FAST.replace(max_channels=3)
     one, _ = segment(bands, "threads.zarr", channel_axis=0, params=few)
     assert_superpixels(one, 60)
     two, _ = segment(bands, "processes.zarr", channel_axis=0, params=few, n_workers=2)
     np.testing.assert_array_equal(one, two)
-    truth = (np.mgrid[:150, :210][0] // 23) * 10 + np.mgrid[:150, :210][1] // 31
-    every, _ = segment(bands, "every.zarr", channel_axis=0, params=FAST.replace(max_channels=0))
+    truth = (np.mgrid[:90, :130][0] // 23) * 10 + np.mgrid[:90, :130][1] // 31
+    options = {"preset": "fast", "iterations": 10, "max_channels": 3}
+    whole = superpixels(bands, 60, channel_axis=0, **options)
     accuracy = metrics.achievable_segmentation_accuracy
-    assert accuracy(one, truth) > accuracy(every, truth) - 0.03
-    assert not np.array_equal(one, every)
+    assert accuracy(one, truth) > accuracy(whole, truth) - 0.03
 
 
 def test_chosen_channels_of_an_array(image, segment):
