@@ -204,7 +204,7 @@ def estimate_memory(
     # In the end, without hidden layers: the maps, normalised, as probabilities.
     optimizing = working * 4 * max(training, 3.2 * n_maps)
     # Colours are converted and scaled in float64; borders are refined on float32 features.
-    preparing = n_pixels * n_channels * 72
+    preparing = n_pixels * n_channels * 56
     refining = n_pixels * 4 * (4 * n_channels + 26)
     merging = min(params.n_pieces, n_pixels) * _BYTES_PER_PIECE
     features = n_pixels * n_channels * 4
