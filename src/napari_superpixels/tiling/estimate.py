@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _PROBE_PX, _PROBE_S = 384, 10.0
 # What a process with PyTorch takes before it does anything.
 _PROCESS_BYTES = 450e6
-# Tiles differ in size, so that freed memory comes in pieces that fit nothing that is asked for next:
-# after some tens of tiles, about as much as a tile needs (`benchmarks/scale.py`).
+# Tiles differ in size, so that freed memory comes in pieces that fit nothing asked for later: after
+# some tens of tiles, about as much as a tile needs (`benchmarks/scale.py`).
 _WITH_PIECES = 2
 # Labels on disk before compression: tiles with their halos, the result, and its pyramid.
 _BYTES_ON_DISK = 4 * (1 + 1 + 1 / 3)
