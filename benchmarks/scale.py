@@ -93,9 +93,7 @@ def ours(image: Path, out: Path, n: int, *further: str) -> dict[str, Any]:
         out,
     )
     printed = found.pop("printed")
-    told = re.search(
-        r"about ([\d.]+) GB of memory, at most ([\d.]+) GB on disk, about (.*)", printed
-    )
+    told = re.search(r"at most ([\d.]+) GB of memory and ([\d.]+) GB on disk, about (.*)", printed)
     got = re.search(r": (\d+) superpixels of .*?, (\d+) tiles, in ([\d.]+) s", printed)
     assert told is not None
     assert got is not None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from skimage.color import rgb2lab
 
 from napari_superpixels.core.checks import as_channels
 from napari_superpixels.core.inputs import prepare_image
@@ -39,6 +42,25 @@ def test_channel_axis_may_stand_anywhere(rng, axis):
     image = rng.random((4, 6, 7))
     moved = np.moveaxis(image, 0, axis)
     np.testing.assert_array_equal(as_channels(moved, axis), image)
+
+
+def test_cielab_of_many_rows_is_that_of_all(rng):
+    rgb = rng.integers(0, 256, (431, 307, 3), np.uint8)
+    lab = np.moveaxis(rgb2lab(rgb), -1, 0)
+    expected = (lab - lab.mean((1, 2), keepdims=True)) / lab.std((1, 2), keepdims=True)
+    features = prepare_image(rgb, channel_axis=-1).features
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+def test_preparing_takes_less_memory_than_estimated(rng):
+    rgb = rng.integers(0, 256, (700, 600, 3), np.uint8)
+    for dtype in (np.uint8, np.uint16, np.float32):
+        image = rgb.astype(dtype)
+        tracemalloc.start()
+        prepare_image(image, channel_axis=-1)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 50 * rgb.size  # bytes; see `estimate_memory`
 
 
 def test_rgb_becomes_cielab_only_where_it_is_rgb(rng):

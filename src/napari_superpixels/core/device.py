@@ -194,7 +194,7 @@ def estimate_memory(
     """
     n_pixels = math.prod(shape)
     # Colours are converted and scaled in float64, three channels at once or one after another.
-    preparing = n_pixels * (68 * min(n_channels, 3) + max(n_channels - 3, 0))
+    preparing = n_pixels * (56 * min(n_channels, 3) + max(n_channels - 3, 0))
     if 0 < params.max_channels < n_channels:
         preparing += min(n_pixels, SAMPLE_SIZE) * n_channels * 48
     n_channels = min(n_channels, params.max_channels or n_channels)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _PROBE_PX, _PROBE_S = 384, 10.0
 # What a process with PyTorch takes before it does anything.
 _PROCESS_BYTES = 450e6
+# Tiles differ in size, so that freed memory comes in pieces that fit nothing asked for later: after
+# some tens of tiles, about as much as a tile needs (`benchmarks/scale.py`).
+_WITH_PIECES = 2
 # Labels on disk before compression: tiles with their halos, the result, and its pyramid.
 _BYTES_ON_DISK = 4 * (1 + 1 + 1 / 3)
 
@@ -62,7 +65,7 @@ class Estimate:
         size = " × ".join(map(str, self.tile_px))
         tiles = "1 tile" if self.n_tiles == 1 else f"{self.n_tiles} tiles"
         text = (
-            f"{tiles} of {size} pixels; about {self.memory_bytes / 1e9:.1f} GB of memory, at most "
+            f"{tiles} of {size} pixels; at most {self.memory_bytes / 1e9:.1f} GB of memory and "
             f"{math.ceil(self.disk_bytes / 1e7) / 100} GB on disk"
         )
         return text if self.seconds is None else f"{text}, about {_spelled(self.seconds)}"
@@ -139,7 +142,7 @@ def iter_estimate(
     return Estimate(
         n_tiles=len(grid),
         tile_px=grid.tile_px,
-        memory_bytes=processes * _PROCESS_BYTES + parallel * tile,
+        memory_bytes=processes * _PROCESS_BYTES + parallel * _WITH_PIECES * tile,
         disk_bytes=math.prod(source.shape) * _BYTES_ON_DISK
         + (source.array.nbytes if isinstance(source.array, np.ndarray) else 0),
         seconds=None if rate is None else rate * _pixels_in_turn(grid, parallel),
