@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from napari_superpixels.cli_channels import channel_numbers, chosen_channels
+from napari_superpixels.channels import channel_numbers, chosen_channels
 from napari_superpixels.cli_tiled import add_tile_options, is_tiled, may_be_tiled, segment_in_tiles
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.params import SuperpixelParams
@@ -98,7 +98,7 @@ def add_segment(commands: Any) -> None:
     )
     segment.add_argument(
         "--channels",
-        type=channel_numbers,
+        type=_channel_numbers,
         metavar="LIST",
         help="channels to segment by, such as 0,2,5-7: numbers from 0 along their axis",
     )
@@ -157,6 +157,13 @@ def add_segment(commands: Any) -> None:
             help=info.tooltip.replace("%", "%%"),
         )
     segment.set_defaults(run=_segment)
+
+
+def _channel_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return channel_numbers(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _params(arguments: argparse.Namespace) -> SuperpixelParams:

@@ -15,9 +15,10 @@ from napari_superpixels._napari.region import Where
 from napari_superpixels.export import METADATA_KEY
 
 
-def proposed(layer):
+def proposed(layer, order=None):
     viewer = ViewerModel()
     viewer.add_layer(layer)
+    viewer.dims.order = order or viewer.dims.order
     return [str(role) for role in proposed_axes(layer, View.of(viewer)).roles]
 
 
@@ -53,6 +54,9 @@ def test_roles_are_proposed_by_label_unit_and_place():
     assert proposed(zeros(5, 8, 9, units=("s", "um", "um"))) == ["time", "Y", "X"]
     assert proposed(zeros(5, 8, 9, units=("um", "um", "um"))) == ["Z", "Y", "X"]
     assert proposed(Image(np.zeros((4, 8, 9, 3)), rgb=True)) == ["Z", "Y", "X"]
+    assert proposed(zeros(5, 4, 8, 9, scale=(2, 1, 0.5, 0.5))) == ["Z", "time", "Y", "X"]
+    assert proposed(zeros(8, 9, 5), order=(2, 0, 1)) == ["Y", "X", "channel"]
+    assert proposed(zeros(8, 5, 9), order=(1, 0, 2)) == ["Y", "Z", "X"]
 
 
 def test_roles_given_twice_and_not_at_all():
@@ -213,6 +217,49 @@ def test_further_layers_follow_the_stack(viewer, dock, movie, run_to_end):
     viewer.layers.selection.active = viewer.layers["first"]
     dock.more.boxes["short"].click()
     assert "“short” has not the 4 slices of “first”" in dock.status_label.text()
+
+
+def test_some_channels_decide(viewer, dock, rng, run_to_end):
+    cube = rng.random((6, 30, 40))
+    viewer.add_image(rng.random((30, 40)), name="other")
+    assert not dock.image.channels_box.native.isVisibleTo(dock)
+    viewer.add_image(cube, name="cube", axis_labels=("band", "y", "x"))
+    assert dock.image.channels_box.native.isVisibleTo(dock)
+    for text, message in (
+        ("1,x", "'1,x' is no list of channels"),
+        ("1,1", "channel 1 is given twice"),
+        ("2-6", "“cube” has the channels 0 to 5: there is no 6."),
+    ):
+        dock.image.channels_box.value = text
+        assert message in dock.status_label.text()
+        assert not dock.segment_button.isEnabled()
+    dock.image.channels_box.value = "0, 4-5"
+    assert dock.source_label.text() == "30 × 40 pixels, 3 of 6 channels"
+    dock.more.boxes["other"].click()
+    run_to_end(dock)
+    layer = result(viewer)
+    names = [name for name in layer.features if name.startswith("mean ")]
+    assert names == [f"mean cube channel {i}" for i in (0, 4, 5)] + ["mean other"]
+    expected = cube[4][layer.data == 1].mean()
+    assert layer.features["mean cube channel 4"][0] == pytest.approx(expected)
+    assert layer.metadata[METADATA_KEY]["channels"] == [0, 4, 5]
+    dock.copy_button.click()
+    space = {"viewer": viewer}
+    exec(QGuiApplication.clipboard().text(), space)
+    np.testing.assert_array_equal(space["labels"], layer.data)
+
+
+def test_some_channels_of_a_series(viewer, dock, movie, run_to_end):
+    viewer.add_image(np.stack([movie, 0 * movie, -movie], axis=1), name="m", axis_labels="tcyx")
+    dock.image.mode_box.value = Mode.SERIES
+    dock.image.channels_box.value = "0,2"
+    run_to_end(dock)
+    layer = result(viewer)
+    assert "mean channel 1" not in layer.features
+    dock.copy_button.click()
+    space = {"viewer": viewer}
+    exec(QGuiApplication.clipboard().text(), space)
+    np.testing.assert_array_equal(space["labels"], layer.data[:, 0])
 
 
 def test_channels_last_by_choice_of_roles(viewer, dock, rng, run_to_end):

@@ -147,8 +147,8 @@ def proposed_axes(layer: Image, view: View) -> Axes:
     Returns
     -------
     Axes
-        Channels only where the layer names them. Of axes without a name the last is depth and the
-        one before it time, as in most files.
+        An axis without a name holds channels if it comes after rows and columns. Of those before
+        them, depth is the one whose pixels have a size, or else the last, and time the next.
     """
     if layer.ndim < 2:
         return Axes((Role.OTHER,) * layer.ndim, layer.rgb)
@@ -159,10 +159,15 @@ def proposed_axes(layer: Image, view: View) -> Axes:
         named = _named(layer, axis)
         if roles[axis] is None and named not in roles and not (layer.rgb and named == Role.CHANNEL):
             roles[axis] = named
-    for axis in reversed(range(layer.ndim)):
-        if roles[axis] is None:
-            free = [role for role in (Role.Z, Role.TIME) if role not in roles]
-            roles[axis] = free[0] if free else Role.OTHER
+    unnamed = [axis for axis in range(layer.ndim) if roles[axis] is None]
+    after = [axis for axis in unnamed if axis > max(plane_axes(layer, view))]
+    if after and Role.CHANNEL not in roles and not layer.rgb:
+        roles[after[0]] = Role.CHANNEL
+        unnamed.remove(after[0])
+    # Nobody gives frames or the like a scale, but depth often has one.
+    for axis in sorted(unnamed, key=lambda a: (layer.scale[a] == 1, -a)):
+        free = [role for role in (Role.Z, Role.TIME) if role not in roles]
+        roles[axis] = free[0] if free else Role.OTHER
     return Axes(tuple(role or Role.OTHER for role in roles), layer.rgb)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import ComboBox
+from magicgui.widgets import ComboBox, LineEdit
 from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
@@ -21,6 +21,7 @@ from napari_superpixels._napari.plane import (
 )
 from napari_superpixels._napari.region import Region
 from napari_superpixels._napari.source import Source, resolve_source
+from napari_superpixels.channels import channel_numbers
 
 # Of the choices of a level: the one that napari draws, whichever that is at the time.
 SHOWN = "shown"
@@ -43,6 +44,8 @@ class ImageChoice:
         Which layer, which of its planes, and at which resolution.
     axes_box : AxesBox
         What its axes are.
+    channels_box : magicgui.widgets.LineEdit
+        Which channels decide.
     changed : psygnal.Signal
         Emitted when the choice or what the viewer shows changed.
     """
@@ -71,6 +74,12 @@ class ImageChoice:
             "superpixels of its own; a time series, in which superpixels follow their objects and "
             "keep their ids; or superpixels in 3D.",
         )
+        self.channels_box = LineEdit(
+            name="channels",
+            label="Use channels",
+            tooltip="Numbers of the channels that decide, from 0, such as 0,2,5-7; empty for all.",
+        )
+        self.channels_box.native.setPlaceholderText("all")
         self.level_box = ComboBox(
             name="level",
             label="Level",
@@ -84,6 +93,7 @@ class ImageChoice:
         self.layer_box.changed.connect(self._on_choice_of_layer)
         self.axes_box.changed.connect(self._on_roles)
         self.mode_box.changed.connect(self._on_choice)
+        self.channels_box.changed.connect(self._on_choice)
         self.level_box.changed.connect(self._on_choice)
         events = viewer.layers.events
         self._connections: list[tuple[Any, Any]] = [
@@ -116,6 +126,33 @@ class ImageChoice:
     def channel_axis(self) -> int | None:
         """Axis of the layer's data that is read as channels."""
         return None if self.layer is None else self.axes.channel
+
+    @property
+    def has_choice_of_channels(self) -> bool:
+        """Whether there are several channels, and not just red, green and blue."""
+        layer, axis = self.layer, self.channel_axis
+        return layer is not None and axis is not None and not layer.rgb
+
+    def channels(self) -> tuple[int, ...] | None:
+        """Read the channels that decide.
+
+        Returns
+        -------
+        tuple of int or None
+            None for all.
+
+        Raises
+        ------
+        SourceError
+            If the text is no list of numbers.
+        """
+        text = str(self.channels_box.value).strip()
+        if not text or not self.has_choice_of_channels:
+            return None
+        try:
+            return channel_numbers(text)
+        except ValueError as error:
+            raise SourceError(f"Use channels: {error}.") from None
 
     @property
     def mode(self) -> Mode:
@@ -179,7 +216,16 @@ class ImageChoice:
         """
         if self.layer is None:
             raise SourceError(_NO_IMAGE)
-        return resolve_source(self.layer, view, self.axes, self.level, region, nodata, self.mode)
+        return resolve_source(
+            self.layer,
+            view,
+            self.axes,
+            self.level,
+            region,
+            nodata,
+            self.mode,
+            self.channels(),
+        )
 
     def cleanup(self) -> None:
         """Let go of the viewer."""
@@ -217,6 +263,7 @@ class ImageChoice:
         if layer != self._layer:
             self._watch(layer)
             self._axes = None
+            self.channels_box.value = ""
             self._refresh_choices()
         else:
             self.changed.emit()

@@ -125,6 +125,8 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
     known: dict[str, Any] = {} if source.place is None else {"place": source.place}
     if delivery.request.tiled_output is not None:
         known["file"] = str(delivery.request.tiled_output)
+    if source.channels is not None:
+        known["channels"] = list(source.channels)
     if source.region is not None:
         known["region"] = source.region.as_plain()
     if np.isfinite(source.nodata):

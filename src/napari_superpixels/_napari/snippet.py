@@ -64,7 +64,9 @@ def as_python(source: Source, params: SuperpixelParams, preset: str, device: str
         if f.name not in ("n_segments", "seed") and value != getattr(default, f.name):
             arguments.append(f"{f.name}={value!r}")
     lines = "".join(f"    {argument},\n" for argument in arguments)
-    needs_numpy = "import numpy as np\n" if mask is not None or source.further else ""
+    needs_numpy = (
+        "import numpy as np\n" if mask is not None or source.further or source.channels else ""
+    )
     return (
         f"{needs_numpy}from napari_superpixels import {function}\n\n"
         f"{_image(source)}"
@@ -100,11 +102,14 @@ def _image(source: Source) -> str:
 
 
 def _channels_first(source: Source) -> str:
-    pixels = f"np.asarray({_pixels(source)})"
+    pixels = _pixels(source) if source.channels else f"np.asarray({_pixels(source)})"
     if source.channel_axis is None:
         return f"{pixels}[None]"
     return f"np.moveaxis({pixels}, {source.channel_axis}, 0)"
 
 
 def _pixels(source: Source) -> str:
-    return f"viewer.layers[{source.layer_name!r}].data{source.expression}"
+    pixels = f"viewer.layers[{source.layer_name!r}].data{source.expression}"
+    if source.channels is None:
+        return pixels
+    return f"np.take({pixels}, {list(source.channels)}, axis={source.channel_axis})"

@@ -19,6 +19,7 @@ from napari_superpixels._napari.plane import (
     lazy,
     plane_grid,
 )
+from napari_superpixels.channels import chosen_channels
 from napari_superpixels.export import METADATA_KEY
 from napari_superpixels.export.place import Place
 
@@ -81,6 +82,8 @@ class Source:
         What is segmented.
     n_stack : int
         Number of the first axes of `data` that make a stack of planes; 0 for one plane.
+    channels : tuple of int or None
+        Numbers of the channels of `data` that are used; None for all.
     """
 
     layer_name: str
@@ -98,6 +101,7 @@ class Source:
     further: tuple[Source, ...] = ()
     mode: Mode = Mode.SLICE
     n_stack: int = 0
+    channels: tuple[int, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -152,10 +156,12 @@ class Source:
         array_like
             With the channel axis `read_axis`.
         """
+        own = chosen_channels(self.data, self.channel_axis, self.channels)
         if not self.further:
-            return self.data
-        layers = (self, *self.further)
-        return np.concatenate([_channels_first(s.data, s.channel_axis) for s in layers])
+            return own
+        parts = [_channels_first(own, self.channel_axis)]
+        parts += [_channels_first(s.data, s.channel_axis) for s in self.further]
+        return np.concatenate(parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,13 +194,13 @@ class Frames:
         """
         source = self.source
         at = np.unravel_index(number, source.shape[:-2])
-        layers = (source, *source.further)
-        frames = [np.asarray(s.data[at]) for s in layers]
+        axis = None if source.channel_axis is None else source.channel_axis - source.n_stack
+        own = chosen_channels(np.asarray(source.data[at]), axis, source.channels)
         if not source.further:
-            return frames[0]
-        axes = [s.frame_axis for s in layers]
-        axes[0] = None if source.channel_axis is None else source.channel_axis - source.n_stack
-        return np.concatenate([_channels_first(f, a) for f, a in zip(frames, axes, strict=True)])
+            return np.asarray(own)
+        parts = [_channels_first(own, axis)]
+        parts += [_channels_first(np.asarray(s.data[at]), s.frame_axis) for s in source.further]
+        return np.concatenate(parts)
 
 
 def _channels_first(data: Any, channel_axis: int | None) -> Any:
@@ -226,6 +232,7 @@ def resolve_source(
     region: Region | None = None,
     nodata: float | None = None,
     mode: Mode = Mode.SLICE,
+    channels: Sequence[int] | None = None,
 ) -> Source:
     """Cut the plane at the sliders' position, a stack, or a region, out of a layer, lazily.
 
@@ -245,6 +252,8 @@ def resolve_source(
         Pixels with this value are left out; None for what the layer's metadata say, NaN for none.
     mode : Mode, default Mode.SLICE
         What is segmented.
+    channels : sequence of int, optional
+        Numbers of the channels to use; all if None.
 
     Returns
     -------
@@ -282,22 +291,33 @@ def resolve_source(
         placement = placement.cropped(region.rows, region.columns)
         place = place and place.window(region.rows, region.columns)
     shown_level = level if layer.multiscale else None
+    names = _channel_names(layer, grid.data.shape, channel_axis)
+    description = _describe(grid, shown_level, region, mode, stack)
+    if channels is not None and channel_axis is not None:
+        missing = [i for i in channels if i >= len(names)]
+        if missing:
+            raise SourceError(
+                f"“{layer.name}” has the channels 0 to {len(names) - 1}: there is no {missing[0]}."
+            )
+        names = tuple(names[i] for i in channels)
+        description += f", {len(names)} of {grid.data.shape[channel_axis]} channels"
     nodata, nodata_text = _nodata(layer, nodata)
     return Source(
         layer_name=layer.name,
         data=lazy(grid.data)[tuple(cut)].transpose(order),
         channel_axis=None if channel_axis is None else order.index(kept.index(channel_axis)),
         layer_channel_axis=channel_axis,
-        channel_names=_channel_names(layer, grid.data.shape, channel_axis),
+        channel_names=names,
         placement=placement,
         plane_expression=_expression(whole, shown_level, order),
         expression=_expression(cut, shown_level, order),
-        description=_describe(grid, shown_level, region, mode, stack) + nodata_text,
+        description=description + nodata_text,
         place=None if place is None else asdict(place),
         region=region,
         nodata=nodata,
         mode=mode,
         n_stack=len(stack),
+        channels=None if channels is None or channel_axis is None else tuple(channels),
     )
 
 

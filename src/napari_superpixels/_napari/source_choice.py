@@ -47,6 +47,7 @@ class SourceChoice:
             image.layer_box,
             image.axes_box,
             image.mode_box,
+            image.channels_box,
             self.more,
             image.level_box,
             region.where_box,
@@ -94,6 +95,7 @@ class SourceChoice:
         for control, visible in (
             (image.axes_box, has_axes),
             (image.mode_box, len(image.mode_box.choices) > 1),
+            (image.channels_box, image.has_choice_of_channels),
             (self.more, self.more.offered),
             (image.level_box, len(image.level_box.choices) > 1),
             (region.layer_box, region.needs_layer),

@@ -1,8 +1,7 @@
-"""The option ``--channels`` of ``napari-superpixels segment``."""
+"""Some channels of an image: their numbers as text, and how they are taken out."""
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def channel_numbers(text: str) -> tuple[int, ...]:
-    """Read numbers of channels from the command line.
+    """Read numbers of channels.
 
     Parameters
     ----------
@@ -26,28 +25,28 @@ def channel_numbers(text: str) -> tuple[int, ...]:
 
     Raises
     ------
-    argparse.ArgumentTypeError
+    ValueError
         If it is something else, or has a number twice.
     """
     numbers: list[int] = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part)
         if found is None:
-            raise argparse.ArgumentTypeError(
+            raise ValueError(
                 f"{text!r} is no list of channels: write numbers from 0 on, such as 0,2,5-7"
             )
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
-            raise argparse.ArgumentTypeError(f"{part.strip()} runs backwards: write {last}-{first}")
+            raise ValueError(f"{part.strip()} runs backwards: write {last}-{first}")
         numbers += range(first, last + 1)
     twice = [i for i, n in Counter(numbers).items() if n > 1]
     if twice:
-        raise argparse.ArgumentTypeError(f"channel {min(twice)} is given twice")
+        raise ValueError(f"channel {min(twice)} is given twice")
     return tuple(numbers)
 
 
 def chosen_channels(array: Any, channel_axis: int | None, channels: Sequence[int] | None) -> Any:
-    """Take some channels out of an image.
+    """Take some channels out of an image; lazily, where it is lazy.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ def chosen_channels(array: Any, channel_axis: int | None, channels: Sequence[int
     """
     if channels is None:
         return array
-    # Here, so that the command line starts without PyTorch.
+    # Here, so that the command line and the dock start without PyTorch.
     from napari_superpixels.core.checks import check_chosen
 
     check_chosen(channels, channel_axis, array.shape)
