@@ -163,7 +163,7 @@ def test_a_stack_is_explained_and_a_plane_chosen(tmp_path, capsys, rng, options,
     assert main(command) == 1
     complaint = capsys.readouterr().err
     assert f"z.tif: it is a stack with the axes {axis} ({n}), Y (20), X (30)" in complaint
-    assert "choose one plane with --plane, take all with --series, or say with" in complaint
+    assert "choose one plane with --plane, take all with --series, all as one" in complaint
     assert main([*command, "--plane", "5"]) == 1
     assert f"--plane takes 0 to {n - 1}; got 5" in capsys.readouterr().err
     assert main([*command, "--plane", "2"]) == 0
@@ -176,7 +176,7 @@ def test_a_stack_is_explained_and_a_plane_chosen(tmp_path, capsys, rng, options,
 
 def test_an_array_of_unknown_axes_is_explained(tmp_path, capsys, rng):
     for shape, wanted in (
-        ((3, 20, 30), "--channel-axis -1 for RGB, or choose one plane of a stack with --plane"),
+        ((3, 20, 30), "or that it is a volume, with --volume; or choose one plane of a stack with"),
         ((2, 3, 20, 30), "must have 2 axes, got 4 (2, 3, 20, 30): choose one plane of a stack"),
     ):
         np.save(tmp_path / "a.npy", rng.random(shape))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli_export import add_export
 from napari_superpixels.cli_replay import add_replay
-from napari_superpixels.cli_segment import EXPECTED, add_segment, complain, in_cli_words
+from napari_superpixels.cli_segment import EXPECTED, add_segment
+from napari_superpixels.cli_words import complain, in_cli_words
 from napari_superpixels.presets import DEFAULT_PRESET, list_presets
 
 if TYPE_CHECKING:

@@ -6,26 +6,27 @@ import argparse
 import glob
 import json
 import os
-import re
-import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from napari_superpixels.channels import channel_numbers, chosen_channels
+from napari_superpixels.cli_stacks import (
+    is_volume,
+    plane_of,
+    refuse_stack,
+    segment_series,
+    voxel_size,
+)
 from napari_superpixels.cli_tiled import add_tile_options, is_tiled, may_be_tiled, segment_in_tiles
+from napari_superpixels.cli_words import complain, in_cli_words
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_superpixels.events import Step
-    from napari_superpixels.files import ImageFile
     from napari_superpixels.result import SuperpixelResult
-    from napari_superpixels.series import SeriesStep
 
 OK, FAILED = 0, 1
 # RuntimeError is what PyTorch raises.
@@ -34,25 +35,6 @@ _MOST_AT_ONCE = 65535
 # What `segment` writes itself; other formats go through `export`.
 _LABEL_FORMATS = ("tif", "png", "npy", "zarr")
 _EXPORT_FORMATS = ("ome.tif", "geojson", "gpkg", "zip", "csv", "parquet", "graphml", "edges.csv")
-
-
-def complain(message: str) -> None:
-    """Print a message for the user, not part of the output."""
-    print(f"napari-superpixels: {message}", file=sys.stderr)
-
-
-def in_cli_words(message: str) -> str:
-    """Spell a message of the API as options; what the command cannot do is left out."""
-    message = re.sub(r"[,;] [^,;]*is a volume, by the size of its voxels[^;]*;", ",", message)
-    message = message.replace(
-        "the three numbers of spacing are for a volume, give two or none for a 2D image",
-        "it is no volume, leave out --volume and --spacing",
-    ).replace("pass one 2D plane of a stack", "choose one plane of a stack with --plane")
-    return re.sub(
-        r"\b(channel_axis|nodata|device)=(\S+)",
-        lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
-        message,
-    )
 
 
 def add_segment(commands: Any) -> None:
@@ -290,8 +272,8 @@ def _segment_file(
     if "series" in arguments:
         if may_be_tiled(arguments):
             raise ValueError("--series does not work in tiles: leave out their options")
-        return _segment_series(image, targets, params, arguments)
-    if _is_volume(arguments):
+        return segment_series(image, targets, params, arguments)
+    if is_volume(arguments):
         if may_be_tiled(arguments) or "plane" in arguments:
             raise ValueError("--volume takes no plane, and does not work in tiles")
         return _segment_at_once(image, targets, params, arguments)
@@ -310,14 +292,14 @@ def _segment_at_once(
 
     loaded = read_image(image)
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
-    known = _origin(image, ndim=3 if _is_volume(arguments) else 2)
+    known = _origin(image, ndim=3 if is_volume(arguments) else 2)
     spacing = None
-    if _is_volume(arguments):
-        spacing = _spacing(image, known, arguments)
+    if is_volume(arguments):
+        spacing = voxel_size(image, known, arguments)
     elif "plane" in arguments:
-        array, channel_axis = _plane(array, channel_axis, arguments.plane)
+        array, channel_axis = plane_of(array, channel_axis, arguments.plane)
     elif "channel_axis" not in arguments:
-        _refuse_stack(loaded)
+        refuse_stack(loaded)
     mask = read_image(arguments.mask).array if "mask" in arguments else None
     chosen = getattr(arguments, "channels", None)
     steps = iter_superpixels(
@@ -356,89 +338,6 @@ def _segment_at_once(
     )
 
 
-def _is_volume(arguments: argparse.Namespace) -> bool:
-    return bool(arguments.volume or "spacing" in arguments)
-
-
-def _spacing(
-    image: Path, known: dict[str, Any], arguments: argparse.Namespace
-) -> tuple[float, ...]:
-    """Size of a voxel: as given, as the file says, or that of a cube."""
-    if "spacing" in arguments:
-        return tuple(arguments.spacing)
-    if "pixel_size" in known:
-        return tuple(known["pixel_size"])
-    complain(
-        f"{image}: does not say how large a voxel is, so it is taken for a cube; see --spacing"
-    )
-    return (1.0, 1.0, 1.0)
-
-
-def _segment_series(
-    image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
-) -> str:
-    import numpy as np
-    from tqdm import tqdm
-
-    from napari_superpixels.events import drain
-    from napari_superpixels.export import ExportError, save_labels
-    from napari_superpixels.lazy_files import open_image
-    from napari_superpixels.result import versions
-    from napari_superpixels.series import iter_series
-
-    if any(target.suffix.lower() not in (".tif", ".tiff", ".npy") for target in targets):
-        raise ExportError(f"{targets[0]}: write the labels of a series as .tif or .npy")
-    found = open_image(image)
-    array, axis = found.array, getattr(arguments, "channel_axis", found.channel_axis)
-    axis = None if axis is None else axis % array.ndim
-    planes = [i for i in range(array.ndim) if i != axis]
-    if len(planes) != 3:
-        raise ValueError(
-            f"--series takes one axis of frames besides rows, columns and channels; this has the "
-            f"shape {array.shape}: say with --channel-axis which axis holds channels"
-        )
-    chosen = getattr(arguments, "channels", None)
-    frames = np.moveaxis(chosen_channels(array, axis, chosen), planes[0], 0)
-    if axis is not None and axis > planes[0]:
-        axis -= 1
-    mask = None
-    if "mask" in arguments:
-        mask = open_image(arguments.mask).array.compute()
-    steps = iter_series(
-        frames,
-        params,
-        channel_axis=axis,
-        mask=mask,
-        nodata=getattr(arguments, "nodata", found.nodata),
-        device=arguments.device,
-        follow=arguments.series == "follow",
-        memory_limit_gb=getattr(arguments, "memory_limit_gb", None),
-    )
-    n_new = 0
-    hide = arguments.quiet or None
-    with tqdm(total=len(frames), desc=image.name, disable=hide, leave=False, unit="frame") as bar:
-
-        def show(step: SeriesStep) -> None:
-            nonlocal n_new
-            if step.labels is not None:
-                n_new += step.is_new
-                bar.update()
-
-        labels = drain(steps, show)
-    provenance = {
-        "parameters": params.to_dict(),
-        "series": arguments.series,
-        "source": image.name,
-        "versions": versions(),
-    }
-    if chosen is not None:
-        provenance["channels"] = list(chosen)
-    for target in targets:
-        save_labels(target, labels, provenance, overwrite=arguments.force)
-    told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"
-    return f"{told}; {n_new} frames segmented anew" if arguments.series == "follow" else told
-
-
 def _with_progress(
     steps: Any, params: SuperpixelParams, name: str, arguments: argparse.Namespace
 ) -> SuperpixelResult:
@@ -467,33 +366,3 @@ def _origin(image: Path, ndim: int = 2) -> dict[str, Any]:
     except ExportError:  # without rasterio, labels are made all the same
         return {}
     return {name: value for name, value in asdict(origin).items() if value}
-
-
-def _refuse_stack(image: ImageFile) -> None:
-    """Say what to do with the depths or times of a file that says that it holds some."""
-    if set("ZT") & set(image.axes):
-        sizes = zip(image.axes, image.array.shape, strict=True)
-        axes = ", ".join(f"{name} ({n})" for name, n in sizes)
-        raise ValueError(
-            f"it is a stack with the axes {axes}: choose one plane with --plane, take all with "
-            "--series, all as one with --volume, or say with --channel-axis which holds channels"
-        )
-
-
-def _plane(
-    array: NDArray[np.generic], channel_axis: int | None, position: list[int]
-) -> tuple[NDArray[np.generic], int | None]:
-    """Cut a plane out of a stack; rows and columns are its last axes besides the channels."""
-    channels = None if channel_axis is None else channel_axis % array.ndim
-    others = [axis for axis in range(array.ndim) if axis != channels][:-2]
-    sizes = [array.shape[axis] for axis in others]
-    if len(position) != len(others) or any(
-        not 0 <= i < n for i, n in zip(position, sizes, strict=True)
-    ):
-        wanted = ", ".join(f"0 to {n - 1}" for n in sizes) or "no number: this is no stack"
-        raise ValueError(f"--plane takes {wanted}; got {', '.join(map(str, position))}")
-    index: list[int | slice] = [slice(None)] * array.ndim
-    for axis, i in zip(others, position, strict=True):
-        index[axis] = i
-    cut = array[tuple(index)]
-    return cut, None if channels is None else channels - sum(axis < channels for axis in others)

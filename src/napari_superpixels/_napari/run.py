@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from vispy.scene.visuals import Line
 
+from napari_superpixels._napari.cancelling import CancellableWorker, CancelSwitch
 from napari_superpixels._napari.layer_output import (
     as_layer_data,
     checksum,
@@ -17,13 +18,7 @@ from napari_superpixels._napari.layer_output import (
     new_layer,
 )
 from napari_superpixels._napari.wording import Progress
-from napari_superpixels._napari.worker import (
-    CancellableWorker,
-    CancelSwitch,
-    Delivery,
-    Request,
-    segment,
-)
+from napari_superpixels._napari.worker import Delivery, Request, segment
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:

@@ -1,30 +1,31 @@
-"""The worker: drives the API in a thread and reacts to Cancel."""
+"""What runs in the worker: from a request to labels, table and colours."""
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from superqt.utils import GeneratorWorker
 
 from napari_superpixels._napari import wording
 from napari_superpixels._napari.axes import Mode
+from napari_superpixels._napari.cancelling import (
+    REPORT_INTERVAL_S,
+    CancelSwitch,
+    tell_runtime_errors,
+    watched,
+)
 from napari_superpixels._napari.colors import neighbour_colormap
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.source import Frames, Source
 from napari_superpixels._napari.wording import Progress
-from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.events import Command, FinishReason, Step
+from napari_superpixels.events import FinishReason, Step
 from napari_superpixels.graph import series_table, superpixel_table
 from napari_superpixels.params import SuperpixelParams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from pathlib import Path
 
     from napari.utils.colormaps import CyclicLabelColormap
@@ -33,13 +34,9 @@ if TYPE_CHECKING:
     from napari_superpixels.result import SuperpixelResult
     from napari_superpixels.tiling.run import TiledResult
 
-S = TypeVar("S")
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 PREVIEW_INTERVAL_S = 0.5
-# Steps that go to the GUI; Cancel is looked at after every one.
-_REPORT_INTERVAL_S = 0.1
 # To find colours for more superpixels takes seconds.
 _MOST_COLOURS = 20_000
 
@@ -90,102 +87,6 @@ class Delivery:
     table: dict[str, NDArray[np.generic]]
     colormap: CyclicLabelColormap | None
     n_frames: int = 1
-
-
-class CancelSwitch:
-    """Tells the worker to stop, from any thread.
-
-    The worker's own ``quit()`` acts only between yields and drops the generator with its tensors
-    inside; this one lets the generator end by itself.
-    """
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._keep = False
-
-    def cancel(self, *, keep: bool = False) -> None:
-        """Ask for the end of the run.
-
-        Parameters
-        ----------
-        keep : bool, default False
-            Whether to return what is there, as a valid result.
-        """
-        self._keep = keep
-        self._event.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the end was asked for."""
-        return self._event.is_set()
-
-    @property
-    def keep(self) -> bool:
-        """Whether what is there is wanted."""
-        return self._keep
-
-
-class CancellableWorker(GeneratorWorker[Any, None, Any]):
-    """A worker that ends by itself when asked to quit.
-
-    The inherited ``quit()``, which napari calls when its window closes, drops the generator between
-    two yields; whoever still holds the worker then holds the run's tensors.
-
-    Parameters
-    ----------
-    run : callable
-        ``run(request, switch)`` is a generator that looks at the switch.
-    request : object
-        What to do.
-    switch : CancelSwitch
-        Stops it.
-    """
-
-    def __init__(
-        self,
-        run: Callable[[Any, CancelSwitch], Generator[Any, None, Any]],
-        request: Any,
-        switch: CancelSwitch,
-    ) -> None:
-        super().__init__(run, request, switch)
-        self._switch = switch
-
-    def quit(self) -> None:
-        """Cancel the run; what is there is dropped."""
-        self._switch.cancel(keep=False)
-
-
-def tell_runtime_errors(steps: Generator[S, None, T]) -> Generator[S, None, T]:
-    """Turn RuntimeErrors, which a worker would swallow, into `SuperpixelError`.
-
-    Parameters
-    ----------
-    steps : generator
-        What runs in the worker.
-
-    Yields
-    ------
-    object
-        What it yields.
-
-    Returns
-    -------
-    object
-        What it returns.
-
-    Raises
-    ------
-    SuperpixelError
-        For a RuntimeError.
-    """
-    try:
-        return (yield from steps)
-    except RuntimeError as error:
-        # As text: a log record that is kept would keep the traceback's frames and their tensors.
-        _log.error("segmentation failed\n%s", traceback.format_exc())
-        message = f"{type(error).__name__}: {error}"
-        error.__traceback__ = None  # its frames hold tensors
-    raise SuperpixelError(f"PyTorch could not go on. {message}")
 
 
 def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
@@ -240,7 +141,7 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None
         preview_interval_s=PREVIEW_INTERVAL_S if request.preferences.preview else None,
         memory_limit_gb=request.preferences.memory_limit_gb,
     )
-    result = yield from _worded(_watched(steps, switch))
+    result = yield from _worded(watched(steps, switch))
     if result is None:
         return None
     table = superpixel_table(
@@ -337,7 +238,7 @@ def _segment_frames(
                 n_done += 1
             if switch.cancelled:
                 break
-            if step.labels is not None or time.monotonic() - reported >= _REPORT_INTERVAL_S:
+            if step.labels is not None or time.monotonic() - reported >= REPORT_INTERVAL_S:
                 reported = time.monotonic()
                 yield wording.of_frame(step, source.mode)
     finally:
@@ -364,104 +265,3 @@ def _segment_frames(
         weights={},
     )
     return Delivery(request, result, result.labels, table, _colormap(result.labels), n_done)
-
-
-def _watched(
-    steps: Generator[Step, Command | None, SuperpixelResult], switch: CancelSwitch
-) -> Generator[Step, None, SuperpixelResult | None]:
-    """Pass Steps on now and then, and look at the switch after every one."""
-    reported = 0.0
-    command: Command | None = None
-    try:
-        while True:
-            step = steps.send(command)
-            if switch.cancelled:
-                if not switch.keep:
-                    return None
-                command = Command.FINISH
-                continue
-            now = time.monotonic()
-            last = step.iteration == step.n_iterations
-            if step.labels is not None or last or now - reported >= _REPORT_INTERVAL_S:
-                reported = now
-                yield step
-    except StopIteration as end:
-        result: SuperpixelResult = end.value
-    finally:
-        steps.close()
-    return None if switch.cancelled and not switch.keep else result
-
-
-@dataclass(frozen=True, slots=True)
-class PartRequest:
-    """Pixels of an image that are to be segmented anew.
-
-    Attributes
-    ----------
-    channels : array_like, shape (C, H, W)
-        Part of the image; read in the worker.
-    mask : ndarray of bool, shape (H, W)
-        Pixels to segment.
-    params : SuperpixelParams
-        Parameters.
-    device : str
-        Where to run.
-    memory_limit_gb : float or None
-        Largest estimate to run.
-    """
-
-    channels: Any
-    mask: NDArray[np.bool_]
-    params: SuperpixelParams
-    device: str
-    memory_limit_gb: float | None
-
-
-def segment_part(
-    request: PartRequest, switch: CancelSwitch
-) -> Generator[Step, None, NDArray[np.int32] | None]:
-    """Segment some pixels of an image anew.
-
-    Parameters
-    ----------
-    request : PartRequest
-        What to do.
-    switch : CancelSwitch
-        Stops the run within one iteration.
-
-    Yields
-    ------
-    Step
-        At most ten a second.
-
-    Returns
-    -------
-    ndarray of int32, shape (H, W), or None
-        Superpixels 1...K, 0 outside the mask; None if cancelled.
-
-    Raises
-    ------
-    SuperpixelError
-        Also for any RuntimeError, which a worker would swallow.
-    ValueError
-        If the image or a parameter is unusable.
-    """
-    return (yield from tell_runtime_errors(_segment_part(request, switch)))
-
-
-def _segment_part(
-    request: PartRequest, switch: CancelSwitch
-) -> Generator[Step, None, NDArray[np.int32] | None]:
-    from napari_superpixels.api import iter_superpixels  # torch takes seconds to load
-
-    steps = iter_superpixels(
-        np.asarray(request.channels),
-        request.params,
-        channel_axis=0,
-        mask=request.mask,
-        nodata=float("nan"),
-        device=request.device,
-        memory_limit_gb=request.memory_limit_gb,
-    )
-    result = yield from _watched(steps, switch)
-    return None if result is None else result.labels

@@ -10,15 +10,11 @@ from psygnal import Signal
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout
 from scipy import ndimage
 
+from napari_superpixels._napari.cancelling import CancellableWorker, CancelSwitch
 from napari_superpixels._napari.correction.whole_panel import WholePanel
 from napari_superpixels._napari.layout import button, row, rows, text_label
+from napari_superpixels._napari.part import PartRequest, segment_part
 from napari_superpixels._napari.settings import Preferences
-from napari_superpixels._napari.worker import (
-    CancellableWorker,
-    CancelSwitch,
-    PartRequest,
-    segment_part,
-)
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.operations import distinct_regions
 from napari_superpixels.editing.patch import encode_array

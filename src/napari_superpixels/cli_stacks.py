@@ -1,0 +1,217 @@
+"""Stacks in ``napari-superpixels segment``: one plane, every plane, a series, a volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.channels import chosen_channels
+from napari_superpixels.cli_words import complain
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_superpixels.files import ImageFile
+    from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.series import SeriesStep
+
+
+def is_volume(arguments: argparse.Namespace) -> bool:
+    """Whether supervoxels are asked for.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    bool
+        With ``--volume`` or ``--spacing``.
+    """
+    return bool(arguments.volume or "spacing" in arguments)
+
+
+def voxel_size(
+    image: Path, known: dict[str, Any], arguments: argparse.Namespace
+) -> tuple[float, ...]:
+    """Find the size of a voxel: as given, as the file says, or that of a cube.
+
+    Parameters
+    ----------
+    image : Path
+        The file, for messages.
+    known : dict
+        What the file says, as `Origin` has it.
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    tuple of float
+        Depth, height and width.
+    """
+    if "spacing" in arguments:
+        return tuple(arguments.spacing)
+    if "pixel_size" in known:
+        return tuple(known["pixel_size"])
+    complain(
+        f"{image}: does not say how large a voxel is, so it is taken for a cube; see --spacing"
+    )
+    return (1.0, 1.0, 1.0)
+
+
+def segment_series(
+    image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
+) -> str:
+    """Segment every plane of a file.
+
+    Parameters
+    ----------
+    image : Path
+        The file.
+    targets : list of Path
+        What to write: .tif or .npy.
+    params : SuperpixelParams
+        Parameters of each plane.
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    str
+        What to tell the user.
+
+    Raises
+    ------
+    ExportError
+        If a target is of another kind.
+    ValueError
+        If the file is no series, or a frame is unusable.
+    """
+    import numpy as np
+    from tqdm import tqdm
+
+    from napari_superpixels.events import drain
+    from napari_superpixels.export import ExportError, save_labels
+    from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.result import versions
+    from napari_superpixels.series import iter_series
+
+    if any(target.suffix.lower() not in (".tif", ".tiff", ".npy") for target in targets):
+        raise ExportError(f"{targets[0]}: write the labels of a series as .tif or .npy")
+    found = open_image(image)
+    array, axis = found.array, getattr(arguments, "channel_axis", found.channel_axis)
+    axis = None if axis is None else axis % array.ndim
+    planes = [i for i in range(array.ndim) if i != axis]
+    if len(planes) != 3:
+        raise ValueError(
+            f"--series takes one axis of frames besides rows, columns and channels; this has the "
+            f"shape {array.shape}: say with --channel-axis which axis holds channels"
+        )
+    chosen = getattr(arguments, "channels", None)
+    frames = np.moveaxis(chosen_channels(array, axis, chosen), planes[0], 0)
+    if axis is not None and axis > planes[0]:
+        axis -= 1
+    mask = None
+    if "mask" in arguments:
+        mask = open_image(arguments.mask).array.compute()
+    steps = iter_series(
+        frames,
+        params,
+        channel_axis=axis,
+        mask=mask,
+        nodata=getattr(arguments, "nodata", found.nodata),
+        device=arguments.device,
+        follow=arguments.series == "follow",
+        memory_limit_gb=getattr(arguments, "memory_limit_gb", None),
+    )
+    n_new = 0
+    hide = arguments.quiet or None
+    with tqdm(total=len(frames), desc=image.name, disable=hide, leave=False, unit="frame") as bar:
+
+        def show(step: SeriesStep) -> None:
+            nonlocal n_new
+            if step.labels is not None:
+                n_new += step.is_new
+                bar.update()
+
+        labels = drain(steps, show)
+    provenance = {
+        "parameters": params.to_dict(),
+        "series": arguments.series,
+        "source": image.name,
+        "versions": versions(),
+    }
+    if chosen is not None:
+        provenance["channels"] = list(chosen)
+    for target in targets:
+        save_labels(target, labels, provenance, overwrite=arguments.force)
+    told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"
+    return f"{told}; {n_new} frames segmented anew" if arguments.series == "follow" else told
+
+
+def refuse_stack(image: ImageFile) -> None:
+    """Say what to do with the depths or times of a file that says that it holds some.
+
+    Parameters
+    ----------
+    image : ImageFile
+        As it was read.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
+    if set("ZT") & set(image.axes):
+        sizes = zip(image.axes, image.array.shape, strict=True)
+        axes = ", ".join(f"{name} ({n})" for name, n in sizes)
+        raise ValueError(
+            f"it is a stack with the axes {axes}: choose one plane with --plane, take all with "
+            "--series, all as one with --volume, or say with --channel-axis which holds channels"
+        )
+
+
+def plane_of(
+    array: NDArray[np.generic], channel_axis: int | None, position: list[int]
+) -> tuple[NDArray[np.generic], int | None]:
+    """Cut a plane out of a stack; rows and columns are its last axes besides the channels.
+
+    Parameters
+    ----------
+    array : ndarray
+        The stack.
+    channel_axis : int or None
+        Axis that holds channels.
+    position : list of int
+        On each of the other axes.
+
+    Returns
+    -------
+    ndarray
+        The plane.
+    int or None
+        Its channel axis.
+
+    Raises
+    ------
+    ValueError
+        If the position does not fit.
+    """
+    channels = None if channel_axis is None else channel_axis % array.ndim
+    others = [axis for axis in range(array.ndim) if axis != channels][:-2]
+    sizes = [array.shape[axis] for axis in others]
+    if len(position) != len(others) or any(
+        not 0 <= i < n for i, n in zip(position, sizes, strict=True)
+    ):
+        wanted = ", ".join(f"0 to {n - 1}" for n in sizes) or "no number: this is no stack"
+        raise ValueError(f"--plane takes {wanted}; got {', '.join(map(str, position))}")
+    index: list[int | slice] = [slice(None)] * array.ndim
+    for axis, i in zip(others, position, strict=True):
+        index[axis] = i
+    cut = array[tuple(index)]
+    return cut, None if channels is None else channels - sum(axis < channels for axis in others)
