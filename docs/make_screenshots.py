@@ -82,7 +82,7 @@ def cell() -> None:
     """A living cell, phase contrast by a digital hologram; its pixel size is not known exactly."""
     viewer, dock = open_with_dock(120)
     viewer.add_image(data.cell(), name="cell", scale=(0.1, 0.1), units=("um", "um"))
-    viewer.scale_bar.visible = True
+    viewer.canvas.overlays.scale_bar.visible = True
     segment(viewer, dock, outlines=True)
     shoot(viewer, "microscopy.png")
     viewer.close()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zarr
 from napari.layers import Labels
+from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_superpixels._napari import tiled_run
@@ -113,6 +114,10 @@ def test_a_mask_and_two_layers_in_tiles(viewer, dock, picture, output, run_to_en
     layer = viewer.layers["map superpixels"]
     np.testing.assert_array_equal(layer.data > 0, mask > 0)
     assert {"mean map", "mean second"} <= set(layer.features)
+    dock.copy_button.click()
+    space = {"viewer": viewer}
+    exec(QGuiApplication.clipboard().text(), space)
+    np.testing.assert_array_equal(space["labels"], layer.data[20:140, 30:190])
 
 
 def test_labels_too_large_to_edit_are_read_lazily(

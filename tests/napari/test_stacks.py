@@ -249,6 +249,16 @@ def test_some_channels_decide(viewer, dock, rng, run_to_end):
     np.testing.assert_array_equal(space["labels"], layer.data)
 
 
+def test_another_image_starts_with_all_channels(viewer, dock, rng):
+    flat = viewer.add_image(rng.random((8, 9)), name="flat")
+    viewer.add_image(rng.random((6, 8, 9)), axis_labels=("band", "y", "x"))
+    dock.image.channels_box.value = "0,2"
+    viewer.layers.selection.active = flat
+    assert dock.source_label.text() == "8 × 9 pixels"
+    assert dock.image.channels_box.value == ""
+    assert not dock.status_label.text()
+
+
 def test_some_channels_of_a_series(viewer, dock, movie, run_to_end):
     viewer.add_image(np.stack([movie, 0 * movie, -movie], axis=1), name="m", axis_labels="tcyx")
     dock.image.mode_box.value = Mode.SERIES

@@ -263,6 +263,7 @@ class ImageChoice:
         if layer != self._layer:
             self._watch(layer)
             self._axes = None
+            self._updating = True
             self.channels_box.value = ""
             self._refresh_choices()
         else:

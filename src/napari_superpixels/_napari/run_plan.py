@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Tiles(StrEnum):
     """When an image is segmented in tiles."""
 
-    AUTO = "where memory needs it"
+    AUTO = "if needed"
     ALWAYS = "always"
     NEVER = "never"
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.source import Source
 
 
-def as_python(source: Source, params: SuperpixelParams, preset: str, device: str) -> str:
+def as_python(
+    source: Source, params: SuperpixelParams, preset: str, device: str, *, tiled: bool = False
+) -> str:
     """Write the Python that repeats a run in napari's console.
 
     Parameters
@@ -31,6 +33,8 @@ def as_python(source: Source, params: SuperpixelParams, preset: str, device: str
         The preset that they belong to, or ``custom``.
     device : str
         Where to run.
+    tiled : bool, default False
+        Whether it is done in tiles.
 
     Returns
     -------
@@ -41,34 +45,40 @@ def as_python(source: Source, params: SuperpixelParams, preset: str, device: str
     default = get_preset(base)
     mask = source.region.mask if source.region else None
     nodata = repr(source.nodata) if isfinite(source.nodata) else 'float("nan")'
-    function = "superpixels"
+    changed = [
+        f"{f.name}={value!r}"
+        for f in fields(params)
+        if (value := getattr(params, f.name)) != getattr(default, f.name)
+        and f.name not in ("n_segments", "seed")
+    ]
+    parameters = [f"preset={base!r}", f"seed={params.seed}", *changed]
+    function, imported = "superpixels", "superpixels"
     channel_axis, special = source.read_axis, []
     if source.mode == Mode.VOLUME:
         special = [f"spacing={tuple(float(f'{s:.6g}') for s in source.placement.spacing)}"]
     elif source.n_stack:
-        function = "superpixels_series"
+        function = imported = "superpixels_series"
         channel_axis, special = source.frame_axis, [f"follow={source.mode == Mode.SERIES}"]
+    elif tiled:
+        function, imported = "superpixels_tiled", "get_preset, superpixels_tiled"
+        replaced = ", ".join(parameters[1:])
+        parameters = [f"params=get_preset({base!r}).replace({replaced})"]
     arguments = [
         "image",
         f"n_segments={params.n_segments}",
-        f"preset={base!r}",
+        *parameters,
         f"channel_axis={channel_axis}",
         *special,
         *([] if mask is None else ["mask=mask"]),
         f"nodata={nodata}",
         f"device={device!r}",
-        f"seed={params.seed}",
     ]
-    for f in fields(params):
-        value = getattr(params, f.name)
-        if f.name not in ("n_segments", "seed") and value != getattr(default, f.name):
-            arguments.append(f"{f.name}={value!r}")
     lines = "".join(f"    {argument},\n" for argument in arguments)
     needs_numpy = (
         "import numpy as np\n" if mask is not None or source.further or source.channels else ""
     )
     return (
-        f"{needs_numpy}from napari_superpixels import {function}\n\n"
+        f"{needs_numpy}from napari_superpixels import {imported}\n\n"
         f"{_image(source)}"
         f"{'' if mask is None else mask.as_python()}"
         f"{_as_frames(source)}"
