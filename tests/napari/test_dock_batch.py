@@ -70,7 +70,7 @@ def test_all_frames(viewer, dock, folder, rng, run):
     text = run(str(folder / "movie.tif"), folder / "out")
     assert "1 failed" in text
     assert "it is a stack" in text
-    text = run(str(folder / "movie.tif"), folder / "out", stacks="every frame on its own")
+    text = run(str(folder / "movie.tif"), folder / "out", stacks="frames alone")
     assert text.startswith("1 segmented")
     assert tifffile.imread(folder / "out" / "movie_superpixels.tif").shape == movie.shape
 

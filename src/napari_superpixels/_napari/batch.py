@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
 
 _STACKS = {
-    "each file is one image": [],
-    "every frame on its own": ["--series", "alone"],
-    "frames follow each other": ["--series", "follow"],
+    "one image a file": [],
+    "frames alone": ["--series", "alone"],
+    "frames in series": ["--series", "follow"],
 }
 _BETWEEN = "; "
 _MOST_SHOWN = 5
@@ -101,7 +101,8 @@ class Batch(QWidget):
             name="stacks",
             label="Stacks",
             choices=list(_STACKS),
-            tooltip="What to do with files that hold several frames or planes.",
+            tooltip="What to do with files that hold several frames or planes: none of that kind is "
+            "there; each frame on its own; or a series, in which superpixels keep their ids.",
         )
         self.choose_button = button("Files…", "Choose image files.", self._choose_files)
         self.folder_button = button("Folder…", "Choose where to write.", self._choose_folder)
