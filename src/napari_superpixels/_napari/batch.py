@@ -101,8 +101,8 @@ class Batch(QWidget):
             name="stacks",
             label="Stacks",
             choices=list(_STACKS),
-            tooltip="What to do with files that hold several frames or planes: none of that kind is "
-            "there; each frame on its own; or a series, in which superpixels keep their ids.",
+            tooltip="What to do with files that hold several frames or planes: there are none of "
+            "that kind; each frame on its own; or a series, in which superpixels keep their ids.",
         )
         self.choose_button = button("Files…", "Choose image files.", self._choose_files)
         self.folder_button = button("Folder…", "Choose where to write.", self._choose_folder)

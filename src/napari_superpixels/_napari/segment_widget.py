@@ -88,8 +88,8 @@ class SegmentWidget(QWidget):
             label="Tiles",
             choices=list(Tiles),
             value=Tiles.AUTO,
-            tooltip="Whether a plane is segmented tile by tile, into an OME-Zarr: if memory, or the "
-            "limit in the preferences, does not do for one piece; always; or never.",
+            tooltip="Whether a plane is segmented tile by tile, into an OME-Zarr: if memory, or "
+            "the limit in the preferences, does not do for one piece; always; or never.",
         )
         self.estimate = TileEstimate(self)
         self.exporter = Exporter(napari_viewer, self.image, self)
