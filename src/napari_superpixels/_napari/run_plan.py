@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.axes import Mode
+from napari_superpixels.events import drain
 
 if TYPE_CHECKING:
     from napari_superpixels._napari.source import Source
@@ -95,17 +96,10 @@ def _in_tiles(
     memory_limit_gb: float | None,
     text: str,
 ) -> RunPlan:
-    from napari_superpixels.tiling.estimate import estimate_run
+    # Here, since zarr takes a while to load, and few images need it.
+    from napari_superpixels._napari.tiled_run import iter_needs
 
-    estimate = estimate_run(
-        source.lazily(),
-        params.n_segments,
-        params,
-        channel_axis=source.read_axis,
-        nodata=source.nodata,
-        device=device,
-        trial=False,
-    )
+    estimate = drain(iter_needs(source, params, device, trial=False))
     problem = ""
     if memory_limit_gb is not None and estimate.memory_bytes > memory_limit_gb * 1e9:
         problem = (

@@ -156,12 +156,29 @@ class Source:
         array_like
             With the channel axis `read_axis`.
         """
-        own = chosen_channels(self.data, self.channel_axis, self.channels)
+        return self.part()
+
+    def part(self, at: tuple[int, ...] = ()) -> Any:
+        """The channels of all layers together, at a position on the first axes of the stack.
+
+        Parameters
+        ----------
+        at : tuple of int
+            The position; empty for all of the stack.
+
+        Returns
+        -------
+        array_like
+            Lazy where a layer is.
+        """
+
+        def own(source: Source) -> tuple[Any, int | None]:
+            axis = None if source.channel_axis is None else source.channel_axis - len(at)
+            return chosen_channels(source.data[at], axis, source.channels), axis
+
         if not self.further:
-            return own
-        parts = [_channels_first(own, self.channel_axis)]
-        parts += [_channels_first(s.data, s.channel_axis) for s in self.further]
-        return np.concatenate(parts)
+            return own(self)[0]
+        return np.concatenate([_channels_first(*own(s)) for s in (self, *self.further)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,15 +209,8 @@ class Frames:
         ndarray
             With the channel axis ``source.frame_axis``.
         """
-        source = self.source
-        at = np.unravel_index(number, source.shape[:-2])
-        axis = None if source.channel_axis is None else source.channel_axis - source.n_stack
-        own = chosen_channels(np.asarray(source.data[at]), axis, source.channels)
-        if not source.further:
-            return np.asarray(own)
-        parts = [_channels_first(own, axis)]
-        parts += [_channels_first(np.asarray(s.data[at]), s.frame_axis) for s in source.further]
-        return np.concatenate(parts)
+        at = np.unravel_index(number, self.source.shape[:-2])
+        return np.asarray(self.source.part(tuple(map(int, at))))
 
 
 def _channels_first(data: Any, channel_axis: int | None) -> Any:

@@ -112,17 +112,9 @@ class _Trial(Thread):
         self.join()
 
     def run(self) -> None:
-        from napari_superpixels.tiling.estimate import iter_estimate
+        from napari_superpixels._napari.tiled_run import iter_needs
 
-        source, params, device = self._choices
-        steps = iter_estimate(
-            source.lazily(),
-            params.n_segments,
-            params,
-            channel_axis=source.read_axis,
-            nodata=source.nodata,
-            device=device,
-        )
+        steps = iter_needs(*self._choices, trial=True)
         try:
             while not self._stop_asked.is_set():
                 next(steps)

@@ -19,12 +19,54 @@ if TYPE_CHECKING:
 
     from napari_superpixels._napari.source import Source
     from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.tiling.estimate import Estimate
     from napari_superpixels.tiling.run import TiledResult, TileStep
 
 # Labels up to here, in pixels, become a layer in memory, which can be edited (536 MB as int32).
 MOST_EDITABLE = 2**27
 # Side of what is read at once for the table.
 _BLOCK_PX = 2048
+
+
+def iter_needs(
+    source: Source, params: SuperpixelParams, device: str, *, trial: bool
+) -> Generator[None, None, Estimate]:
+    """Estimate what `segment_tiles` will need.
+
+    Parameters
+    ----------
+    source : Source
+        One plane.
+    params : SuperpixelParams
+        Parameters.
+    device : str
+        Where to run.
+    trial : bool
+        Whether to segment a small part of the image, which tells how long the run takes.
+
+    Yields
+    ------
+    None
+        After each iteration of the trial.
+
+    Returns
+    -------
+    Estimate
+        What it needs.
+    """
+    from napari_superpixels.tiling.estimate import iter_estimate
+
+    return (
+        yield from iter_estimate(
+            source.lazily(),
+            params.n_segments,
+            params,
+            channel_axis=source.read_axis,
+            nodata=source.nodata,
+            device=device,
+            trial=trial,
+        )
+    )
 
 
 def segment_tiles(
@@ -61,6 +103,7 @@ def segment_tiles(
         If the image or a parameter is unusable.
     """
     from napari_superpixels.tiling.run import iter_superpixels_tiled
+    from napari_superpixels.tiling.work_folder import folder_of
 
     mask = source.region.mask if source.region else None
     units = {str(unit) for unit in source.placement.spatial["units"][-2:]}
@@ -77,7 +120,7 @@ def segment_tiles(
             pixel_size=source.placement.spacing,
             unit=None if unit == "pixel" else unit,
             device=device,
-            resume=output.with_name(f"{output.name}.partial").exists(),
+            resume=folder_of(output).exists(),
             overwrite=True,
         )
     )

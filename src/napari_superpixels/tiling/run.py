@@ -27,7 +27,13 @@ from napari_superpixels.tiling.engine import Engine
 from napari_superpixels.tiling.numbering import number_tiles
 from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.source import source_of
-from napari_superpixels.tiling.work_folder import Job, Statistics, TilingError, WorkFolder
+from napari_superpixels.tiling.work_folder import (
+    Job,
+    Statistics,
+    TilingError,
+    WorkFolder,
+    folder_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -224,7 +230,7 @@ def iter_superpixels_tiled(
         raise ValueError(f"n_segments must be 1 to {2**32 - 1}, got {wanted_n}")
     grid = plan_tiles(source.shape, wanted_n, params, tile_size_px, halo_px)
     engine = Engine(scheduler, n_workers)
-    work = WorkFolder(output.with_name(f"{output.name}.partial"))
+    work = WorkFolder(folder_of(output))
     threads = torch.get_num_threads()
     try:
         work.begin(Job(source, wanted, nodata, grid, wanted_n, params, device), resume=resume)

@@ -116,6 +116,22 @@ class TileMerges:
     costs: NDArray[np.float64]
 
 
+def folder_of(output: Path) -> Path:
+    """Name the folder in which a run keeps what is done until it is whole.
+
+    Parameters
+    ----------
+    output : Path
+        What the run writes.
+
+    Returns
+    -------
+    Path
+        Beside it.
+    """
+    return output.with_name(f"{output.name}.partial")
+
+
 class WorkFolder:
     """Files of a tiled run. Each appears under its name when it is whole.
 
