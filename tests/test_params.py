@@ -135,7 +135,16 @@ def test_many_superpixels_need_no_more_label_maps():
     # Pieces come from splitting: maps in proportion to N once took 23 GB for N = 20,000.
     params = SuperpixelParams(n_segments=20_000)
     assert params.n_label_maps == params.label_maps
-    assert params.n_pieces == 40_000
+    assert params.n_pieces(1_000_000) == 40_000
     assert get_preset("paper").replace(n_segments=20_000).n_label_maps == 20_000
-    assert get_preset("paper").n_pieces == 0
-    assert [SuperpixelParams(n_segments=n).n_pieces for n in (100, 400, 1500)] == [1000, 1600, 4000]
+
+
+def test_pieces_are_in_proportion_to_superpixels_where_the_image_is_large():
+    def pieces(n_segments, n_pixels, preset="balanced"):
+        return get_preset(preset).replace(n_segments=n_segments).n_pieces(n_pixels)
+
+    photograph, mosaic = 38_640, 463_000
+    assert [pieces(n, photograph) for n in (100, 400, 1500)] == [1000, 1600, 4000]
+    assert [pieces(n, mosaic) for n in (100, 400, 1200, 3000)] == [1000, 4000, 11_575, 11_575]
+    assert [pieces(n, mosaic, "fast") for n in (100, 1200)] == [400, 4800]
+    assert pieces(1200, mosaic, "paper") == 0

@@ -15,7 +15,8 @@ COLOR_SPACES = ("auto", "lab", "channels")
 COUNTS = ("adaptive", "exact")
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "bfloat16")
-_ENOUGH_PIECES = 4000
+_ENOUGH_PIECES = 4000  # for small images; in large ones they are as dense as in a photograph
+_PIXELS_PER_PIECE = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,8 +218,9 @@ class SuperpixelParams(ParameterSet):
     oversegmentation: int = parameter(
         1000,
         "Oversegmentation",
-        "Pieces, 0 to 1000000, that the labels are cut into before the most alike merge to N; at "
-        "least 2 N, and 4 N up to 4000. 0 switches it off, as in the paper.",
+        "Pieces, 0 to 1000000, that the labels are cut into before the most alike merge to N; for "
+        "each 100 superpixels where the image is large enough, at least 2 N, and 4 N up to 4000. "
+        "0 switches it off, as in the paper.",
         ge=0,
         le=1_000_000,
         step=100,
@@ -256,11 +258,23 @@ class SuperpixelParams(ParameterSet):
         """Channels of the network's label maps."""
         return self.label_maps or self.n_segments
 
-    @property
-    def n_pieces(self) -> int:
-        """Pieces that the labels are cut into before they merge; 0 for none."""
+    def n_pieces(self, n_pixels: int) -> int:
+        """Pieces that the labels are cut into before they merge.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Of the image, at the resolution at which they merge.
+
+        Returns
+        -------
+        int
+            0 for none.
+        """
         if self.oversegmentation == 0:
             return 0
         n = self.n_segments
-        # Four pieces a superpixel are better than two, but their number takes time for large N.
-        return max(self.oversegmentation, 2 * n, min(4 * n, _ENOUGH_PIECES))
+        # More pieces are better as long as each shows a colour of its own; then they only take
+        # time (benchmarks/seams.py: a mosaic of photographs needs as many as the photographs do).
+        dense = min(self.oversegmentation * n // 100, n_pixels // _PIXELS_PER_PIECE)
+        return max(self.oversegmentation, 2 * n, min(4 * n, _ENOUGH_PIECES), dense)

@@ -17,7 +17,7 @@ import torch.utils.deterministic as torch_deterministic
 
 from napari_superpixels.core.blocks import sides_of
 from napari_superpixels.core.components import SAMPLE_SIZE
-from napari_superpixels.core.grid import working_factor
+from napari_superpixels.core.grid import finishing_factor, working_factor
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
 
 if TYPE_CHECKING:
@@ -211,7 +211,9 @@ def estimate_memory(
     optimizing = working * 4 * max(training, 3.2 * n_maps)
     # Borders are refined on float32 features.
     refining = n_pixels * 4 * (4 * n_channels + 26)
-    merging = min(params.n_pieces, n_pixels) * _BYTES_PER_PIECE
+    merging_factor = finishing_factor(shape, spacing, params, covered)
+    merged = n_pixels // math.prod(sides_of(merging_factor, len(shape)))
+    merging = min(params.n_pieces(merged), n_pixels) * _BYTES_PER_PIECE
     features = n_pixels * n_channels * 4
     return int(features + max(preparing, optimizing, refining + merging) + _OVERHEAD)
 

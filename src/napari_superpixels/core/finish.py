@@ -88,7 +88,7 @@ def finish(
 def _merged_pieces(
     winners: NDArray[np.integer], image: PreparedImage, min_size_px: int, params: SuperpixelParams
 ) -> Generator[None, None, NDArray[np.int32]]:
-    n_pieces = params.n_pieces
+    n_pieces = params.n_pieces(int(image.mask.sum()))
     pieces = connected_superpixels(
         winners,
         image.features,
