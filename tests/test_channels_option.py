@@ -146,3 +146,32 @@ def test_wrong_lists_exit_with_2(tmp_path, capsys, text, message):
         main(["segment", "a.tif", "-o", str(tmp_path / "o.tif"), "--channels", text])
     assert stop.value.code == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def spoil(path, page):
+    """Overwrite the pixels of a page of a compressed TIFF."""
+    with tifffile.TiffFile(path) as tiff:
+        where, n_bytes = tiff.pages[page].dataoffsets[0], tiff.pages[page].databytecounts[0]
+    with path.open("r+b") as file:
+        file.seek(where)
+        file.write(b"\xff" * n_bytes)
+
+
+@pytest.mark.parametrize(
+    ("axes", "option"), [("CYX", ["--channels", "2,5"]), ("ZYX", ["--plane", "5"])]
+)
+def test_only_what_is_chosen_is_read(tmp_path, bands, capsys, axes, option):
+    path, out = tmp_path / "bands.tif", tmp_path / "o.tif"
+    kind = {"photometric": "minisblack", "metadata": {"axes": axes}}
+    tifffile.imwrite(path, bands, compression="zlib", ome=True, **kind)
+    spoil(path, 3)
+    command = ["segment", str(path), "-o", str(out), *QUICK]
+    assert main(command + option) == 0
+    assert read_labels(out).max() > 1
+    out.unlink()
+    spoil(path, 5)
+    assert main(command + option) == 1
+    message = capsys.readouterr().err
+    assert message.count(str(path)) == 1
+    assert "may be damaged" in message
+    assert not out.exists()

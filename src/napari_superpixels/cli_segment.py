@@ -289,8 +289,11 @@ def _segment_at_once(
     from napari_superpixels.export import export_labels, save_labels
     from napari_superpixels.export.origin import Origin
     from napari_superpixels.files import read_image
+    from napari_superpixels.lazy_files import open_image, read_now
 
-    loaded = read_image(image)
+    chosen = getattr(arguments, "channels", None)
+    # Of a file that holds more than is wanted, only that is read.
+    loaded = read_image(image) if chosen is None and "plane" not in arguments else open_image(image)
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
     known = _origin(image, ndim=3 if is_volume(arguments) else 2)
     spacing = None
@@ -301,9 +304,8 @@ def _segment_at_once(
     elif "channel_axis" not in arguments:
         refuse_stack(loaded)
     mask = read_image(arguments.mask).array if "mask" in arguments else None
-    chosen = getattr(arguments, "channels", None)
     steps = iter_superpixels(
-        chosen_channels(array, channel_axis, chosen),
+        read_now(chosen_channels(array, channel_axis, chosen), image),
         params,
         channel_axis=channel_axis,
         nodata=getattr(arguments, "nodata", loaded.nodata),

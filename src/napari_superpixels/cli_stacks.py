@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_superpixels.files import ImageFile
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.series import SeriesStep
@@ -176,14 +173,12 @@ def refuse_stack(image: ImageFile) -> None:
         )
 
 
-def plane_of(
-    array: NDArray[np.generic], channel_axis: int | None, position: list[int]
-) -> tuple[NDArray[np.generic], int | None]:
+def plane_of(array: Any, channel_axis: int | None, position: list[int]) -> tuple[Any, int | None]:
     """Cut a plane out of a stack; rows and columns are its last axes besides the channels.
 
     Parameters
     ----------
-    array : ndarray
+    array : ndarray or dask array
         The stack.
     channel_axis : int or None
         Axis that holds channels.
@@ -192,7 +187,7 @@ def plane_of(
 
     Returns
     -------
-    ndarray
+    ndarray or dask array
         The plane.
     int or None
         Its channel axis.

@@ -6,6 +6,7 @@ import logging
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,10 +137,33 @@ def unreadable(path: Path, error: Exception) -> FileError:
 
 def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
-        if len(tiff.series) > 1:
-            _log.warning("%s holds %d separate images; the first is used", path, len(tiff.series))
+        series = first_series(tiff, path)
         return described(series.asarray(), series, path)
+
+
+def first_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
+    """Take the first image of a TIFF, and warn if it has others.
+
+    Parameters
+    ----------
+    tiff : TiffFile
+        The open file.
+    path : Path
+        Its name.
+
+    Returns
+    -------
+    TiffPageSeries
+        The image.
+    """
+    if len(tiff.series) > 1:
+        _warn_of_others(path, len(tiff.series))
+    return tiff.series[0]
+
+
+@cache  # a file that is read part by part is opened again and again
+def _warn_of_others(path: Path, n: int) -> None:
+    _log.warning("%s holds %d separate images; the first is used", path, n)
 
 
 def described(array: Any, series: tifffile.TiffPageSeries, path: Path) -> ImageFile:

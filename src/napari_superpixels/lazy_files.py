@@ -16,6 +16,7 @@ from napari_superpixels.files import (
     FileError,
     ImageFile,
     described,
+    first_series,
     read_image,
     unreadable,
 )
@@ -68,6 +69,32 @@ def open_image(path: str | Path, level: int = 0) -> ImageFile:
         raise unreadable(path, error) from error
 
 
+def read_now(array: Any, path: str | Path) -> NDArray[Any]:
+    """Read what was chosen of an image.
+
+    Parameters
+    ----------
+    array : ndarray or dask array
+        From `open_image`, or a part of it.
+    path : str or Path
+        Its file, for messages.
+
+    Returns
+    -------
+    ndarray
+        The pixels.
+
+    Raises
+    ------
+    FileError
+        If they cannot be read.
+    """
+    try:
+        return np.asarray(array)
+    except READ_ERRORS as error:
+        raise unreadable(Path(path), error) from error
+
+
 def _open_npy(path: Path, level: int) -> ImageFile:
     _check_level(path, level, 1)
     return ImageFile(da.from_array(np.load(path, mmap_mode="r", allow_pickle=False)), None)
@@ -75,7 +102,7 @@ def _open_npy(path: Path, level: int) -> ImageFile:
 
 def _open_tiff(path: Path, level: int) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
+        series = first_series(tiff, path)
         _check_level(path, level, len(series.levels))
         # Memory-mapped where the pixels lie in one piece; else in the file's tiles or strips.
         if series.levels[level].dataoffset is not None:

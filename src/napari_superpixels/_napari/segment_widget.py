@@ -33,8 +33,9 @@ from napari_superpixels._napari.snippet import as_python
 from napari_superpixels._napari.source import Source
 from napari_superpixels._napari.source_choice import SourceChoice
 from napari_superpixels._napari.tile_estimate import TileEstimate
-from napari_superpixels._napari.wording import Progress, duration, of_result
+from napari_superpixels._napari.wording import Progress, of_result
 from napari_superpixels._napari.worker import Delivery, Request
+from napari_superpixels.durations import spelled
 from napari_superpixels.params import SuperpixelParams
 
 KEEP = "keep result so far"
@@ -311,7 +312,7 @@ class SegmentWidget(QWidget):
         self.progress.setRange(0, progress.total)
         self.progress.setValue(progress.done)
         finished = progress.done == progress.total
-        left = f", about {duration(seconds_left)} left" if seconds_left and not finished else ""
+        left = f", about {spelled(seconds_left)} left" if seconds_left and not finished else ""
         if self.cancel_button.isEnabled():
             self.status_label.setText(progress.text + left)
 

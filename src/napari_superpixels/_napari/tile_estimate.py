@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
-from napari_superpixels._napari.wording import duration
+from napari_superpixels.durations import spelled
 from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class TileEstimate(QObject):
             if self._running.is_alive():
                 return
             seconds = self._running.seconds
-            text = "" if seconds is None else f", about {duration(seconds)}"
+            text = "" if seconds is None else f", about {spelled(seconds)}"
             self._known[self._running.key] = text
             self._running = None
             self.found.emit()

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.axes import Mode
+from napari_superpixels.durations import spelled
 from napari_superpixels.events import FinishReason
 from napari_superpixels.result import SuperpixelResult
 
@@ -101,7 +102,7 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
 def _of_tiles(result: TiledResult) -> str:
     return (
         f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for, in "
-        f"{result.n_tiles} tiles, in {duration(result.seconds)} on {result.device}. Written to "
+        f"{result.n_tiles} tiles, in {spelled(result.seconds)} on {result.device}. Written to "
         f"{escape(str(result.path))}."
     )
 
@@ -120,26 +121,6 @@ def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
         kind = "supervoxels"
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""
     return (
-        f"<b>{result.n_obtained} {kind}</b>{asked}{stopped}, in {duration(result.seconds)} on "
+        f"<b>{result.n_obtained} {kind}</b>{asked}{stopped}, in {spelled(result.seconds)} on "
         f"{result.device}{loss}."
     )
-
-
-def duration(seconds: float) -> str:
-    """Spell a time.
-
-    Parameters
-    ----------
-    seconds : float
-        How long.
-
-    Returns
-    -------
-    str
-        In seconds, minutes or hours.
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -139,13 +139,8 @@ def _fitted(
     if is_lab:
         values = to_lab(values, *white)
         counted[:] = True
-    counted[~counted.any(axis=(1, 2))] = True  # a channel without any value is a constant one
-    # Divided by the largest magnitude first: squares of extreme floats would overflow.
-    peak = np.abs(np.where(counted, values, 0)).max(axis=(1, 2), keepdims=True)
-    unit = values / np.where(peak > 0, peak, 1)
-    mean = peak * unit.mean(axis=(1, 2), keepdims=True, where=counted)
-    std = unit.std(axis=(1, 2), keepdims=True, where=counted)
-    std = np.where(std > 1e-12, peak * std, 1)
+    peak, _, mean, std = _moments(values, counted)
+    mean, std = peak * mean, np.where(std > 0, peak * std, 1)
     scaling = Scaling(
         is_lab, limits, white, tuple(mean.ravel().tolist()), tuple(std.ravel().tolist())
     )
@@ -246,14 +241,25 @@ def scaled(
 
 def normalise(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Give each channel mean 0 and variance 1 over `counted`; 0 elsewhere."""
+    _, centred, _, std = _moments(values, counted)
+    return np.asarray(centred / np.where(std > 0, std, 1), dtype=np.float32)
+
+
+def _moments(
+    values: NDArray[np.float64], counted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Of each channel: largest magnitude; in units of it, deviations, mean, standard deviation.
+
+    Deviations are 0 where pixels do not count, the standard deviation is where nothing varies.
+    """
     axes = tuple(range(1, values.ndim))
     n = np.maximum(counted.sum(axes, keepdims=True), 1)
     # Divided by the largest magnitude first: squares of extreme floats would overflow.
     peak = np.abs(np.where(counted, values, 0)).max(axes, keepdims=True)
-    values = values / np.where(peak > 0, peak, 1)
+    peak = np.where(peak > 0, peak, 1)
+    values = values / peak
     mean = np.where(counted, values, 0).sum(axes, keepdims=True) / n
     centred = np.where(counted, values - mean, 0)
     variance = (centred**2).sum(axes, keepdims=True) / n
     # Rounding leaves a constant channel with a variance of about 1e-32, which is no signal.
-    std = np.sqrt(np.where(variance > 1e-24, variance, 1))
-    return np.asarray(centred / std, dtype=np.float32)
+    return peak, centred, mean, np.sqrt(np.where(variance > 1e-24, variance, 0))

@@ -13,6 +13,7 @@ import torch
 
 from napari_superpixels.api import iter_superpixels
 from napari_superpixels.core.device import estimate_memory, resolve_device
+from napari_superpixels.durations import spelled
 from napari_superpixels.events import drain
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.tiling.engine import Engine
@@ -71,7 +72,7 @@ class Estimate:
             f"{tiles} of {size} pixels; at most {self.memory_bytes / 1e9:.1f} GB of memory and "
             f"{math.ceil(self.disk_bytes / 1e7) / 100} GB on disk"
         )
-        return text if self.seconds is None else f"{text}, about {_spelled(self.seconds)}"
+        return text if self.seconds is None else f"{text}, about {spelled(self.seconds)}"
 
 
 def estimate_run(image: Any, n_segments: int, params: SuperpixelParams, **options: Any) -> Estimate:
@@ -205,11 +206,3 @@ def _warm_up(device: str) -> None:
     """Load what a first run loads, so that it does not count."""
     ramp = np.add.outer(np.arange(32.0), np.arange(32.0))
     drain(iter_superpixels(ramp, SuperpixelParams(n_segments=2, iterations=2), device=device))
-
-
-def _spelled(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
