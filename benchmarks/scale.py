@@ -94,7 +94,7 @@ def ours(image: Path, out: Path, n: int, *further: str) -> dict[str, Any]:
     )
     printed = found.pop("printed")
     told = re.search(r"at most ([\d.]+) GB of memory and ([\d.]+) GB on disk, about (.*)", printed)
-    got = re.search(r": (\d+) superpixels of .*?, (\d+) tiles, in ([\d.]+) s", printed)
+    got = re.search(r": (\d+) superpixels of .*?, (\d+) tiles?, in ([\d.]+) s", printed)
     assert told is not None
     assert got is not None
     return found | {

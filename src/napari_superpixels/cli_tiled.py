@@ -209,9 +209,10 @@ def segment_in_tiles(
         raise ExportError(f"{error}. The labels are kept in {output}") from error
     if not to_zarr:
         shutil.rmtree(output)
+    tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
     return (
-        f"{result.n_obtained} superpixels of {result.n_requested} asked for, {result.n_tiles} "
-        f"tiles, in {result.seconds:.1f} s on {result.device}"
+        f"{result.n_obtained} superpixels of {result.n_requested} asked for, {tiles}, in "
+        f"{result.seconds:.1f} s on {result.device}"
     )
 
 

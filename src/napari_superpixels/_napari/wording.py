@@ -100,10 +100,10 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
 
 
 def _of_tiles(result: TiledResult) -> str:
+    tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
     return (
-        f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for, in "
-        f"{result.n_tiles} tiles, in {spelled(result.seconds)} on {result.device}. Written to "
-        f"{escape(str(result.path))}."
+        f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for, in {tiles}, in "
+        f"{spelled(result.seconds)} on {result.device}. Written to {escape(str(result.path))}."
     )
 
 
