@@ -349,8 +349,8 @@ def test_segment_in_tiles(tmp_path, raster, capsys):
 
 
 def test_more_superpixels_than_16_bits_can_count(tmp_path, raster, capsys):
-    out = tmp_path / "out.zarr"
-    assert main(["segment", str(raster), "-o", str(out), "--n-segments", "70000", *TILES]) == 0
+    out, many = tmp_path / "out.zarr", ["--n-segments", "70000", "--oversegmentation", "0"]
+    assert main(["segment", str(raster), "-o", str(out), *many, *TILES]) == 0
     limited = ["segment", str(raster), "-o", str(tmp_path / "out.tif"), "--n-segments", "70000"]
     assert main(limited) == 1
     assert "need tiles: give an option of tiles" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import zarr
 from quick import FAST
 
 from napari_superpixels.events import drain
-from napari_superpixels.tiling.run import iter_superpixels_tiled
+from napari_superpixels.tiling.run import iter_superpixels_tiled, superpixels_tiled
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +32,9 @@ def segment(tmp_path):
         return zarr.open_array(result.path / "0", mode="r")[:], result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def expected(image):
+    """Labels of the image from a run that nothing disturbs, as `segment` makes them."""
+    return superpixels_tiled(image, 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32)

@@ -25,7 +25,7 @@ def test_tiles_and_disk_are_those_of_the_run(image, segment, tmp_path, monkeypat
     assert written < estimate.disk_bytes
     assert re.fullmatch(
         r"12 tiles of 64 × 64 pixels; at most \d.\d GB of memory and 0.\d+ GB on disk, "
-        r"about \d+ s",
+        r"about [\d.]+ s",
         str(estimate),
     )
 

@@ -32,7 +32,7 @@ def tiff(tmp_path, image):
     return path
 
 
-def test_a_truncated_tiff_names_tile_and_pixels(tiff, image, segment, tmp_path):
+def test_a_truncated_tiff_names_tile_and_pixels(tiff, image, segment, tmp_path, expected):
     with pytest.raises(TilingError) as told:
         segment(tiff)
     assert "tile 2-0 (pixels 96 to 149, 0 to 95)" in str(told.value)
@@ -40,7 +40,6 @@ def test_a_truncated_tiff_names_tile_and_pixels(tiff, image, segment, tmp_path):
     assert str(tmp_path / "out.zarr.partial") in str(told.value)
     tifffile.imwrite(tiff, image, tile=(64, 64), compression="zlib", photometric="rgb")
     labels, _ = segment(tiff, resume=True)
-    expected, _ = segment(image, "expected.zarr", channel_axis=-1)
     np.testing.assert_array_equal(labels, expected)
 
 
