@@ -120,6 +120,11 @@ def test_many_channels(movie):
     np.testing.assert_array_equal(found[1], refined)
 
 
+def test_frames_on_their_own_have_one_shape_too(movie):
+    with pytest.raises(ValueError, match=r"frame 1: .*pixels, the one before \(60, 80\)"):
+        drain(iter_series([movie[0], movie[1, :50]], FAST, follow=False))
+
+
 def test_mistakes_name_the_frame(movie):
     with pytest.raises(ValueError, match=r"frame 1: .*pixels"):
         drain(iter_series([movie[0], movie[1][:50]], FAST))

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from napari_superpixels.export.origin import Origin
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.run import TiledResult, TileStep
+    from napari_superpixels.tiling.run import TiledResult
+    from napari_superpixels.tiling.waiting import TileStep
 
 _OPTIONS = ("tile_size_px", "halo_px", "workers", "scheduler", "resume", "level")
 

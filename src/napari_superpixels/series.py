@@ -114,7 +114,8 @@ def iter_series(
     masks = None if mask is None else np.asarray(mask)
     if masks is not None and masks.ndim == 3 and len(masks) != n_frames:
         raise ValueError(f"the mask has {len(masks)} frames, the series has {n_frames}")
-    done: list[NDArray[np.int32]] = []
+    result = np.zeros((0, 0, 0), np.int32)
+    before: NDArray[np.int32] | None = None
     highest = 0
     allowed = 0.0
     for number in range(n_frames):
@@ -122,8 +123,8 @@ def iter_series(
         mask = masks[number] if masks is not None and masks.ndim == 3 else masks
         try:
             labels, is_new = None, True
-            if follow and done:
-                labels = _followed(frame, done[-1], params, channel_axis, mask, nodata)
+            if follow and before is not None:
+                labels = _followed(frame, before, params, channel_axis, mask, nodata)
             if labels is not None and _residual(labels, frame, channel_axis) <= allowed:
                 is_new = False
             else:
@@ -138,16 +139,19 @@ def iter_series(
                 )
                 labels = yield from _with_frame(steps, number, n_frames)
                 allowed = renew_above * _residual(labels, frame, channel_axis)
-                if follow and done:
-                    labels = keep_ids(labels, done[-1], highest + 1)
+                if follow and before is not None:
+                    labels = keep_ids(labels, before, highest + 1)
                 elif not follow:
                     labels[labels > 0] += highest
+            if before is None:
+                result = np.zeros((n_frames, *labels.shape), np.int32)
+            _check_same_shape(labels.shape, result.shape[1:])
         except ValueError as error:
             raise ValueError(f"frame {number}: {error}") from error
         highest = max(highest, int(labels.max()))
-        done.append(labels)
+        result[number] = before = labels
         yield SeriesStep(number, n_frames, None, labels, is_new)
-    return np.stack(done)
+    return result
 
 
 def superpixels_series(
@@ -225,6 +229,11 @@ def _with_frame(
         steps.close()
 
 
+def _check_same_shape(shape: tuple[int, ...], before: tuple[int, ...]) -> None:
+    if shape != before:
+        raise ValueError(f"has {shape} pixels, the one before {before}")
+
+
 def _followed(
     frame: NDArray[Any],
     before: NDArray[np.int32],
@@ -235,8 +244,7 @@ def _followed(
 ) -> NDArray[np.int32] | None:
     """The superpixels of the frame before, on this one; None where other pixels count."""
     channels = as_channels(frame, channel_axis)
-    if channels.shape[1:] != before.shape:
-        raise ValueError(f"has {channels.shape[1:]} pixels, the one before {before.shape}")
+    _check_same_shape(channels.shape[1:], before.shape)
     valid = valid_pixels(
         channels, [] if mask is None else [mask], np.nan if nodata is None else nodata
     )

@@ -11,7 +11,7 @@ import numpy as np
 from quick import FAST
 
 from napari_superpixels.events import drain
-from napari_superpixels.tiling import run
+from napari_superpixels.tiling import waiting
 from napari_superpixels.tiling.run import iter_superpixels_tiled
 
 
@@ -28,7 +28,7 @@ def n_waiting():
 
 
 def test_waiting_leaves_nothing_behind(image, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "_PULSE_S", 0.001)
+    monkeypatch.setattr(waiting, "_PULSE_S", 0.001)
     gate = tmp_path / "open"
     meta = np.empty((0, 0, 0), image.dtype)
     late = da.from_array(image).map_blocks(once_there, gate, dtype=image.dtype, meta=meta)

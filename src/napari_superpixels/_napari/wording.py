@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.worker import Delivery
     from napari_superpixels.events import Step
     from napari_superpixels.series import SeriesStep
-    from napari_superpixels.tiling.run import TiledResult, TileStep
+    from napari_superpixels.tiling.run import TiledResult
+    from napari_superpixels.tiling.waiting import TileStep
 
 _SLICES = {Mode.EACH: "slices", Mode.SERIES: "frames"}
 

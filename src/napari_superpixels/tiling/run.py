@@ -9,13 +9,11 @@ import time
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import zarr
-from distributed import KilledWorker
 
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.scaling import fit_scaling
@@ -27,6 +25,7 @@ from napari_superpixels.tiling.engine import Engine
 from napari_superpixels.tiling.numbering import number_tiles
 from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.source import source_of
+from napari_superpixels.tiling.waiting import TileStep, all_done
 from napari_superpixels.tiling.work_folder import (
     Job,
     Statistics,
@@ -43,29 +42,10 @@ if TYPE_CHECKING:
 
     from napari_superpixels.tiling.geometry import Box, TileGrid
 
-# How often a consumer hears from a run, so that it can cancel.
-_PULSE_S = 0.2
 _SMALLEST_LEVEL_PX = 512
 # Pixels from which the scaling of the colours is found, whatever the size of the image; fewer where
 # many channels make so many values of them.
 _MOST_SAMPLES, _MOST_VALUES = 2**20, 2**24
-
-
-@dataclass(frozen=True, slots=True)
-class TileStep:
-    """Progress of a tiled run.
-
-    Attributes
-    ----------
-    phase : str
-        What is being done, in words.
-    done, total : int
-        Tiles of this phase.
-    """
-
-    phase: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +304,7 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     futures: dict[Any, Future[Any]] = {
         index: client.submit(tasks.scan, folder, index, pure=False) for index in every
     }
-    yield from _all_done("looking at the image", futures, work)
+    yield from all_done("looking at the image", futures, work)
     try:
         work.save_statistics(_statistics(work, job))
     except ValueError:  # with other options it is another run: nothing here is of use to it
@@ -334,21 +314,21 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     for index, tile in grid.tiles.items():
         earlier = [futures[i] for i in tile.earlier]
         futures[index] = client.submit(tasks.segment, folder, index, *earlier, pure=False)
-    yield from _all_done("segmenting tiles", futures, work)
+    yield from all_done("segmenting tiles", futures, work)
     n = number_tiles(work, job)
     shapes = _pyramid(grid)
     work.create_levels(shapes, grid.tile_px)
     futures = {
         index: client.submit(tasks.write, folder, index, pure=False) for index in sorted(every)
     }
-    yield from _all_done("writing labels", futures, work)
+    yield from all_done("writing labels", futures, work)
     for level, shape in list(enumerate(shapes))[1:]:
         parts = list(_boxes(shape, grid.tile_px))
         futures = {
             i: client.submit(tasks.shrink, folder, level, box, pure=False)
             for i, box in enumerate(parts)
         }
-        yield from _all_done("writing the pyramid", futures, work)
+        yield from all_done("writing the pyramid", futures, work)
     return n
 
 
@@ -385,49 +365,6 @@ def _statistics(work: WorkFolder, job: Job) -> Statistics:
         max_channels=job.params.max_channels,
     )
     return Statistics(n_valid, scaling)
-
-
-def _all_done(
-    phase: str, futures: dict[Any, Future[Any]], work: WorkFolder
-) -> Generator[TileStep, None, None]:
-    """Wait for tiles; on a failure let the others finish, then say what failed."""
-    total = len(futures)
-    # Not dask's `wait`: each call that runs out of time leaves something behind for every tile
-    # that is still to come, gigabytes in the end.
-    one_is_done = Event()
-    for future in futures.values():
-        future.add_done_callback(lambda _: one_is_done.set())
-    while True:
-        one_is_done.clear()
-        n_done = sum(f.done() for f in futures.values())
-        yield TileStep(phase, n_done, total)
-        if n_done == total:
-            break
-        one_is_done.wait(_PULSE_S)
-    failed = {index: f.exception() for index, f in futures.items() if f.status != "finished"}
-    if failed:
-        raise TilingError(_what_failed(phase, failed, total, work)) from next(iter(failed.values()))
-
-
-def _what_failed(
-    phase: str, failed: dict[Any, BaseException | None], total: int, work: WorkFolder
-) -> str:
-    reasons: dict[str, list[Any]] = {}
-    for key, error in failed.items():
-        if isinstance(error, KilledWorker):
-            text = "several workers died while they had it, perhaps for want of memory"
-        else:
-            text = " ".join(str(error).split()) or type(error).__name__
-        reasons.setdefault(text, []).append(key)
-    tiles = work.job().grid.tiles
-    told = "; ".join(
-        f"{tiles.get(keys[0], 'one')}{f' and {len(keys) - 1} more' if keys[1:] else ''}: {text}"
-        for text, keys in reasons.items()
-    )
-    return (
-        f"{phase}: {len(failed)} of {total} tiles failed ({told}). What is done is kept in "
-        f"{work.path}: mend the cause, and go on with --resume (resume=True)"
-    )
 
 
 def _pyramid(grid: TileGrid) -> list[tuple[int, ...]]:

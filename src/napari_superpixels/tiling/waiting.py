@@ -1,0 +1,101 @@
+"""Waiting for tiles: progress several times a second, and in the end what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from distributed import KilledWorker
+
+from napari_superpixels.tiling.work_folder import TilingError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from distributed import Future
+
+    from napari_superpixels.tiling.work_folder import WorkFolder
+
+# How often a consumer hears from a run, so that it can cancel.
+_PULSE_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class TileStep:
+    """Progress of a tiled run.
+
+    Attributes
+    ----------
+    phase : str
+        What is being done, in words.
+    done, total : int
+        Tiles of this phase.
+    """
+
+    phase: str
+    done: int
+    total: int
+
+
+def all_done(
+    phase: str, futures: dict[Any, Future[Any]], work: WorkFolder
+) -> Generator[TileStep, None, None]:
+    """Wait for tiles; on a failure let the others finish, then say what failed.
+
+    Parameters
+    ----------
+    phase : str
+        What they do, in words.
+    futures : dict
+        Of Dask, by the index of the tile or the number of the part.
+    work : WorkFolder
+        Of the run.
+
+    Yields
+    ------
+    TileStep
+        Several times a second.
+
+    Raises
+    ------
+    TilingError
+        If some failed.
+    """
+    total = len(futures)
+    # Not dask's `wait`: each call that runs out of time leaves something behind for every tile
+    # that is still to come, gigabytes in the end.
+    one_is_done = Event()
+    for future in futures.values():
+        future.add_done_callback(lambda _: one_is_done.set())
+    while True:
+        one_is_done.clear()
+        n_done = sum(f.done() for f in futures.values())
+        yield TileStep(phase, n_done, total)
+        if n_done == total:
+            break
+        one_is_done.wait(_PULSE_S)
+    failed = {index: f.exception() for index, f in futures.items() if f.status != "finished"}
+    if failed:
+        raise TilingError(_what_failed(phase, failed, total, work)) from next(iter(failed.values()))
+
+
+def _what_failed(
+    phase: str, failed: dict[Any, BaseException | None], total: int, work: WorkFolder
+) -> str:
+    reasons: dict[str, list[Any]] = {}
+    for key, error in failed.items():
+        if isinstance(error, KilledWorker):
+            text = "several workers died while they had it, perhaps for want of memory"
+        else:
+            text = " ".join(str(error).split()) or type(error).__name__
+        reasons.setdefault(text, []).append(key)
+    tiles = work.job().grid.tiles
+    told = "; ".join(
+        f"{tiles.get(keys[0], 'one')}{f' and {len(keys) - 1} more' if keys[1:] else ''}: {text}"
+        for text, keys in reasons.items()
+    )
+    return (
+        f"{phase}: {len(failed)} of {total} tiles failed ({told}). What is done is kept in "
+        f"{work.path}: mend the cause, and go on with --resume (resume=True)"
+    )
