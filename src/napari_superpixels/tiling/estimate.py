@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 # A crop of this size is segmented to see how long a pixel takes; not longer than so.
 _PROBE_PX, _PROBE_S = 384, 10.0
 # Tiles take longer than the trial says: they are read, numbered and written, and share the memory's
-# speed. Measured in `benchmarks/scale.py`: 1.1 to 1.9 times.
-_OTHER_WORK = 1.5
+# speed. Measured in `benchmarks/scale.py`: 1.6 to 2.1 times.
+_OTHER_WORK = 1.8
 # What a process with PyTorch takes before it does anything.
 _PROCESS_BYTES = 450e6
 # Tiles differ in size, so that freed memory comes in pieces that fit nothing asked for later: after
