@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import imageio.v3 as iio
@@ -38,6 +39,10 @@ READ_ERRORS = (
 _GDAL_NODATA = 42113
 _ALPHA = {tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA}
 _log = logging.getLogger(__name__)
+# NumPy parses the headers of its files as Python. Where two threads do so at once, Python 3.11 may
+# fail ("AST constructor recursion depth mismatch") if something listens to the garbage collector,
+# as dask does.
+ONE_NPY_AT_A_TIME = Lock()
 
 
 class FileError(SuperpixelError):
@@ -94,7 +99,8 @@ def read_image(path: str | Path) -> ImageFile:
         raise FileError(f"{path}: no such file" if not path.exists() else f"{path}: is a folder")
     try:
         if path.suffix.lower() == ".npy":
-            return ImageFile(np.load(path, allow_pickle=False), None)
+            with ONE_NPY_AT_A_TIME:
+                return ImageFile(np.load(path, allow_pickle=False), None)
         if path.suffix.lower() in _TIFF_SUFFIXES:
             return _read_tiff(path)
         array = np.asarray(iio.imread(path, plugin="pillow"))

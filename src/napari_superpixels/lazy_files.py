@@ -12,6 +12,7 @@ import tifffile
 import zarr
 
 from napari_superpixels.files import (
+    ONE_NPY_AT_A_TIME,
     READ_ERRORS,
     FileError,
     ImageFile,
@@ -97,7 +98,9 @@ def read_now(array: Any, path: str | Path) -> NDArray[Any]:
 
 def _open_npy(path: Path, level: int) -> ImageFile:
     _check_level(path, level, 1)
-    return ImageFile(da.from_array(np.load(path, mmap_mode="r", allow_pickle=False)), None)
+    with ONE_NPY_AT_A_TIME:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return ImageFile(da.from_array(array), None)
 
 
 def _open_tiff(path: Path, level: int) -> ImageFile:

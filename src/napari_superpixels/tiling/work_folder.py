@@ -18,6 +18,7 @@ import numpy as np
 import zarr
 
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.files import ONE_NPY_AT_A_TIME
 from napari_superpixels.ngff import VERSION, multiscales
 from napari_superpixels.tiling.geometry import common, inside
 from napari_superpixels.tiling.segment_tile import TileLabels
@@ -231,7 +232,7 @@ class WorkFolder:
 
     def load(self, kind: str, tile: Tile) -> dict[str, NDArray[Any]]:
         """Read arrays of a tile."""
-        with np.load(self.file(kind, tile)) as stored:
+        with ONE_NPY_AT_A_TIME, np.load(self.file(kind, tile)) as stored:
             return dict(stored)
 
     def save_statistics(self, statistics: Statistics) -> None:
@@ -306,7 +307,7 @@ class WorkFolder:
 
     def load_merges(self, tile: Tile) -> TileMerges:
         """Read how many superpixels a tile has and which could merge, but not where they are."""
-        with np.load(self.file("tiles", tile)) as stored:
+        with ONE_NPY_AT_A_TIME, np.load(self.file("tiles", tile)) as stored:
             return TileMerges(int(stored["n"]), stored["merges"], stored["costs"])
 
     def compose(self, job: Job, index: tuple[int, ...], box: Box) -> NDArray[np.uint32]:
