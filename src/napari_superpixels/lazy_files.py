@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dask.array as da
 import numpy as np
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TIFF_SUFFIXES = (".tif", ".tiff")
+# Of a file that has no tiles of its own.
+_CHUNK = "16 MiB"
 
 
 def open_image(path: str | Path, level: int = 0) -> ImageFile:
@@ -99,8 +101,8 @@ def read_now(array: Any, path: str | Path) -> NDArray[Any]:
 def _open_npy(path: Path, level: int) -> ImageFile:
     _check_level(path, level, 1)
     with ONE_NPY_AT_A_TIME:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return ImageFile(da.from_array(array), None)
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    return ImageFile(_lazy(mapped, path), None)
 
 
 def _open_tiff(path: Path, level: int) -> ImageFile:
@@ -109,12 +111,44 @@ def _open_tiff(path: Path, level: int) -> ImageFile:
         _check_level(path, level, len(series.levels))
         # Memory-mapped where the pixels lie in one piece; else in the file's tiles or strips.
         if series.levels[level].dataoffset is not None:
-            array = da.from_array(tifffile.memmap(path, series=0, level=level, mode="r"))
+            array = _lazy(tifffile.memmap(path, series=0, level=level, mode="r"), path)
         else:
             pixels = zarr.open_array(series.aszarr(level=level), mode="r")
             lazy = _TiffPixels(path, level, pixels.shape, pixels.dtype)
             array = da.from_array(lazy, chunks=pixels.chunks)
         return described(array, series, path)
+
+
+def _lazy(mapped: NDArray[Any], path: Path) -> Any:
+    """A dask array of pixels that lie in one piece of a file."""
+    if not isinstance(mapped, np.memmap):  # nothing to map: it is empty
+        return da.from_array(mapped)
+    order: Literal["C", "F"] = "C" if mapped.flags.c_contiguous else "F"
+    pixels = _MappedPixels(path, mapped.dtype, mapped.shape, mapped.offset, order)
+    return da.from_array(pixels, chunks=_CHUNK)
+
+
+@dataclass(frozen=True, slots=True)
+class _MappedPixels:
+    """Pixels in one piece of a file, mapped only while some of them are read.
+
+    Dask would copy a `numpy.memmap` into memory as a whole.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+    order: Literal["C", "F"]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
+        return np.array(
+            np.memmap(self.path, self.dtype, "r", self.offset, self.shape, self.order)[index]
+        )
 
 
 @dataclass(frozen=True, slots=True)

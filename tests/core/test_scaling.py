@@ -60,3 +60,10 @@ def test_a_nodata_value_of_one_channel_does_not_count(rng):
 def test_extreme_floats_have_a_scaling(rng):
     scaling = fit_scaling(rng.random((20, 30)) * np.finfo(np.float64).max)
     assert np.isfinite([*scaling.mean, *scaling.std]).all()
+
+
+def test_a_few_objects_on_an_even_background_are_no_outliers(rng):
+    image = np.zeros((300, 400), np.uint16)
+    image[100:108, 200:208] = 5000
+    found = prepare_image(image).features[0]
+    assert found[104, 204] > found[0, 0] + 10

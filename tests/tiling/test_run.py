@@ -54,6 +54,36 @@ def test_borders_do_not_follow_tile_edges(image, segment):
     assert edges.mean() < across.mean() + 3 * across.mean(axis=0).std()
 
 
+def test_another_image_in_the_same_place(image, segment):
+    segment(image, channel_axis=-1)
+    other = image[::-1].copy()
+    labels, _ = segment(other, channel_axis=-1, overwrite=True)
+    expected, _ = segment(other, "expected.zarr", channel_axis=-1)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_relative_names_and_workers_in_another_folder(image, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("image.npy", image)
+    from distributed import Client, LocalCluster
+
+    environment = {"processes": True, "n_workers": 1, "threads_per_worker": 1}
+    with LocalCluster(**environment, dashboard_address="127.0.0.1:0") as cluster:
+        with Client(cluster, set_as_default=False) as client:
+            client.run(os.chdir, "/")
+        steps = iter_superpixels_tiled(
+            "image.npy", "out.zarr", 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32,
+            scheduler=cluster.scheduler_address,
+        )  # fmt: skip
+        result = drain(steps)
+    np.testing.assert_array_equal(zarr.open_array(result.path / "0", mode="r")[:], expected)
+
+
+def test_no_workers(image, segment):
+    with pytest.raises(ValueError, match="n_workers must be 1 or more"):
+        segment(image, channel_axis=-1, n_workers=0)
+
+
 def test_same_result_from_threads_and_processes(image, segment, expected):
     labels, _ = segment(image, channel_axis=-1, n_workers=2)
     np.testing.assert_array_equal(labels, expected)

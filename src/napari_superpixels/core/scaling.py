@@ -193,7 +193,8 @@ def usual_limits(
             limits.append((-math.inf, math.inf))
             continue
         low, high = np.quantile(usual, (_TAIL, 1 - _TAIL))
-        spread = high - low
+        # Where nearly all pixels are one value, the others are what there is to see.
+        spread = high - low if high > low else math.inf
         limits.append((float(low - spread), float(high + spread)))
     return tuple(limits)
 

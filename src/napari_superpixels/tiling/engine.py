@@ -34,10 +34,20 @@ class Engine:
     n_workers : int or None
         Processes to start on this machine, one thread each; None for threads of this process: one
         a core, or one in all on a GPU.
+
+    Raises
+    ------
+    ValueError
+        If there are less than one worker.
     """
 
     scheduler: str | None = None
     n_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the number of workers."""
+        if self.n_workers is not None and self.n_workers < 1:
+            raise ValueError(f"n_workers must be 1 or more, got {self.n_workers}")
 
     @property
     def is_in_process(self) -> bool:

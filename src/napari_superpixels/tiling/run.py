@@ -299,7 +299,7 @@ def _is_zarr(folder: Path) -> bool:
 
 def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     job = work.job()
-    grid, folder = job.grid, str(work.path)
+    grid, folder = job.grid, str(work.path.absolute())
     every = list(grid.tiles)
     futures: dict[Any, Future[Any]] = {
         index: client.submit(tasks.scan, folder, index, pure=False) for index in every

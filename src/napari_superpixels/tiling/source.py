@@ -55,7 +55,9 @@ class Source:
 
     def opened(self) -> Any:
         """The array, with nothing read yet."""
-        return self.array if self.path is None else _opened(self.path, self.level)
+        if self.path is None:
+            return self.array
+        return _opened(self.path, self.level, _state(self.path))
 
     def with_described_axis(self) -> Source:
         """The same, with the channel axis that the file names."""
@@ -179,6 +181,14 @@ def _source_of(image: Any, level: int, channel_axis: int | None, kind: str) -> S
     return found if channel_axis is not None else found.with_described_axis()
 
 
+def _state(path: Path) -> tuple[int, ...]:
+    """Changes when another file takes the place of this one."""
+    if not path.exists():
+        return ()
+    known = path.stat()
+    return known.st_ino, known.st_size, known.st_mtime_ns
+
+
 @lru_cache(maxsize=8)
-def _opened(path: Path, level: int) -> Any:
+def _opened(path: Path, level: int, _state: tuple[int, ...]) -> Any:
     return open_image(path, level).array

@@ -201,11 +201,14 @@ class WorkFolder:
 
     def _on_disk(self, source: Source) -> Source:
         """An array in memory as a file, of which each process maps the parts that it needs."""
+        if source.path is not None:  # workers may have been started in another folder
+            return replace(source, path=source.path.absolute())
         if not isinstance(source.array, np.ndarray):
             return source
-        with whole_file(self.path / f"{source.kind}.npy") as partial:
+        file = self.path.absolute() / f"{source.kind}.npy"
+        with whole_file(file) as partial:
             np.save(partial, source.array)
-        return replace(source, array=None, path=self.path / f"{source.kind}.npy")
+        return replace(source, array=None, path=file)
 
     def job(self) -> Job:
         """The run."""

@@ -1,0 +1,40 @@
+"""What is opened is not read."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_superpixels.lazy_files import open_image
+
+SHAPE = (12_000, 12_000)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "tif"])
+def test_a_part_of_a_file_in_one_piece(tmp_path, suffix):
+    path = tmp_path / f"large.{suffix}"
+    if suffix == "npy":
+        pixels = np.lib.format.open_memmap(path, "w+", np.uint16, SHAPE)
+    else:
+        pixels = tifffile.memmap(path, shape=SHAPE, dtype=np.uint16)
+    pixels[5000:5002, 7000:7003] = [[1, 2, 3], [4, 5, 6]]
+    pixels.flush()
+    del pixels
+    tracemalloc.start()
+    try:
+        part = open_image(path).array[4999:5002, 7000:7003].compute()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert part.tolist() == [[0, 0, 0], [1, 2, 3], [4, 5, 6]]
+    assert peak < np.prod(SHAPE) * 2 / 4
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_either_order(tmp_path, order):
+    array = np.asarray(np.arange(24, dtype=">i4").reshape(2, 3, 4), order=order)
+    np.save(tmp_path / "a.npy", array)
+    np.testing.assert_array_equal(open_image(tmp_path / "a.npy").array.compute(), array)
