@@ -140,7 +140,7 @@ def segment_in_tiles(
     from napari_superpixels.export import ExportError
     from napari_superpixels.export.origin import Origin
     from napari_superpixels.lazy_files import open_image
-    from napari_superpixels.tiling.estimate import estimate_run
+    from napari_superpixels.tiling.estimate import estimate_run, too_much
     from napari_superpixels.tiling.run import iter_superpixels_tiled
 
     if "plane" in arguments:
@@ -171,14 +171,15 @@ def segment_in_tiles(
         "device": arguments.device,
         "scheduler": getattr(arguments, "scheduler", None),
         "n_workers": getattr(arguments, "workers", None),
+        "memory_limit_gb": getattr(arguments, "memory_limit_gb", None),
     }
     estimate = estimate_run(image, n_segments, params, nodata=nodata, **options)
-    limit = getattr(arguments, "memory_limit_gb", None)
-    if limit is not None and estimate.memory_bytes > limit * 1e9:
-        raise SuperpixelMemoryError(
-            f"even in tiles this needs about {estimate.memory_bytes / 1e9:.1f} GB, more than the "
-            f"memory limit of {limit:g} GB: take smaller tiles (--tile-size-px) or fewer --workers"
-        )
+    if options["scheduler"] is None:
+        problem = too_much(estimate, arguments.device, options["memory_limit_gb"])
+        if problem:
+            raise SuperpixelMemoryError(
+                f"{problem}: take smaller tiles (--tile-size-px) or fewer --workers"
+            )
     if not arguments.quiet:
         print(f"{image}: {estimate}", file=sys.stderr)
     steps = iter_superpixels_tiled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from quick import FAST
 
 from napari_superpixels import get_preset
 from napari_superpixels.tiling import estimate as module
-from napari_superpixels.tiling.estimate import estimate_run
+from napari_superpixels.tiling.estimate import estimate_run, too_much
 
 SMALL = {"tile_size_px": 64, "halo_px": 32, "device": "cpu"}
 
@@ -34,6 +35,31 @@ def test_processes_take_memory_of_their_own(image):
     threads = estimate_run(image, 60, FAST, channel_axis=-1, **SMALL)
     processes = estimate_run(image, 60, FAST, channel_axis=-1, n_workers=4, **SMALL)
     assert processes.memory_bytes > threads.memory_bytes + 3e8
+
+
+def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
+    monkeypatch.setattr("napari_superpixels.tiling.engine.CPU_COUNT", 8)
+    options = {"channel_axis": -1, "trial": False, **SMALL}
+    all_cores = estimate_run(image, 60, FAST, **options).memory_bytes
+    one = estimate_run(image, 60, FAST, memory_limit_gb=0.1, **options).memory_bytes
+    a_few = (one + all_cores) / 2
+    estimate = estimate_run(image, 60, FAST, memory_limit_gb=a_few / 1e9, **options)
+    assert one < estimate.memory_bytes <= a_few
+    labels, _ = segment(image, channel_axis=-1, memory_limit_gb=a_few / 1e9)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_what_does_not_fit_is_told(image):
+    estimate = estimate_run(image, 60, FAST, channel_axis=-1, trial=False, **SMALL)
+    assert too_much(estimate, "cpu", None) == ""
+    assert "limit of 0.1 GB" in too_much(estimate, "cpu", 0.1)
+    huge = replace(estimate, memory_bytes=1e15)
+    assert re.search("about 1000000.0 GB, but cpu .* GB free", too_much(huge, "cpu", None))
+
+
+def test_no_trial_of_what_only_the_cluster_has(image):
+    elsewhere = {**SMALL, "device": "cuda:77", "scheduler": "tcp://127.0.0.1:9"}
+    assert estimate_run(image, 60, FAST, channel_axis=-1, **elsewhere).seconds is None
 
 
 def test_neighbours_wait_for_each_other(monkeypatch):

@@ -73,3 +73,10 @@ def test_planned_tiles_are_even(shape, n_segments, lam):
 def test_impossible_tiles_are_refused(sizes):
     with pytest.raises(ValueError, match="pixels"):
         plan_tiles((100, 100), 10, SuperpixelParams(), **sizes)
+
+
+@pytest.mark.parametrize("n_segments", [1, 20, 1000])
+def test_large_superpixels_make_no_tile_of_the_whole_image(n_segments):
+    grid = plan_tiles((20_000, 30_000), n_segments, SuperpixelParams())
+    assert max(grid.tile_px) <= 2048
+    assert max(grid.halo_px) <= 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 
 import dask.array as da
@@ -16,8 +17,8 @@ from napari_superpixels.tiling.run import iter_superpixels_tiled
 
 
 def once_there(block, gate):
-    """The block, as soon as there is a file."""
-    while not gate.exists():
+    """The block; for a tile, which another thread reads, as soon as there is a file."""
+    while threading.current_thread() is not threading.main_thread() and not gate.exists():
         time.sleep(0.01)
     return block
 

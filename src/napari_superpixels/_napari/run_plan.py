@@ -98,13 +98,14 @@ def _in_tiles(
 ) -> RunPlan:
     # Here, since zarr takes a while to load, and few images need it.
     from napari_superpixels._napari.tiled_run import iter_needs
+    from napari_superpixels.tiling.estimate import too_much
 
-    estimate = drain(iter_needs(source, params, device, trial=False))
-    problem = ""
-    if memory_limit_gb is not None and estimate.memory_bytes > memory_limit_gb * 1e9:
+    estimate = drain(iter_needs(source, params, device, memory_limit_gb, trial=False))
+    problem = too_much(estimate, device, memory_limit_gb)
+    if problem:
+        limit = " (raise it under Preferences > Plugins)" if memory_limit_gb is not None else ""
         problem = (
-            f"Even in tiles this needs about {estimate.memory_bytes / 1e9:.1f} GB, more than the "
-            f"memory limit of {memory_limit_gb:g} GB in the preferences: raise it, or segment a "
-            "part of the image."
+            f"{problem[0].upper()}{problem[1:]}{limit}: segment a part of the image, or ask for "
+            "more superpixels, since tiles grow with them."
         )
     return RunPlan(f"{text}, so it is done in {estimate}", in_tiles=True, problem=problem)

@@ -183,7 +183,8 @@ class SegmentWidget(QWidget):
             plan = self._plan(source, params)
             device += f"; {plan.text}"
             if plan.in_tiles and not plan.problem:
-                device += self.estimate.text(source, params, self.device.resolved)
+                limit = Preferences.read().memory_limit_gb
+                device += self.estimate.text(source, params, self.device.resolved, limit)
             problem = problem or plan.problem
         self.device_label.setText(device)
         running = self._run is not None

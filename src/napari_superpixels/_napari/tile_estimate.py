@@ -48,7 +48,13 @@ class TileEstimate(QObject):
         self._timer.setInterval(_WAIT_MS)
         self._timer.timeout.connect(self._look)
 
-    def text(self, source: Source, params: SuperpixelParams, device: str) -> str:
+    def text(
+        self,
+        source: Source,
+        params: SuperpixelParams,
+        device: str,
+        memory_limit_gb: float | None,
+    ) -> str:
         """Say how long a run takes, or that it is being found out.
 
         Parameters
@@ -59,15 +65,24 @@ class TileEstimate(QObject):
             Parameters.
         device : str
             Where to run.
+        memory_limit_gb : float or None
+            Memory that tiles may take together.
 
         Returns
         -------
         str
             To stand after what else the run needs.
         """
-        key = (source.layer_name, source.expression, source.channel_names, params, device)
+        key = (
+            source.layer_name,
+            source.expression,
+            source.channel_names,
+            params,
+            device,
+            memory_limit_gb,
+        )
         if key not in self._known:
-            self._wanted = _Trial(key, source, params, device)
+            self._wanted = _Trial(key, source, params, device, memory_limit_gb)
             self._timer.start()
         return self._known.get(key, "; finding out how long it takes…")
 
@@ -98,12 +113,17 @@ class _Trial(Thread):
     """Segments a small part of the image."""
 
     def __init__(
-        self, key: Hashable, source: Source, params: SuperpixelParams, device: str
+        self,
+        key: Hashable,
+        source: Source,
+        params: SuperpixelParams,
+        device: str,
+        memory_limit_gb: float | None,
     ) -> None:
         super().__init__()
         self.key = key
         self.seconds: float | None = None
-        self._choices = source, params, device
+        self._choices = source, params, device, memory_limit_gb
         self._stop_asked = Event()
 
     def stop(self) -> None:

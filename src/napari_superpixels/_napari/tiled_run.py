@@ -30,7 +30,12 @@ _BLOCK_PX = 2048
 
 
 def iter_needs(
-    source: Source, params: SuperpixelParams, device: str, *, trial: bool
+    source: Source,
+    params: SuperpixelParams,
+    device: str,
+    memory_limit_gb: float | None,
+    *,
+    trial: bool,
 ) -> Generator[None, None, Estimate]:
     """Estimate what `segment_tiles` will need.
 
@@ -42,6 +47,8 @@ def iter_needs(
         Parameters.
     device : str
         Where to run.
+    memory_limit_gb : float or None
+        Memory that tiles may take together.
     trial : bool
         Whether to segment a small part of the image, which tells how long the run takes.
 
@@ -65,13 +72,18 @@ def iter_needs(
             channel_axis=source.read_axis,
             nodata=source.nodata,
             device=device,
+            memory_limit_gb=memory_limit_gb,
             trial=trial,
         )
     )
 
 
 def segment_tiles(
-    source: Source, params: SuperpixelParams, device: str, output: Path
+    source: Source,
+    params: SuperpixelParams,
+    device: str,
+    memory_limit_gb: float | None,
+    output: Path,
 ) -> Generator[TileStep, None, TiledResult]:
     """Segment a plane tile by tile; a run to the same file that was stopped goes on.
 
@@ -83,6 +95,8 @@ def segment_tiles(
         Parameters.
     device : str
         Where to run.
+    memory_limit_gb : float or None
+        Memory that tiles may take together.
     output : Path
         OME-Zarr to write; replaced if it is there.
 
@@ -121,6 +135,7 @@ def segment_tiles(
             pixel_size=source.placement.spacing,
             unit=None if unit == "pixel" else unit,
             device=device,
+            memory_limit_gb=memory_limit_gb,
             resume=folder_of(output).exists(),
             overwrite=True,
         )

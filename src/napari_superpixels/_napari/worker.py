@@ -164,7 +164,11 @@ def _segment_in_tiles(
 
     assert request.tiled_output is not None
     steps = tiled_run.segment_tiles(
-        request.source, request.params, request.device, request.tiled_output
+        request.source,
+        request.params,
+        request.device,
+        request.preferences.memory_limit_gb,
+        request.tiled_output,
     )
     try:
         while True:

@@ -11,6 +11,7 @@ from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, WorkerPlugin
 
 from napari_superpixels.core.device import resolve_device
+from napari_superpixels.tiling.memory import tiles_that_fit
 from napari_superpixels.tiling.work_folder import TilingError
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ class Engine:
         the work folder, and the image file, under the same path.
     n_workers : int or None
         Processes to start on this machine, one thread each; None for threads of this process: one
-        a core, or one in all on a GPU.
+        a core as far as memory goes, or one in all on a GPU.
+    tile_bytes : float
+        Memory that a tile takes.
+    memory_limit_gb : float or None
+        Memory that threads may take together, in GB (10⁹ bytes); None for what is free.
 
     Raises
     ------
@@ -43,6 +48,8 @@ class Engine:
 
     scheduler: str | None = None
     n_workers: int | None = None
+    tile_bytes: float = 0
+    memory_limit_gb: float | None = None
 
     def __post_init__(self) -> None:
         """Check the number of workers."""
@@ -65,12 +72,13 @@ class Engine:
         Returns
         -------
         int
-            1 or more; what a cluster has is not known here.
+            1 or more; 1 for a cluster: what it has is not known here.
         """
         if self.n_workers is not None:
             return self.n_workers
-        on_cpu = resolve_device(device).type == "cpu"
-        return CPU_COUNT if on_cpu else 1
+        if self.scheduler is not None or resolve_device(device).type != "cpu":
+            return 1
+        return min(CPU_COUNT, tiles_that_fit(self.tile_bytes, device, self.memory_limit_gb))
 
     @contextmanager
     def client(self, device: str) -> Iterator[Client]:

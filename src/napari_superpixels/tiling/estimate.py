@@ -12,11 +12,13 @@ import numpy as np
 import torch
 
 from napari_superpixels.api import iter_superpixels
-from napari_superpixels.core.device import estimate_memory, resolve_device
+from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.durations import spelled
+from napari_superpixels.errors import DeviceUnavailableError
 from napari_superpixels.events import drain
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.memory import run_memory, tile_memory
 from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.source import source_of
 
@@ -31,11 +33,6 @@ _PROBE_PX, _PROBE_S = 384, 10.0
 # Tiles take longer than the trial says: they are read, numbered and written, and share the memory's
 # speed. Measured in `benchmarks/scale.py`: 1.6 to 2.1 times.
 _OTHER_WORK = 1.8
-# What a process with PyTorch takes before it does anything.
-_PROCESS_BYTES = 450e6
-# Tiles differ in size, so that freed memory comes in pieces that fit nothing asked for later: after
-# some tens of tiles, about as much as a tile needs (`benchmarks/scale.py`).
-_WITH_PIECES = 2
 # Labels on disk before compression: tiles with their halos, the result, and its pyramid.
 _BYTES_ON_DISK = 4 * (1 + 1 + 1 / 3)
 
@@ -107,6 +104,7 @@ def iter_estimate(
     device: str = "auto",
     scheduler: str | None = None,
     n_workers: int | None = None,
+    memory_limit_gb: float | None = None,
     trial: bool = True,
 ) -> Generator[None, None, Estimate]:
     """Estimate what `iter_superpixels_tiled` will need; whoever stops iterating ends the trial.
@@ -115,10 +113,13 @@ def iter_estimate(
     ----------
     image, n_segments, params
         As for `iter_superpixels_tiled`.
-    channel_axis, channels, level, nodata, tile_size_px, halo_px, device, scheduler, n_workers
+    channel_axis, channels, level, nodata, tile_size_px, halo_px
+        As for `iter_superpixels_tiled`.
+    device, scheduler, n_workers, memory_limit_gb
         As for `iter_superpixels_tiled`.
     trial : bool, default True
-        Whether to segment a small part of the image, which tells how long the run takes.
+        Whether to segment a small part of the image, which tells how long the run takes; not done
+        where only the workers of a cluster have the device.
 
     Yields
     ------
@@ -132,25 +133,55 @@ def iter_estimate(
     """
     source = source_of(image, level, channel_axis, channels=channels)
     grid = plan_tiles(source.shape, n_segments, params, tile_size_px, halo_px)
-    engine = Engine(scheduler, n_workers)
-    parallel = min(1 if scheduler else engine.parallel_tiles(device), len(grid))
-    largest = max((t.window for t in grid.tiles.values()), key=_n_pixels)
-    shape = tuple(s.stop - s.start for s in largest)
-    share = max(1, min(65535, round(n_segments * math.prod(shape) / math.prod(source.shape))))
-    tile = estimate_memory(shape[-2:], source.n_channels, params.replace(n_segments=share))
-    tile += math.prod(shape) * source.n_channels * source.dtype.itemsize  # as it is read
-    processes = 1 + (n_workers or 0)
+    tile = tile_memory(source, grid, n_segments, params)
+    engine = Engine(scheduler, n_workers, tile, memory_limit_gb)
+    parallel = min(engine.parallel_tiles(device), len(grid))
     rate = None
-    if trial:
+    if trial and (scheduler is None or _is_here(device)):
         rate = yield from _seconds_a_pixel(source, n_segments, params, nodata, device)
     return Estimate(
         n_tiles=len(grid),
         tile_px=grid.tile_px,
-        memory_bytes=processes * _PROCESS_BYTES + parallel * _WITH_PIECES * tile,
+        memory_bytes=run_memory(tile, parallel, 1 + (n_workers or 0)),
         disk_bytes=math.prod(source.shape) * _BYTES_ON_DISK
         + (source.array.nbytes if isinstance(source.array, np.ndarray) else 0),
         seconds=None if rate is None else rate * _pixels_in_turn(grid, parallel),
     )
+
+
+def too_much(estimate: Estimate, device: str, limit_gb: float | None) -> str:
+    """Say why a run on this machine would not fit.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Of the run.
+    device : str
+        Where it would run; see `superpixels`.
+    limit_gb : float or None
+        The user's own limit in GB (10⁹ bytes).
+
+    Returns
+    -------
+    str
+        A sentence without its full stop, to which remedies are added; empty if it fits.
+    """
+    needed = estimate.memory_bytes
+    text = f"even in tiles this needs about {needed / 1e9:.1f} GB"
+    if limit_gb is not None and needed > limit_gb * 1e9:
+        return f"{text}, more than the memory limit of {limit_gb:g} GB"
+    info = describe_device(resolve_device(device))
+    if needed > info.free_bytes:
+        return f"{text}, but {info.device} ({info.name}) has {info.free_bytes / 1e9:.1f} GB free"
+    return ""
+
+
+def _is_here(device: str) -> bool:
+    try:
+        resolve_device(device)
+    except DeviceUnavailableError:
+        return False
+    return True
 
 
 def _n_pixels(box: tuple[slice, ...]) -> int:

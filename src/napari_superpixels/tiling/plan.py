@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 DEFAULT_TILE_PX = 512
 # A tile sees so many superpixels beyond its edge; with fewer, borders along the edge show.
 _HALO_SUPERPIXELS = 3
+# A tile is at least twice its halo. With this one, both together are 4096 pixels, and take 3 GB;
+# what has so large superpixels is better segmented at a lower level of its pyramid.
+_MOST_HALO_PX = 1024
 _STEP_PX = 16
 
 
@@ -39,7 +42,8 @@ def plan_tiles(
     Returns
     -------
     TileGrid
-        Tiles of nearly the same size, at most `tile_size_px` (rounded up to 16).
+        Tiles of nearly the same size, at most `tile_size_px` (rounded up to 16); if chosen, 512 to
+        2048, the larger the superpixels.
 
     Raises
     ------
@@ -53,7 +57,8 @@ def plan_tiles(
     diameter = (math.prod(shape) / n_segments) ** (1 / len(shape))
     # The lower lambda, the larger the superpixels that merging leaves (see `core.finish`).
     growth = 10 ** (0.4 * max(0.0, 2 - params.lam)) if params.count == "adaptive" else 1
-    halo = halo_px if halo_px is not None else _rounded(_HALO_SUPERPIXELS * diameter * growth)
+    chosen = min(_rounded(_HALO_SUPERPIXELS * diameter * growth), _MOST_HALO_PX)
+    halo = halo_px if halo_px is not None else chosen
     size = tile_size_px if tile_size_px is not None else max(DEFAULT_TILE_PX, 2 * halo)
     if halo_px is None:
         halo = min(halo, size // 2)

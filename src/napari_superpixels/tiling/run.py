@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.result import versions
 from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.memory import tile_memory
 from napari_superpixels.tiling.numbering import number_tiles
 from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.source import source_of
@@ -31,7 +31,9 @@ from napari_superpixels.tiling.work_folder import (
     Statistics,
     TilingError,
     WorkFolder,
+    finished,
     folder_of,
+    is_zarr,
 )
 
 if TYPE_CHECKING:
@@ -117,6 +119,7 @@ def iter_superpixels_tiled(
     device: str = "auto",
     scheduler: str | None = None,
     n_workers: int | None = None,
+    memory_limit_gb: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> Generator[TileStep, None, TiledResult]:
@@ -160,9 +163,12 @@ def iter_superpixels_tiled(
     scheduler : str, optional
         Address of a Dask scheduler; its workers must see `image` and `output` as they are named.
     n_workers : int, optional
-        Processes to start on this machine; threads of this process if None.
+        Processes to start on this machine; threads of this process if None, as many as there are
+        cores and memory holds tiles.
+    memory_limit_gb : float, optional
+        Memory that threads may take together, in GB (10⁹ bytes); what is free if None.
     resume : bool, default False
-        Go on with a run that was not finished.
+        Go on with a run that was not finished; if `output` is of this run, nothing is left to do.
     overwrite : bool, default False
         Replace `output`.
 
@@ -188,13 +194,8 @@ def iter_superpixels_tiled(
     begin = time.perf_counter()
     params = params or SuperpixelParams()
     output = Path(output)
-    if output.exists() and not overwrite:
-        raise TilingError(
-            f"{output}: exists already; use --force (overwrite=True) to replace it, or choose "
-            "another name"
-        )
-    if output.exists() and not _is_zarr(output):
-        raise TilingError(f"{output}: is no Zarr, and is not replaced; choose another name")
+    if output.is_symlink():  # what it names is replaced, not the link
+        output = output.resolve()
     source = source_of(image, level, channel_axis, channels=channels)
     wanted = None if mask is None else source_of(mask, kind="mask")
     if wanted is not None and wanted.opened().shape != source.shape:
@@ -209,42 +210,57 @@ def iter_superpixels_tiled(
     if not 1 <= wanted_n < 2**32:
         raise ValueError(f"n_segments must be 1 to {2**32 - 1}, got {wanted_n}")
     grid = plan_tiles(source.shape, wanted_n, params, tile_size_px, halo_px)
-    engine = Engine(scheduler, n_workers)
+    job = Job(source, wanted, nodata, grid, wanted_n, params, device)
+
+    def result(n_obtained: int) -> TiledResult:
+        where = scheduler or str(describe_device(resolve_device(device)))
+        return TiledResult(
+            path=output,
+            params=params,
+            n_requested=wanted_n,
+            n_obtained=n_obtained,
+            n_tiles=len(grid),
+            tile_px=grid.tile_px,
+            halo_px=grid.halo_px,
+            seconds=time.perf_counter() - begin,
+            device=where,
+            channels=source.channels,
+        )
+
     work = WorkFolder(folder_of(output))
+    done = finished(output, job) if resume and not work.path.exists() else None
+    if done is not None:
+        return result(done["n_obtained"])
+    if output.exists() and not overwrite:
+        raise TilingError(
+            f"{output}: exists already; use --force (overwrite=True) to replace it, or choose "
+            "another name"
+        )
+    if output.exists() and not is_zarr(output):
+        raise TilingError(f"{output}: is no Zarr, and is not replaced; choose another name")
+    engine = Engine(
+        scheduler, n_workers, tile_memory(source, grid, wanted_n, params), memory_limit_gb
+    )
     threads = torch.get_num_threads()
+    work.begin(job, resume=resume)
     try:
-        work.begin(Job(source, wanted, nodata, grid, wanted_n, params, device), resume=resume)
         with engine.client(device) as client:
             try:
                 n = yield from _run(client, work)
             except (GeneratorExit, KeyboardInterrupt):
                 work.stop()
                 raise
-            except OSError as error:
-                raise TilingError(
-                    f"{work.path}: {error.strerror or error}. What is done is kept there: mend "
-                    "the cause, and go on with --resume (resume=True)"
-                ) from error
+        found = result(n)
+        work.describe(output.stem, found.provenance(), pixel_size, unit)
+        work.finish(output)
+    except OSError as error:
+        raise TilingError(
+            f"{work.path}: {error.strerror or error}. What is done is kept there: mend the cause, "
+            "and go on with --resume (resume=True)"
+        ) from error
     finally:
         torch.set_num_threads(threads)  # threads of this process were told to use one
-    result = TiledResult(
-        path=output,
-        params=params,
-        n_requested=wanted_n,
-        n_obtained=n,
-        n_tiles=len(grid),
-        tile_px=grid.tile_px,
-        halo_px=grid.halo_px,
-        seconds=time.perf_counter() - begin,
-        device=str(describe_device(resolve_device(device))) if scheduler is None else scheduler,
-        channels=source.channels,
-    )
-    work.describe(output.stem, result.provenance(), pixel_size, unit)
-    if output.exists():
-        shutil.rmtree(output)
-    work.labels.rename(output)
-    shutil.rmtree(work.path)
-    return result
+    return found
 
 
 def superpixels_tiled(
@@ -293,10 +309,6 @@ def superpixels_tiled(
         return np.asarray(labels[:]).astype(np.int32)
 
 
-def _is_zarr(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
-
-
 def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     job = work.job()
     grid, folder = job.grid, str(work.path.absolute())
@@ -308,7 +320,7 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
     try:
         work.save_statistics(_statistics(work, job))
     except ValueError:  # with other options it is another run: nothing here is of use to it
-        shutil.rmtree(work.path)
+        work.delete()
         raise
     futures = {}
     for index, tile in grid.tiles.items():

@@ -121,13 +121,6 @@ class Source:
                 "it again, or leave them out with a mask"
             ) from error
 
-    @property
-    def identity(self) -> str:
-        """What a run that goes on checks. Pixels may differ: a broken file may have been mended."""
-        name = "" if self.path is None else self.path.name
-        chosen = "" if self.channels is None else f" {self.channels}"
-        return f"{name} {self.level} {self.shape} {self.dtype} {self.n_channels}{chosen}"
-
 
 def source_of(
     image: Any,

@@ -21,6 +21,7 @@ from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.files import ONE_NPY_AT_A_TIME
 from napari_superpixels.ngff import VERSION, multiscales
 from napari_superpixels.tiling.geometry import common, inside
+from napari_superpixels.tiling.identity import differences, fingerprint
 from napari_superpixels.tiling.segment_tile import TileLabels
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from napari_superpixels.tiling.source import Source
 
 _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
+
+
+_PROVENANCE = "napari-superpixels"  # among the attributes of the result
 
 
 class TilingError(SuperpixelError):
@@ -71,10 +75,10 @@ class Job:
     device: str
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result; a run goes on only where it is the same."""
+        """What decides the result, as plain values; a run goes on only where it is the same."""
         return {
-            "image": self.image.identity,
-            "mask": None if self.mask is None else self.mask.identity,
+            "image": fingerprint(self.image),
+            "mask": None if self.mask is None else fingerprint(self.mask),
             "nodata": None if self.nodata is None else repr(float(self.nodata)),
             "tile_px": list(self.grid.tile_px),
             "halo_px": list(self.grid.halo_px),
@@ -133,6 +137,45 @@ def folder_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.partial")
 
 
+def finished(output: Path, job: Job) -> dict[str, Any] | None:
+    """Look whether a run is done.
+
+    Parameters
+    ----------
+    output : Path
+        What it would write.
+    job : Job
+        The run.
+
+    Returns
+    -------
+    dict or None
+        Provenance of the labels that are there; None if they are not of this run.
+    """
+    if not is_zarr(output):
+        return None
+    attributes: dict[str, Any] = dict(zarr.open(output, mode="r").attrs)
+    provenance: dict[str, Any] = attributes.get(_PROVENANCE, {})
+    is_same = "run" in provenance and not differences(provenance["run"], job.identity())
+    return provenance if is_same else None
+
+
+def is_zarr(folder: Path) -> bool:
+    """Tell whether a folder holds a Zarr array or group.
+
+    Parameters
+    ----------
+    folder : Path
+        Any path.
+
+    Returns
+    -------
+    bool
+        True if it does.
+    """
+    return any((folder / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
+
+
 class WorkFolder:
     """Files of a tiled run. Each appears under its name when it is whole.
 
@@ -160,7 +203,7 @@ class WorkFolder:
         TilingError
             If there is another run in the folder.
         """
-        identity = json.loads(json.dumps(job.identity()))
+        identity = job.identity()
         file = self.path / _IDENTITY
         if file.exists():
             if not resume:
@@ -168,8 +211,7 @@ class WorkFolder:
                     f"{self.path}: holds a run that was not finished; go on with it (--resume, "
                     "resume=True), or delete the folder"
                 )
-            before = json.loads(file.read_text("utf-8"))
-            other = sorted(k for k in identity if before.get(k) != identity[k])
+            other = differences(self.job_identity(), identity)
             if other:
                 raise TilingError(
                     f"{self.path}: holds a run with another {', '.join(other)}; go on with the "
@@ -209,6 +251,11 @@ class WorkFolder:
         with whole_file(file) as partial:
             np.save(partial, source.array)
         return replace(source, array=None, path=file)
+
+    def job_identity(self) -> dict[str, Any]:
+        """What decides the result of the run."""
+        identity: dict[str, Any] = json.loads((self.path / _IDENTITY).read_text("utf-8"))
+        return identity
 
     def job(self) -> Job:
         """The run."""
@@ -251,6 +298,9 @@ class WorkFolder:
     def create_levels(self, shapes: Sequence[tuple[int, ...]], chunks: tuple[int, ...]) -> None:
         """Make the arrays of the pyramid, where they are not there yet."""
         root = zarr.open_group(self.labels, mode="a", zarr_format=2)
+        if "0" not in root:  # what an earlier run has written has got its final name
+            for file in (self.path / "written").iterdir():
+                file.unlink()
         for level, shape in enumerate(shapes):
             if str(level) not in root:
                 root.create_array(
@@ -287,7 +337,24 @@ class WorkFolder:
         ]
         root.attrs["multiscales"] = multiscales(name, "zyx"[-len(size) :], levels, unit)
         root.attrs["image-label"] = {"version": VERSION}
-        root.attrs["napari-superpixels"] = dict(provenance)
+        root.attrs[_PROVENANCE] = dict(provenance) | {"run": self.job_identity()}
+
+    def finish(self, output: Path) -> None:
+        """Give the labels their final name, in place of what has it, and delete the folder.
+
+        A process that is killed in between leaves a run that can go on.
+        """
+        if output.exists():
+            aside = tempfile.mkdtemp(prefix="replaced-", dir=self.path)
+            output.rename(Path(aside) / output.name)
+        self.labels.rename(output)
+        self.delete()
+
+    def delete(self) -> None:
+        """Delete the folder; under another name, so that it is there as a whole or not at all."""
+        away = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-deleted-", dir=self.path.parent))
+        self.path.rename(away / self.path.name)
+        shutil.rmtree(away)
 
     def save_labels(self, tile: Tile, result: TileLabels) -> None:
         """Keep the superpixels of a tile."""

@@ -1,0 +1,98 @@
+"""Which image a run is of: it goes on only with the same one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_superpixels.files import FileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_superpixels.tiling.source import Source
+
+# Of an image that is not in memory, only these are looked at: squares around the centres of its
+# quarters, where maps rarely have no data.
+_SAMPLE_PX = 32
+
+
+def fingerprint(source: Source) -> dict[str, Any]:
+    """Describe an image or a mask, so that another one can be told from it.
+
+    Parameters
+    ----------
+    source : Source
+        The image.
+
+    Returns
+    -------
+    dict
+        Plain values. Pixels that cannot be read are None: the file may be mended later.
+    """
+    known: dict[str, Any] = {
+        "name": "" if source.path is None else str(source.path.absolute()),
+        "level": source.level,
+        "shape": list(source.shape),
+        "dtype": str(source.dtype),
+        "n_channels": source.n_channels,
+        "channels": None if source.channels is None else list(source.channels),
+    }
+    if source.path is not None and source.kind == "mask":  # drawn by hand, and perhaps again
+        state = source.path.stat()
+        known["state"] = [state.st_size, state.st_mtime_ns]
+    if isinstance(source.array, np.ndarray):
+        return known | {"pixels": [_hashed(source.array)]}
+    return known | {"pixels": _samples(source)}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Name what two runs do not have in common.
+
+    Parameters
+    ----------
+    before, now : mapping
+        Plain values that decide their results; those under ``"image"`` and ``"mask"`` come from
+        `fingerprint`, or are None.
+
+    Returns
+    -------
+    list of str
+        Keys; empty if one run goes on with the other's work.
+    """
+    return sorted(key for key in now if not _agree(before.get(key), now[key]))
+
+
+def _agree(before: Any, now: Any) -> bool:
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping) and "pixels" in now):
+        return bool(before == now)
+    one, other = dict(before), dict(now)
+    some, others = one.pop("pixels"), other.pop("pixels")
+    return (
+        one == other
+        and len(some) == len(others)  # one was in memory, and the other was not
+        and all(a == b or None in (a, b) for a, b in zip(some, others, strict=True))
+    )
+
+
+def _samples(source: Source) -> list[str | None]:
+    spans = []
+    for n in source.shape[-2:]:
+        centres = (n // 4, 3 * n // 4)
+        spans.append([slice(max(0, c - _SAMPLE_PX // 2), c + _SAMPLE_PX // 2) for c in centres])
+    depth = [slice(n // 2, n // 2 + 1) for n in source.shape[:-2]]
+    found: list[str | None] = []
+    for rows, columns in product(*spans):
+        try:
+            found.append(_hashed(source.read([*depth, rows, columns])))
+        except FileError:
+            found.append(None)
+    return found
+
+
+def _hashed(pixels: NDArray[Any]) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).hexdigest()
