@@ -7,18 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 import scipy.io
 import tifffile
-import zarr
 
 from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
 from napari_superpixels.cli import main
-from napari_superpixels.export import ExportError, read_provenance
+from napari_superpixels.export import read_provenance
 from napari_superpixels.files import read_labels
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
@@ -62,22 +60,6 @@ def test_every_input_format(tmp_path, tiles_image, suffix):
     out = tmp_path / "out.npy"
     assert main(["segment", str(path), "-o", str(out), *extra, *QUICK]) == 0
     assert read_labels(out).shape == (48, 64)
-
-
-def test_folder_of_outputs_and_one_bad_input(tmp_path, photo, capsys):
-    other = tmp_path / "other.png"
-    iio.imwrite(other, np.zeros((20, 20), np.uint8))
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(b"")
-    out = tmp_path / "out"
-    assert main(["segment", str(photo), str(bad), str(other), "-o", f"{out}/", *QUICK]) == 1
-    assert sorted(p.name for p in out.iterdir()) == [
-        "other_superpixels.tif",
-        "photo_superpixels.tif",
-    ]
-    complaints = capsys.readouterr().err
-    assert "bad.png: cannot be read as an image" in complaints
-    assert "1 of 3 images failed" in complaints
 
 
 def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
@@ -315,129 +297,6 @@ def test_help_on_a_terminal_without_greek_letters(encoding):
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert b"--hidden-channels" in done.stdout
-
-
-@pytest.fixture
-def raster(tmp_path, tiles_image):
-    """A TIFF of several tiles."""
-    path = tmp_path / "raster.tif"
-    tifffile.imwrite(path, np.tile(tiles_image, (4, 4, 1)), photometric="rgb", tile=(32, 32))
-    return path
-
-
-TILES = ["--tile-size-px", "96", "--halo-px", "32", "--preset", "fast", "--iterations", "4"]
-
-
-def test_segment_in_tiles(tmp_path, raster, capsys):
-    out = tmp_path / "out.zarr"
-    command = ["segment", str(raster), "-o", str(out), "--n-segments", "100", *TILES]
-    assert main(command) == 0
-    printed = capsys.readouterr()
-    assert "6 tiles of" in printed.err
-    assert "GB of memory" in printed.err
-    assert "of 100 asked for, 6 tiles, in" in printed.out
-    labels = zarr.open_array(out / "0", mode="r")[:]
-    assert labels.shape == (192, 256)
-    assert labels.min() == 1
-    assert main(command) == 1
-    assert "exists already" in capsys.readouterr().err
-    tiff = tmp_path / "out.tif"
-    assert main(["segment", str(raster), "-o", str(tiff), "--n-segments", "100", *TILES]) == 0
-    np.testing.assert_array_equal(read_labels(tiff), labels)
-    assert read_provenance(tiff)["tiles"] == 6
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.tif", "out.zarr", "raster.tif"]
-
-
-def test_more_superpixels_than_16_bits_can_count(tmp_path, raster, capsys):
-    out, many = tmp_path / "out.zarr", ["--n-segments", "70000", "--oversegmentation", "0"]
-    assert main(["segment", str(raster), "-o", str(out), *many, *TILES]) == 0
-    limited = ["segment", str(raster), "-o", str(tmp_path / "out.tif"), "--n-segments", "70000"]
-    assert main(limited) == 1
-    assert "need tiles: give an option of tiles" in capsys.readouterr().err
-    png = ["segment", str(raster), "-o", str(tmp_path / "out.png"), "--n-segments", "70000"]
-    assert main([*png, *TILES]) == 1
-    assert "PNG holds at most 65535" in capsys.readouterr().err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.zarr", "raster.tif"]
-
-
-def test_inputs_are_never_replaced_by_tiles(tmp_path, tiles_image, capsys):
-    image = tmp_path / "out.tif.zarr"  # where the way to out.tif would lead
-    zarr.create_array(image, data=tiles_image)
-    axis = ["--channel-axis", "-1", "--force", "--n-segments", "9"]
-    assert main(["segment", str(image), "-o", str(tmp_path / "out.tif"), *axis, *TILES]) == 1
-    assert "holds an input" in capsys.readouterr().err
-    np.testing.assert_array_equal(zarr.open_array(image, mode="r")[:], tiles_image)
-
-
-def test_labels_that_cannot_be_copied_are_kept(tmp_path, raster, capsys, monkeypatch):
-    def full(*_arguments, **_options):
-        raise ExportError("out.tif: cannot be written (No space left on device)")
-
-    monkeypatch.setattr("napari_superpixels.export.save_labels", full)
-    command = ["segment", str(raster), "-o", str(tmp_path / "out.tif"), "--n-segments", "100"]
-    assert main([*command, *TILES]) == 1
-    told = capsys.readouterr().err
-    assert f"No space left on device). The labels are kept in {tmp_path / 'out.tif.zarr'}" in told
-    assert zarr.open_array(tmp_path / "out.tif.zarr" / "0", mode="r")[:].min() == 1
-
-
-def test_tiles_by_themselves_where_memory_would_not_do(tmp_path, raster, capsys, monkeypatch):
-    out = tmp_path / "out.tif"
-    command = ["segment", str(raster), "-o", str(out), "--n-segments", "50", "--preset", "fast"]
-    monkeypatch.setattr("napari_superpixels.core.device.estimate_memory", lambda *a, **k: 10**15)
-    assert main(command) == 0
-    assert "segmented in tiles" in capsys.readouterr().err
-    assert read_labels(out).max() <= 50
-
-
-@pytest.mark.parametrize("content", [b"", b"II*\0 nothing of a TIFF"])
-def test_broken_rasters_leave_nothing(tmp_path, capsys, content):
-    path = tmp_path / "broken.tif"
-    path.write_bytes(content)
-    assert main(["segment", str(path), "-o", str(tmp_path / "out.zarr")]) == 1
-    assert "broken.tif: cannot be read" in capsys.readouterr().err
-    assert [p.name for p in tmp_path.iterdir()] == ["broken.tif"]
-
-
-def test_a_killed_run_goes_on(tmp_path, raster):
-    out = tmp_path / "out.zarr"
-    command = ["segment", str(raster), "-o", str(out), "--n-segments", "100", *TILES]
-    process = subprocess.Popen([sys.executable, "-m", "napari_superpixels.cli", *command])
-    tiles = tmp_path / "out.zarr.partial" / "tiles"
-    while process.poll() is None and len(list(tiles.glob("*.npz"))) < 2:
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    assert not out.exists()
-    assert len(list(tiles.glob("[0-9]*.npz"))) >= 2
-    assert main([*command, "--resume"]) == 0
-    expected = tmp_path / "expected.zarr"
-    assert main([*command[:3], str(expected), *command[4:]]) == 0
-    labels = [zarr.open_array(path / "0", mode="r")[:] for path in (out, expected)]
-    np.testing.assert_array_equal(*labels)
-    assert not tiles.exists()
-
-
-def test_batch(tmp_path, tiles_image, capsys):
-    for name in ("a", "b", "c"):
-        iio.imwrite(tmp_path / f"{name}.png", tiles_image)
-    (tmp_path / "b.png").write_bytes(b"no image")
-    pattern, out = str(tmp_path / "*.png"), tmp_path / "out"
-    command = ["segment", pattern, "-o", f"{out}/", "--format", "tif", "geojson", "csv", *QUICK]
-    assert main(command) == 1
-    complaint = capsys.readouterr().err
-    assert "1 of 3 images failed:" in complaint
-    assert complaint.count("b.png: cannot be read") == 2  # at once, and in the end
-    written = {p.name for p in out.iterdir()}
-    assert written == {f"{n}_superpixels.{s}" for n in "ac" for s in ("tif", "geojson", "csv")}
-    iio.imwrite(tmp_path / "b.png", tiles_image)
-    before = (out / "a_superpixels.tif").stat().st_mtime_ns
-    assert main(command) == 0
-    assert "2 of 3 were done already" in capsys.readouterr().out
-    assert (out / "a_superpixels.tif").stat().st_mtime_ns == before
-    assert len(list(out.iterdir())) == 9
-    assert main(["segment", str(tmp_path / "*.jpg"), "-o", f"{out}/"]) == 1
-    assert "no file fits this pattern" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("mode", ["follow", "alone"])

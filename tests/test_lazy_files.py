@@ -38,3 +38,14 @@ def test_either_order(tmp_path, order):
     array = np.asarray(np.arange(24, dtype=">i4").reshape(2, 3, 4), order=order)
     np.save(tmp_path / "a.npy", array)
     np.testing.assert_array_equal(open_image(tmp_path / "a.npy").array.compute(), array)
+
+
+@pytest.mark.parametrize("shape", [(700, 300), (3, 700, 300), (700, 300, 3)])
+def test_thin_strips_are_read_together(tmp_path, rng, shape):
+    array = rng.integers(0, 255, shape, np.uint8)
+    path = tmp_path / "strips.tif"
+    colours = {"photometric": "rgb" if shape[-1] == 3 else "minisblack"}
+    tifffile.imwrite(path, array, rowsperstrip=1, compression="zlib", **colours)
+    found = open_image(path).array
+    assert found.numblocks[found.ndim - 2 - (shape[-1] == 3)] == 1
+    np.testing.assert_array_equal(found.compute(), array)

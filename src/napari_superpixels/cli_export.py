@@ -32,7 +32,7 @@ def add_export(commands: Any) -> None:
         "where the labels lie on a map, else TIFF for ImageJ: .tif. OME: .ome.tif, .zarr. Image "
         "with borders: .png.",
     )
-    command.add_argument("labels", type=Path, metavar="LABELS", help="label TIFF, NPY or PNG")
+    command.add_argument("labels", type=Path, metavar="LABELS", help="label TIFF, NPY, PNG or Zarr")
     command.add_argument(
         "-o", "--output", required=True, type=Path, nargs="+", metavar="OUT", help="files to write"
     )
@@ -120,9 +120,10 @@ def _plane(
 
 
 def _read_labels(path: Path) -> NDArray[np.generic]:
-    from napari_superpixels.files import FileError, read_image
+    from napari_superpixels.files import FileError
+    from napari_superpixels.lazy_files import open_image, read_now
 
-    array: NDArray[np.generic] = read_image(path).array
+    array = read_now(open_image(path).array, path)
     if array.dtype.kind not in "biu" or array.ndim not in (2, 3):
         raise FileError(
             f"{path}: a label map has two axes, or three in a volume, and whole numbers; this one "
@@ -134,16 +135,13 @@ def _read_labels(path: Path) -> NDArray[np.generic]:
 def _read_image(
     path: Path | None, channel_axis: int | None
 ) -> tuple[NDArray[np.generic] | None, int | None]:
-    import numpy as np
-
-    from napari_superpixels.files import read_image
+    from napari_superpixels.files import without_nodata
+    from napari_superpixels.lazy_files import open_image, read_now
 
     if path is None:
         return None, None
-    found = read_image(path)
-    array = found.array
-    if found.nodata is not None and (array == found.nodata).any():
-        array = np.where(array == found.nodata, np.nan, array)
+    found = open_image(path)
+    array = without_nodata(read_now(found.array, path), found.nodata)
     return array, found.channel_axis if channel_axis is None else channel_axis
 
 

@@ -6,7 +6,7 @@ import argparse
 import glob
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -32,6 +32,8 @@ OK, FAILED = 0, 1
 # RuntimeError is what PyTorch raises.
 EXPECTED = (SuperpixelError, ValueError, TypeError, OSError, RuntimeError, MemoryError)
 _MOST_AT_ONCE = 65535
+# Between the name of an image and the suffix of what is written for it into a folder.
+_OWN = "_superpixels."
 # What `segment` writes itself; other formats go through `export`.
 _LABEL_FORMATS = ("tif", "png", "npy", "zarr")
 _EXPORT_FORMATS = ("ome.tif", "geojson", "gpkg", "zip", "csv", "parquet", "graphml", "edges.csv")
@@ -166,17 +168,25 @@ def _params(arguments: argparse.Namespace) -> SuperpixelParams:
 
 
 def _inputs(arguments: argparse.Namespace) -> list[Path]:
-    """The files, with patterns spelled out."""
-    found: list[Path] = []
+    """The files, with patterns spelled out; what this command wrote for others fits no pattern."""
+    named: list[Path] = []
+    matching: list[Path] = []
     for given in arguments.images:
         if glob.has_magic(given) and not Path(given).exists():
             matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207  (absolute too)
             if not matches:
                 raise SuperpixelError(f"{given}: no file fits this pattern")
-            found += map(Path, matches)
+            matching += map(Path, matches)
         else:
-            found.append(Path(given))
-    return found
+            named.append(Path(given))
+    stems = {image.stem for image in (*named, *matching)}
+    folder = Path(arguments.output).resolve()
+
+    def is_own(path: Path) -> bool:
+        stem, found, _ = path.name.rpartition(_OWN)
+        return bool(found) and stem in stems and path.parent.resolve() == folder
+
+    return [*named, *(path for path in matching if not is_own(path))]
 
 
 def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[list[Path]], bool]:
@@ -185,13 +195,13 @@ def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[li
 
     output = Path(arguments.output)
     suffix = output.suffix.lower()
-    is_folder = arguments.output.endswith(("/", os.sep)) or (output.is_dir() and suffix != ".zarr")
+    has_slash = arguments.output.endswith(("/", os.sep))
+    is_folder = suffix != ".zarr" and (has_slash or output.is_dir())
     if not is_folder and len(images) > 1:
         raise ExportError(f"{output}: several images need a folder; end its name with a slash")
     if is_folder:
         targets = [
-            [output / f"{image.stem}_superpixels.{kind}" for kind in arguments.format]
-            for image in images
+            [output / f"{image.stem}{_OWN}{kind}" for kind in arguments.format] for image in images
         ]
         firsts = [files[0] for files in targets]
         twice = {str(t) for t in firsts if firsts.count(t) > 1}
@@ -288,7 +298,7 @@ def _segment_at_once(
     from napari_superpixels.api import iter_superpixels
     from napari_superpixels.export import export_labels, save_labels
     from napari_superpixels.export.origin import Origin
-    from napari_superpixels.files import read_image
+    from napari_superpixels.files import read_image, without_nodata
     from napari_superpixels.lazy_files import open_image, read_now
 
     chosen = getattr(arguments, "channels", None)
@@ -303,12 +313,13 @@ def _segment_at_once(
         array, channel_axis = plane_of(array, channel_axis, arguments.plane)
     elif "channel_axis" not in arguments:
         refuse_stack(loaded)
+    nodata = getattr(arguments, "nodata", loaded.nodata)
     mask = read_image(arguments.mask).array if "mask" in arguments else None
     steps = iter_superpixels(
         read_now(chosen_channels(array, channel_axis, chosen), image),
         params,
         channel_axis=channel_axis,
-        nodata=getattr(arguments, "nodata", loaded.nodata),
+        nodata=nodata,
         mask=mask,
         spacing=spacing,
         device=arguments.device,
@@ -324,7 +335,7 @@ def _segment_at_once(
             export_labels(
                 target,
                 result.labels,
-                array,
+                without_nodata(array, nodata),
                 channel_axis=channel_axis,
                 pixel_size=origin.pixel_size,
                 unit=origin.unit,
@@ -367,4 +378,4 @@ def _origin(image: Path, ndim: int = 2) -> dict[str, Any]:
         origin = read_origin(image, ndim)
     except ExportError:  # without rasterio, labels are made all the same
         return {}
-    return {name: value for name, value in asdict(origin).items() if value}
+    return origin.to_dict()

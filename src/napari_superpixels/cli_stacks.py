@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.channels import chosen_channels
 from napari_superpixels.cli_words import complain
+from napari_superpixels.core.checks import check_axis
 
 if TYPE_CHECKING:
     import argparse
@@ -94,7 +95,7 @@ def segment_series(
 
     from napari_superpixels.events import drain
     from napari_superpixels.export import ExportError, save_labels
-    from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.lazy_files import open_image, read_now
     from napari_superpixels.result import versions
     from napari_superpixels.series import iter_series
 
@@ -102,7 +103,7 @@ def segment_series(
         raise ExportError(f"{targets[0]}: write the labels of a series as .tif or .npy")
     found = open_image(image)
     array, axis = found.array, getattr(arguments, "channel_axis", found.channel_axis)
-    axis = None if axis is None else axis % array.ndim
+    axis = None if axis is None else check_axis(axis, array.ndim)
     planes = [i for i in range(array.ndim) if i != axis]
     if len(planes) != 3:
         raise ValueError(
@@ -115,7 +116,7 @@ def segment_series(
         axis -= 1
     mask = None
     if "mask" in arguments:
-        mask = open_image(arguments.mask).array.compute()
+        mask = read_now(open_image(arguments.mask).array, arguments.mask)
     steps = iter_series(
         frames,
         params,
@@ -197,7 +198,7 @@ def plane_of(array: Any, channel_axis: int | None, position: list[int]) -> tuple
     ValueError
         If the position does not fit.
     """
-    channels = None if channel_axis is None else channel_axis % array.ndim
+    channels = None if channel_axis is None else check_axis(channel_axis, array.ndim)
     others = [axis for axis in range(array.ndim) if axis != channels][:-2]
     sizes = [array.shape[axis] for axis in others]
     if len(position) != len(others) or any(

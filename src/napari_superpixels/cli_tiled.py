@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import SuperpixelMemoryError
+from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
 
 if TYPE_CHECKING:
     import argparse
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_superpixels.export.origin import Origin
+    from napari_superpixels.files import ImageFile
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.run import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
@@ -147,8 +148,10 @@ def segment_in_tiles(
         raise ValueError("--plane does not work in tiles: save the plane as a file of its own")
     level = getattr(arguments, "level", 0)
     found = open_image(image, level)
-    known = origin_of(image)
-    origin = Origin.from_dict(known)
+    origin = Origin.from_dict(origin_of(image))
+    if level:
+        origin = origin.at(_plane_shape(open_image(image)), _plane_shape(found))
+    known = origin.to_dict()
     size = origin.pixel_size or (origin.place.pixel_size if origin.place else None)
     first = targets[0]
     to_zarr = first.suffix.lower() == ".zarr"
@@ -158,8 +161,6 @@ def segment_in_tiles(
     nodata = getattr(arguments, "nodata", found.nodata)
     n_segments = getattr(arguments, "n_segments", params.n_segments)
     for target in others:  # now, not after hours
-        if level and not _is_plain(target):
-            raise ExportError(f"{target}: of another level than 0, write .zarr, .tif or .npy")
         if target.suffix.lower() == ".png" and n_segments >= 2**16:
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
     options = {
@@ -189,7 +190,7 @@ def segment_in_tiles(
         params,
         mask=getattr(arguments, "mask", None),
         nodata=nodata,
-        pixel_size=None if size is None else [s * 2**level for s in size],
+        pixel_size=size,
         unit=origin.unit or (origin.place.unit if origin.place else None),
         resume=getattr(arguments, "resume", False),
         overwrite=arguments.force,
@@ -203,12 +204,22 @@ def segment_in_tiles(
             f"the tiles that are done are kept in {output}.partial: the same command with --resume "
             "goes on from there"
         ) from None
-    provenance = result.provenance() | {"source": image.name} | dict(known)
-    try:
-        for target in others:
+    provenance = result.provenance() | {"source": image.name} | known
+    for target in others:
+        kept = (
+            f"the labels are kept in {output}: the same command with --resume goes on from there "
+            f"to {target}"
+        )
+        try:
             _write(target, output, provenance, origin, overwrite=arguments.force)
-    except ExportError as error:
-        raise ExportError(f"{error}. The labels are kept in {output}") from error
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(kept) from None
+        except MemoryError as error:
+            raise SuperpixelMemoryError(
+                f"{target}: needs more memory than there is; {kept}"
+            ) from error
+        except (SuperpixelError, OSError, ValueError) as error:
+            raise ExportError(f"{error}; {kept}") from error
     if not to_zarr:
         shutil.rmtree(output)
     tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
@@ -216,6 +227,14 @@ def segment_in_tiles(
         f"{result.n_obtained} superpixels of {result.n_requested} asked for, {tiles}, in "
         f"{result.seconds:.1f} s on {result.device}"
     )
+
+
+def _plane_shape(image: ImageFile) -> tuple[int, int]:
+    """Rows and columns of an image, which may have channels."""
+    axis = image.channel_axis
+    shape = image.array.shape
+    rows, columns = [n for i, n in enumerate(shape) if axis is None or i != axis % len(shape)][-2:]
+    return rows, columns
 
 
 def _is_plain(target: Path) -> bool:

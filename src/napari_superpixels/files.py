@@ -15,6 +15,7 @@ import imageio.v3 as iio
 import numpy as np
 import scipy.io
 import tifffile
+from PIL import Image
 from scipy.io.matlab import MatReadError
 
 from napari_superpixels.errors import SuperpixelError
@@ -107,12 +108,38 @@ def read_image(path: str | Path) -> ImageFile:
         if array.ndim == 3 and array.shape[-1] == 4 and path.suffix.lower() in _JPEG_SUFFIXES:
             array = np.asarray(iio.imread(path, plugin="pillow", mode="RGB"))  # it was CMYK
     except READ_ERRORS as error:
+        if isinstance(error.__cause__, Image.DecompressionBombError):
+            raise FileError(
+                f"{path}: has more pixels than are read from a file of this kind; save it as TIFF, "
+                "which is read part by part"
+            ) from error
         raise unreadable(path, error) from error
     if array.ndim == 3 and array.shape[-1] in (2, 4):
         array = array[..., :-1]
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     return ImageFile(array, -1 if array.ndim == 3 else None)
+
+
+def without_nodata(array: Any, nodata: float | None) -> NDArray[Any]:
+    """Put NaN where an image has no data, so that statistics leave it out.
+
+    Parameters
+    ----------
+    array : array_like
+        Pixels, in memory or lazy.
+    nodata : float or None
+        Value that means "no data", in any channel.
+
+    Returns
+    -------
+    ndarray
+        The same values, as floats if some are NaN now.
+    """
+    values = np.asarray(array)
+    if nodata is None or not (values == nodata).any():
+        return values
+    return np.where(values == nodata, np.nan, values)
 
 
 def unreadable(path: Path, error: Exception) -> FileError:

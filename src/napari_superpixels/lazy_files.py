@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _TIFF_SUFFIXES = (".tif", ".tiff")
 # Of a file that has no tiles of its own.
 _CHUNK = "16 MiB"
+# Of a file of thin strips.
+_STRIPS_BYTES = 2**20
 
 
 def open_image(path: str | Path, level: int = 0) -> ImageFile:
@@ -115,8 +118,19 @@ def _open_tiff(path: Path, level: int) -> ImageFile:
         else:
             pixels = zarr.open_array(series.aszarr(level=level), mode="r")
             lazy = _TiffPixels(path, level, pixels.shape, pixels.dtype)
-            array = da.from_array(lazy, chunks=pixels.chunks)
+            array = da.from_array(lazy, chunks=_grouped(pixels))
         return described(array, series, path)
+
+
+def _grouped(pixels: zarr.Array[Any]) -> tuple[int, ...]:
+    """Chunks of several strips, where these are thin: for each chunk the file is opened anew."""
+    chunks = list(pixels.chunks)
+    split = [axis for axis, (c, n) in enumerate(zip(chunks, pixels.shape, strict=True)) if c < n]
+    if split:
+        n_bytes = math.prod(chunks) * pixels.dtype.itemsize
+        # Along the last axis that strips cut: rows, not planes; tiles are large enough.
+        chunks[split[-1]] *= max(1, _STRIPS_BYTES // n_bytes)
+    return tuple(min(c, n) for c, n in zip(chunks, pixels.shape, strict=True))
 
 
 def _lazy(mapped: NDArray[Any], path: Path) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tracemalloc
+from threading import Barrier, Event, Thread
 
 import numpy as np
 import pytest
 import torch
 
 from napari_superpixels.core import device as devices
+from napari_superpixels.core.device import deterministic
 from napari_superpixels.core.inputs import prepare_image
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
 from napari_superpixels.params import SuperpixelParams
@@ -141,3 +143,21 @@ def test_parameters_are_named_as_in_the_issue():
     fields = set(SuperpixelParams.__dataclass_fields__)
     assert {"n_segments", "lam", "alpha", "beta", "sigma"} <= fields
     assert {"iterations", "learning_rate", "seed", "min_size_px"} <= fields
+
+
+def test_threads_are_deterministic_together():
+    both_inside, first_left = Barrier(2), Event()
+
+    def first():
+        with deterministic():
+            both_inside.wait(10)
+        first_left.set()
+
+    thread = Thread(target=first)
+    thread.start()
+    with deterministic():
+        both_inside.wait(10)
+        assert first_left.wait(10)
+        assert torch.are_deterministic_algorithms_enabled()
+    thread.join()
+    assert not torch.are_deterministic_algorithms_enabled()

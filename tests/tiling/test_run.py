@@ -146,6 +146,14 @@ def test_result_is_ome_zarr_with_a_pyramid(segment):
     assert not result.path.with_name("out.zarr.partial").exists()
 
 
+def test_levels_of_a_narrow_image(segment):
+    image = np.random.default_rng(0).integers(0, 255, (3, 1100), np.uint8)
+    _, result = segment(image, pixel_size=(1, 2), n_segments=30)
+    datasets = zarr.open_group(result.path, mode="r").attrs["multiscales"][0]["datasets"]
+    scales = [level["coordinateTransformations"][0]["scale"] for level in datasets]
+    assert scales == [[1, 2], [2, 4], [4, 8]]
+
+
 def test_exact_count(image, segment):
     labels, _ = segment(image, n_segments=70, channel_axis=-1, params=FAST.replace(count="exact"))
     assert labels.max() == 70

@@ -19,6 +19,7 @@ from quick import FAST
 
 from napari_superpixels.files import FileError
 from napari_superpixels.tiling import run, tasks
+from napari_superpixels.tiling.estimate import estimate_run
 from napari_superpixels.tiling.run import iter_superpixels_tiled
 from napari_superpixels.tiling.work_folder import TilingError
 
@@ -60,6 +61,27 @@ def test_a_broken_zarr_chunk(tmp_path, image, segment):
     chunk.write_bytes(chunk.read_bytes()[:40])
     with pytest.raises(TilingError, match=r"tile 1-2 .*image.zarr: pixels 64 to 127, 128 to 191"):
         segment(path, channel_axis=-1)
+
+
+def test_a_mask_leaves_out_what_cannot_be_read(tmp_path, image, segment):
+    path = tmp_path / "image.zarr"
+    zarr.create_array(path, data=image, chunks=(64, 64, 3))
+    mask = np.ones(image.shape[:2], bool)
+    mask[:, 128:] = False
+    expected, _ = segment(path, "expected.zarr", channel_axis=-1, mask=mask)
+    for chunk in (path / "c").glob("*/[23]/0"):
+        chunk.write_bytes(chunk.read_bytes()[:40])
+    labels, _ = segment(path, channel_axis=-1, mask=mask)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_no_trial_where_the_image_cannot_be_read(tmp_path, image):
+    path = tmp_path / "image.zarr"
+    zarr.create_array(path, data=image, chunks=(64, 64, 3))
+    chunk = path / "c" / "1" / "1" / "0"  # in the middle
+    chunk.write_bytes(chunk.read_bytes()[:40])
+    estimate = estimate_run(path, 60, FAST, channel_axis=-1, tile_size_px=64)
+    assert estimate.seconds is None
 
 
 def test_no_permission(image, segment, tmp_path, monkeypatch):

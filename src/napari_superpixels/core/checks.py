@@ -130,7 +130,7 @@ def check_chosen(channels: Sequence[int], channel_axis: int | None, shape: Seque
             f"channels are chosen, but none of the axes {tuple(shape)} is known to hold channels: "
             "say which, for example channel_axis=0"
         )
-    n = shape[channel_axis]
+    n = shape[check_axis(channel_axis, len(shape))]
     wrong = [i for i in channels if not 0 <= i < n]
     if wrong or not channels:
         given = ", ".join(map(str, wrong)) or "none"
@@ -138,6 +138,31 @@ def check_chosen(channels: Sequence[int], channel_axis: int | None, shape: Seque
     twice = [i for k, i in enumerate(channels) if i in channels[:k]]
     if twice:
         raise ValueError(f"channel {twice[0]} is chosen twice")
+
+
+def check_axis(axis: int, ndim: int) -> int:
+    """Check that an array has an axis.
+
+    Parameters
+    ----------
+    axis : int
+        Its number; a negative one counts from the end.
+    ndim : int
+        How many there are.
+
+    Returns
+    -------
+    int
+        Its number from 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis.
+    """
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"the axes are 0 to {ndim - 1}; channel_axis={axis} is none of them")
+    return axis % ndim
 
 
 def valid_pixels(

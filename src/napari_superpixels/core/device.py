@@ -7,8 +7,9 @@ import math
 import os
 import shutil
 import warnings
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import psutil
@@ -291,12 +292,44 @@ def release_memory(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
-@contextmanager
-def deterministic() -> Iterator[None]:
+class _Deterministic:
+    """The settings are global to the process: the first thread sets them, the last one restores."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_inside = 0
+        self._before = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_inside == 0:
+                self._before.enter_context(_deterministic_settings())
+            self._n_inside += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._before.close()
+
+
+_DETERMINISTIC = _Deterministic()
+
+
+def deterministic() -> AbstractContextManager[None]:
     """Use PyTorch's deterministic algorithms inside the block, where it has them.
 
-    The setting is global to the process: keep the block free of ``yield``.
+    Returns
+    -------
+    context manager
+        May be entered by several threads at once. The setting is global to the process: keep the
+        block free of ``yield``.
     """
+    return _DETERMINISTIC
+
+
+@contextmanager
+def _deterministic_settings() -> Iterator[None]:
     enabled = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     fill = torch_deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]

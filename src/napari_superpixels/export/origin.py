@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.export.label_files import read_provenance
@@ -31,6 +31,33 @@ class Origin:
     place: Place | None = None
     pixel_size: tuple[float, ...] | None = None
     unit: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, without those that are not known."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def at(self, shape: tuple[int, int], smaller: tuple[int, int]) -> Origin:
+        """Describe a smaller copy of the image.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns of the image.
+        smaller : tuple of int
+            Those of the copy.
+
+        Returns
+        -------
+        Origin
+            The same area, with larger pixels.
+        """
+        if self.place is not None:
+            return Origin(self.place.at(smaller))
+        if self.pixel_size is None:
+            return self
+        *depth, height, width = self.pixel_size
+        rows, columns = shape[0] / smaller[0], shape[1] / smaller[1]
+        return Origin(None, (*depth, height * rows, width * columns), self.unit)
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Origin:
@@ -66,8 +93,8 @@ def read_origin(path: Path, ndim: int) -> Origin:
     Returns
     -------
     Origin
-        From a GeoTIFF's tags, from OME or ImageJ metadata, or from the provenance that labels of
-        this package have; empty where there is none of these.
+        From the tags of a GeoTIFF, from OME-TIFF, OME-Zarr or ImageJ, or from the provenance that
+        labels of this package have; empty where there is none of these.
 
     Raises
     ------

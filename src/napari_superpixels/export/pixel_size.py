@@ -1,14 +1,16 @@
-"""How large the pixels of a TIFF are, as its microscope or ImageJ says."""
+"""How large the pixels of an image are, as its microscope or ImageJ says."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import tifffile
+import zarr
 
 from napari_superpixels.files import READ_ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _SHORT = {
@@ -38,14 +40,14 @@ def short_unit(unit: str) -> str:
 
 
 def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | None:
-    """Read the pixel size that OME-TIFF or ImageJ's TIFF states.
+    """Read the pixel size that OME-TIFF, OME-Zarr or ImageJ's TIFF states.
 
     The resolution that any other TIFF states is meant for printing and does not count.
 
     Parameters
     ----------
     path : Path
-        Any file.
+        Any file, or the folder of a Zarr.
     ndim : int
         2 for the size of a pixel (y, x), 3 for that of a voxel (z, y, x).
 
@@ -54,11 +56,11 @@ def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | No
     (tuple of float, str) or None
         Size along each axis and its unit; None where the file does not state both.
     """
-    if path.suffix.lower() not in (".tif", ".tiff"):
+    is_folder = path.is_dir()
+    if not is_folder and path.suffix.lower() not in (".tif", ".tiff"):
         return None
     try:
-        with tifffile.TiffFile(path) as tiff:
-            stated = _of_ome(tiff) if tiff.is_ome else _of_imagej(tiff) if tiff.is_imagej else None
+        stated = _of_zarr(path) if is_folder else _of_tiff(path)
     except READ_ERRORS:
         return None  # no such statement; whoever reads its pixels says what is wrong with the file
     if stated is None:
@@ -67,6 +69,11 @@ def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | No
     if unit in ("", "pixel", "reference frame") or not all(size and size > 0 for size in sizes):
         return None
     return tuple(float(size) for size in sizes), short_unit(unit)
+
+
+def _of_tiff(path: Path) -> tuple[list[Any], str] | None:
+    with tifffile.TiffFile(path) as tiff:
+        return _of_ome(tiff) if tiff.is_ome else _of_imagej(tiff) if tiff.is_imagej else None
 
 
 def _of_ome(tiff: tifffile.TiffFile) -> tuple[list[Any], str] | None:
@@ -86,3 +93,21 @@ def _of_imagej(tiff: tifffile.TiffFile) -> tuple[list[Any], str] | None:
     pixels, per_unit = zip(*(tags[f"{axis}Resolution"].value for axis in "YX"), strict=True)
     sizes = [unit / n if n else None for n, unit in zip(pixels, per_unit, strict=True)]
     return [about.get("spacing"), *sizes], str(about.get("unit", ""))
+
+
+def _of_zarr(path: Path) -> tuple[list[Any], str] | None:
+    attributes: Mapping[str, Any] = dict(zarr.open(str(path), mode="r").attrs)
+    described = attributes.get("ome", attributes)  # NGFF 0.5 has a key of its own
+    if "multiscales" not in described:
+        return None
+    image = described["multiscales"][0]
+    # One scale for all levels, and one for each.
+    steps = [*image.get("coordinateTransformations", ())]
+    steps += image["datasets"][0].get("coordinateTransformations", ())
+    sizes = [1.0] * len(image["axes"])
+    for step in steps:
+        if step["type"] == "scale":
+            sizes = [s * float(k) for s, k in zip(sizes, step["scale"], strict=True)]
+    space = {axis["name"]: i for i, axis in enumerate(image["axes"]) if axis["name"] in "zyx"}
+    units = {image["axes"][i].get("unit", "") for i in space.values()}
+    return None if len(units) > 1 else ([sizes[i] for i in space.values()], units.pop())

@@ -16,6 +16,7 @@ from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.durations import spelled
 from napari_superpixels.errors import DeviceUnavailableError
 from napari_superpixels.events import drain
+from napari_superpixels.files import FileError
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.tiling.engine import Engine
 from napari_superpixels.tiling.memory import run_memory, tile_memory
@@ -205,9 +206,13 @@ def _seconds_a_pixel(
 ) -> Generator[None, None, float | None]:
     box = [slice(max(0, (n - _PROBE_PX) // 2), min(n, (n + _PROBE_PX) // 2)) for n in source.shape]
     size = _n_pixels(tuple(box))
+    try:
+        part = source.read(box)
+    except FileError:  # the run itself says so, and may leave it out
+        return None
     share = max(2, min(size // 16, round(n_segments * size / math.prod(source.shape))))
     steps = iter_superpixels(
-        source.read(box),
+        part,
         params.replace(n_segments=min(share, 65535)),
         channel_axis=source.channel_axis,
         nodata=np.nan if nodata is None else nodata,

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from napari_superpixels.tiling.geometry import Box, TileGrid
 
 _SMALLEST_LEVEL_PX = 512
+_COUNTS = ("n_valid", "n_not_finite", "n_sample")
 # Pixels from which the scaling of the colours is found, whatever the size of the image; fewer where
 # many channels make so many values of them.
 _MOST_SAMPLES, _MOST_VALUES = 2**20, 2**24
@@ -345,9 +346,9 @@ def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
 
 
 def _statistics(work: WorkFolder, job: Job) -> Statistics:
-    scans = [work.load("scan", tile) for tile in job.grid.tiles.values()]
-    n_valid = sum(int(scan["n_valid"]) for scan in scans)
-    n_lost = sum(int(scan["n_not_finite"]) for scan in scans)
+    tiles = job.grid.tiles.values()
+    counts = [work.load("scan", tile, *_COUNTS) for tile in tiles]
+    n_valid, n_lost, n_sampled = (sum(int(of_tile[name]) for of_tile in counts) for name in _COUNTS)
     if n_lost and job.mask is None and job.nodata is None:
         raise ValueError(
             f"{n_lost} pixels of {job.image.name} are NaN or infinite: pass a mask that leaves "
@@ -359,8 +360,10 @@ def _statistics(work: WorkFolder, job: Job) -> Statistics:
             "mask"
         )
     most = min(_MOST_SAMPLES, -(-_MOST_VALUES // job.image.n_channels))
-    step = -(-sum(scan["sample"].shape[1] for scan in scans) // most)
-    sample = np.concatenate([scan["sample"][:, ::step] for scan in scans], axis=1)[:, None]
+    step = -(-n_sampled // most)
+    # Copied, so that of each tile only the pixels that are kept stay in memory.
+    samples = [work.load("scan", tile, "sample")["sample"][:, ::step].copy() for tile in tiles]
+    sample = np.concatenate(samples, axis=1)[:, None]
     axis = job.image.channel_axis
     if axis is None:
         sample, axis = sample[0], None

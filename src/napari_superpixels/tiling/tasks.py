@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from napari_superpixels.tiling.geometry import common, inside
 from napari_superpixels.tiling.segment_tile import segment_tile
-from napari_superpixels.tiling.work_folder import WorkFolder
+from napari_superpixels.tiling.work_folder import WorkFolder, step_between
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,10 +44,12 @@ def scan(folder: str, index: Index) -> None:
     channels = _channels_first(image, job)
     finite = np.isfinite(channels).all(axis=0)
     values = channels[:, wanted & finite & _has_data(channels, job)]
+    sample = values[:, :: max(1, values.shape[1] // _SAMPLE_PX)]
     arrays = {
         "n_valid": np.array(values.shape[1]),
         "n_not_finite": np.array((wanted & ~finite).sum()),
-        "sample": values[:, :: max(1, values.shape[1] // _SAMPLE_PX)],
+        "n_sample": np.array(sample.shape[1]),
+        "sample": sample,
     }
     work.save("scan", tile, arrays)
 
@@ -128,7 +131,7 @@ def shrink(folder: str, level: int, box: Box) -> None:
     work = WorkFolder(Path(folder))
     work.check()
     below, here = work.level(level - 1), work.level(level)
-    step = [-(-b // h) for b, h in zip(below.shape, here.shape, strict=True)]
+    step = step_between(below.shape, here.shape)
     source = tuple(
         slice(s.start * k, min(s.stop * k, n))
         for s, k, n in zip(box, step, below.shape, strict=True)
@@ -153,12 +156,19 @@ def _at(folder: str, index: Index) -> tuple[WorkFolder, Job, Tile]:
 
 
 def _read(job: Job, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Pixels of the image, and which of them are asked for."""
-    image = job.image.read(box)
+    """Pixels of the image, and which of them are asked for; others are 0 where not read."""
     if job.mask is None:
-        return image, np.ones([s.stop - s.start for s in box], bool)
+        return job.image.read(box), np.ones([s.stop - s.start for s in box], bool)
     mask = job.mask.read(box)
-    return image, (mask != 0) & (mask == mask)  # NaN is no "yes"
+    wanted = (mask != 0) & (mask == mask)  # NaN is no "yes"
+    # Not the others, as far as that goes: the mask may leave out what cannot be read.
+    (used,) = ndimage.find_objects(wanted.astype(np.uint8)) or [(slice(0, 0),) * wanted.ndim]
+    pairs = zip(box, used, strict=True)
+    image = job.image.read([slice(b.start + u.start, b.start + u.stop) for b, u in pairs])
+    around = [(u.start, n - u.stop) for u, n in zip(used, wanted.shape, strict=True)]
+    if job.image.channel_axis is not None:
+        around.insert(job.image.channel_axis % image.ndim, (0, 0))
+    return np.pad(image, around), wanted
 
 
 def _channels_first(image: NDArray[Any], job: Job) -> NDArray[Any]:

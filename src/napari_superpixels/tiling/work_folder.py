@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import shutil
@@ -10,6 +11,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +178,11 @@ def is_zarr(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
 
 
+def step_between(below: Sequence[int], here: Sequence[int]) -> list[int]:
+    """Every how many pixels, along each axis, one level of a pyramid takes of the one below."""
+    return [math.ceil(b / h) for b, h in zip(below, here, strict=True)]
+
+
 class WorkFolder:
     """Files of a tiled run. Each appears under its name when it is whole.
 
@@ -280,10 +287,10 @@ class WorkFolder:
         with whole_file(self.file(kind, tile)) as partial:
             np.savez_compressed(partial, allow_pickle=False, **dict(arrays))
 
-    def load(self, kind: str, tile: Tile) -> dict[str, NDArray[Any]]:
-        """Read arrays of a tile."""
+    def load(self, kind: str, tile: Tile, *names: str) -> dict[str, NDArray[Any]]:
+        """Read arrays of a tile; those with these names, or all."""
         with ONE_NPY_AT_A_TIME, np.load(self.file(kind, tile)) as stored:
-            return dict(stored)
+            return {name: stored[name] for name in names or stored}
 
     def save_statistics(self, statistics: Statistics) -> None:
         """Keep what is known of the whole image."""
@@ -331,10 +338,10 @@ class WorkFolder:
         root = zarr.open_group(self.labels, mode="a", zarr_format=2)
         arrays = [self.level(level) for level in range(len(list(root.array_keys())))]
         size = tuple(pixel_size or (1.0,) * arrays[0].ndim)
-        levels = [
-            tuple(s * round(n / m) for s, n, m in zip(size, arrays[0].shape, a.shape, strict=True))
-            for a in arrays
-        ]
+        levels = [size]
+        for below, here in pairwise(arrays):
+            steps = step_between(below.shape, here.shape)
+            levels.append(tuple(s * k for s, k in zip(levels[-1], steps, strict=True)))
         root.attrs["multiscales"] = multiscales(name, "zyx"[-len(size) :], levels, unit)
         root.attrs["image-label"] = {"version": VERSION}
         root.attrs[_PROVENANCE] = dict(provenance) | {"run": self.job_identity()}
@@ -377,8 +384,8 @@ class WorkFolder:
 
     def load_merges(self, tile: Tile) -> TileMerges:
         """Read how many superpixels a tile has and which could merge, but not where they are."""
-        with ONE_NPY_AT_A_TIME, np.load(self.file("tiles", tile)) as stored:
-            return TileMerges(int(stored["n"]), stored["merges"], stored["costs"])
+        stored = self.load("tiles", tile, "n", "merges", "costs")
+        return TileMerges(int(stored["n"]), stored["merges"], stored["costs"])
 
     def compose(self, job: Job, index: tuple[int, ...], box: Box) -> NDArray[np.uint32]:
         """Put together the numbered labels of a tile and its neighbours.

@@ -1,0 +1,120 @@
+"""The command with many files."""
+
+from __future__ import annotations
+
+import imageio.v3 as iio
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_superpixels.cli import main
+from napari_superpixels.files import read_labels
+
+QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
+
+
+@pytest.fixture
+def photo(tmp_path, tiles_image):
+    path = tmp_path / "photo.png"
+    iio.imwrite(path, tiles_image)
+    return path
+
+
+def test_folder_of_outputs_and_one_bad_input(tmp_path, photo, capsys):
+    other = tmp_path / "other.png"
+    iio.imwrite(other, np.zeros((20, 20), np.uint8))
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    out = tmp_path / "out"
+    assert main(["segment", str(photo), str(bad), str(other), "-o", f"{out}/", *QUICK]) == 1
+    assert sorted(p.name for p in out.iterdir()) == [
+        "other_superpixels.tif",
+        "photo_superpixels.tif",
+    ]
+    complaints = capsys.readouterr().err
+    assert "bad.png: cannot be read as an image" in complaints
+    assert "1 of 3 images failed" in complaints
+
+
+def test_batch(tmp_path, tiles_image, capsys):
+    for name in ("a", "b", "c"):
+        iio.imwrite(tmp_path / f"{name}.png", tiles_image)
+    (tmp_path / "b.png").write_bytes(b"no image")
+    pattern, out = str(tmp_path / "*.png"), tmp_path / "out"
+    command = ["segment", pattern, "-o", f"{out}/", "--format", "tif", "geojson", "csv", *QUICK]
+    assert main(command) == 1
+    complaint = capsys.readouterr().err
+    assert "1 of 3 images failed:" in complaint
+    assert complaint.count("b.png: cannot be read") == 2  # at once, and in the end
+    written = {p.name for p in out.iterdir()}
+    assert written == {f"{n}_superpixels.{s}" for n in "ac" for s in ("tif", "geojson", "csv")}
+    iio.imwrite(tmp_path / "b.png", tiles_image)
+    before = (out / "a_superpixels.tif").stat().st_mtime_ns
+    assert main(command) == 0
+    assert "2 of 3 were done already" in capsys.readouterr().out
+    assert (out / "a_superpixels.tif").stat().st_mtime_ns == before
+    assert len(list(out.iterdir())) == 9
+    assert main(["segment", str(tmp_path / "*.jpg"), "-o", f"{out}/"]) == 1
+    assert "no file fits this pattern" in capsys.readouterr().err
+
+
+def test_results_beside_their_images_are_no_inputs(tmp_path, tiles_image, capsys):
+    for name in ("a", "b.c"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", tiles_image, photometric="rgb")
+    (tmp_path / "a_superpixels.tif.zarr.partial").mkdir()
+    command = ["segment", str(tmp_path / "*.tif"), "-o", f"{tmp_path}/", *QUICK]
+    assert main(command) == 0
+    both = {"a_superpixels.tif", "b.c_superpixels.tif"}
+    assert {p.name for p in tmp_path.glob("*_superpixels.tif")} == both
+    assert main(command) == 0
+    assert "2 of 2 were done already" in capsys.readouterr().out
+    assert main([*command[:1], str(tmp_path / "*"), *command[2:]]) == 0
+    assert {p.name for p in tmp_path.glob("*_superpixels.tif")} == both
+    # Asked for by name, it is an image like any other.
+    assert main(["segment", str(tmp_path / "a_superpixels.tif"), "-o", f"{tmp_path}/", *QUICK]) == 0
+    assert (tmp_path / "a_superpixels_superpixels.tif").exists()
+
+
+def test_a_picture_of_more_pixels_than_pillow_reads(tmp_path, photo, capsys, monkeypatch):
+    iio.imwrite(tmp_path / "small.png", np.zeros((20, 20), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    command = ["segment", str(photo), str(tmp_path / "small.png"), "-o", f"{tmp_path}/", *QUICK]
+    assert main(command) == 1
+    complaint = capsys.readouterr().err
+    assert "photo.png: has more pixels than are read" in complaint
+    assert "save it as TIFF" in complaint
+    assert (tmp_path / "small_superpixels.tif").exists()
+
+
+@pytest.mark.parametrize("extra", [[], ["--series", "alone"], ["--plane", "1"], ["--level", "0"]])
+def test_an_axis_that_is_not_there(tmp_path, capsys, rng, extra):
+    tifffile.imwrite(tmp_path / "a.tif", rng.integers(0, 255, (20, 30), np.uint8))
+    command = ["segment", str(tmp_path / "a.tif"), "-o", str(tmp_path / "o.tif"), *QUICK, *extra]
+    assert main([*command, "--channel-axis", "2", "--channels", "0"]) == 1
+    assert "a.tif: " in capsys.readouterr().err
+    assert not (tmp_path / "o.tif").exists()
+
+
+def test_a_table_leaves_out_nodata(tmp_path, tiles_image):
+    values = tiles_image[..., 0].astype(np.int16)
+    bands = np.stack([values, values])
+    bands[0, :24] = -999  # in one band only: these pixels have superpixels
+    nodata = (42113, "s", 0, "-999", True)  # as GDAL writes it
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        bands,
+        planarconfig="separate",
+        photometric="minisblack",
+        metadata={"axes": "CYX"},
+        extratags=[nodata],
+    )
+    command = ["segment", str(tmp_path / "a.tif"), "-o", f"{tmp_path}/", "--format", "tif", "csv"]
+    assert main([*command, *QUICK]) == 0
+    labels = read_labels(tmp_path / "a_superpixels.tif")
+    table = pd.read_csv(tmp_path / "a_superpixels.csv").set_index("label")
+    (mean,) = [name for name in table if name.startswith("mean") and "0" in name]
+    for label in np.unique(labels[24:]):
+        inside = (labels == label) & (bands[0] != -999)
+        assert table.loc[label, mean] == pytest.approx(bands[0][inside].mean())

@@ -1,0 +1,206 @@
+"""The command for images that are segmented in tiles."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import tifffile
+import zarr
+
+from napari_superpixels.cli import main
+from napari_superpixels.export import ExportError, read_provenance
+from napari_superpixels.export.pixel_size import read_pixel_size
+from napari_superpixels.export.place import read_place
+from napari_superpixels.files import read_labels
+
+
+@pytest.fixture
+def raster(tmp_path, tiles_image):
+    """A TIFF of several tiles."""
+    path = tmp_path / "raster.tif"
+    tifffile.imwrite(path, np.tile(tiles_image, (4, 4, 1)), photometric="rgb", tile=(32, 32))
+    return path
+
+
+TILES = ["--tile-size-px", "96", "--halo-px", "32", "--preset", "fast", "--iterations", "4"]
+
+
+def test_segment_in_tiles(tmp_path, raster, capsys):
+    out = tmp_path / "out.zarr"
+    command = ["segment", str(raster), "-o", str(out), "--n-segments", "100", *TILES]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert "6 tiles of" in printed.err
+    assert "GB of memory" in printed.err
+    assert "of 100 asked for, 6 tiles, in" in printed.out
+    labels = zarr.open_array(out / "0", mode="r")[:]
+    assert labels.shape == (192, 256)
+    assert labels.min() == 1
+    assert main(command) == 1
+    assert "exists already" in capsys.readouterr().err
+    tiff = tmp_path / "out.tif"
+    assert main(["segment", str(raster), "-o", str(tiff), "--n-segments", "100", *TILES]) == 0
+    np.testing.assert_array_equal(read_labels(tiff), labels)
+    assert read_provenance(tiff)["tiles"] == 6
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.tif", "out.zarr", "raster.tif"]
+
+
+def test_more_superpixels_than_16_bits_can_count(tmp_path, raster, capsys):
+    out, many = tmp_path / "out.zarr", ["--n-segments", "70000", "--oversegmentation", "0"]
+    assert main(["segment", str(raster), "-o", str(out), *many, *TILES]) == 0
+    limited = ["segment", str(raster), "-o", str(tmp_path / "out.tif"), "--n-segments", "70000"]
+    assert main(limited) == 1
+    assert "need tiles: give an option of tiles" in capsys.readouterr().err
+    png = ["segment", str(raster), "-o", str(tmp_path / "out.png"), "--n-segments", "70000"]
+    assert main([*png, *TILES]) == 1
+    assert "PNG holds at most 65535" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.zarr", "raster.tif"]
+
+
+def test_inputs_are_never_replaced_by_tiles(tmp_path, tiles_image, capsys):
+    image = tmp_path / "out.tif.zarr"  # where the way to out.tif would lead
+    zarr.create_array(image, data=tiles_image)
+    axis = ["--channel-axis", "-1", "--force", "--n-segments", "9"]
+    assert main(["segment", str(image), "-o", str(tmp_path / "out.tif"), *axis, *TILES]) == 1
+    assert "holds an input" in capsys.readouterr().err
+    np.testing.assert_array_equal(zarr.open_array(image, mode="r")[:], tiles_image)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ExportError("out.tif: cannot be written (No space left)"), 1, "No space left); the"),
+        (MemoryError(), 1, "out.tif: needs more memory than there is; the"),
+        (KeyboardInterrupt(), 130, "interrupted; the"),
+    ],
+)
+def test_labels_that_cannot_be_copied_are_kept(
+    tmp_path, raster, capsys, monkeypatch, error, code, message
+):
+    def fails(*_arguments, **_options):
+        raise error
+
+    command = ["segment", str(raster), "-o", str(tmp_path / "out.tif"), "--n-segments", "100"]
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_superpixels.export.save_labels", fails)
+        assert main([*command, *TILES]) == code
+    told = capsys.readouterr().err
+    assert message in told
+    assert f"the labels are kept in {tmp_path / 'out.tif.zarr'}" in told
+    assert not (tmp_path / "out.tif").exists()
+    labels = zarr.open_array(tmp_path / "out.tif.zarr" / "0", mode="r")[:]
+    with monkeypatch.context() as patched:  # the tiles are not done again
+        patched.setattr("napari_superpixels.tiling.tasks.segment_tile", None)
+        assert main([*command, *TILES, "--resume"]) == 0
+    np.testing.assert_array_equal(read_labels(tmp_path / "out.tif"), labels)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.tif", "raster.tif"]
+
+
+def test_tiles_by_themselves_where_memory_would_not_do(tmp_path, raster, capsys, monkeypatch):
+    out = tmp_path / "out.tif"
+    command = ["segment", str(raster), "-o", str(out), "--n-segments", "50", "--preset", "fast"]
+    monkeypatch.setattr("napari_superpixels.core.device.estimate_memory", lambda *a, **k: 10**15)
+    assert main(command) == 0
+    assert "segmented in tiles" in capsys.readouterr().err
+    assert read_labels(out).max() <= 50
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0 nothing of a TIFF"])
+def test_broken_rasters_leave_nothing(tmp_path, capsys, content):
+    path = tmp_path / "broken.tif"
+    path.write_bytes(content)
+    assert main(["segment", str(path), "-o", str(tmp_path / "out.zarr")]) == 1
+    assert "broken.tif: cannot be read" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["broken.tif"]
+
+
+def test_a_killed_run_goes_on(tmp_path, raster):
+    out = tmp_path / "out.zarr"
+    command = ["segment", str(raster), "-o", str(out), "--n-segments", "100", *TILES]
+    process = subprocess.Popen([sys.executable, "-m", "napari_superpixels.cli", *command])
+    tiles = tmp_path / "out.zarr.partial" / "tiles"
+    while process.poll() is None and len(list(tiles.glob("*.npz"))) < 2:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not out.exists()
+    assert len(list(tiles.glob("[0-9]*.npz"))) >= 2
+    assert main([*command, "--resume"]) == 0
+    expected = tmp_path / "expected.zarr"
+    assert main([*command[:3], str(expected), *command[4:]]) == 0
+    labels = [zarr.open_array(path / "0", mode="r")[:] for path in (out, expected)]
+    np.testing.assert_array_equal(*labels)
+    assert not tiles.exists()
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_a_level_of_a_pyramid_keeps_its_place(tmp_path, tiles_image, step):
+    path = tmp_path / "raster.tif"
+    full = np.tile(tiles_image, (8, 8, 1))
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(0.5, 0, 400_000, 0, -0.5, 5_800_000)}
+    size = {"width": full.shape[1], "height": full.shape[0], "count": 3, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="GTiff", tiled=True, **size, **place) as file:
+        file.write(np.moveaxis(full, -1, 0))
+        file.build_overviews([step], rasterio.enums.Resampling.nearest)
+    folder = tmp_path / "out"
+    command = ["segment", str(path), "-o", f"{folder}/", "--format", "tif", "geojson", "zarr"]
+    assert main([*command, "--n-segments", "50", "--level", "1", *TILES]) == 0
+    labels = read_labels(folder / "raster_superpixels.tif")
+    assert labels.shape == (full.shape[0] // step, full.shape[1] // step)
+    stored = read_provenance(folder / "raster_superpixels.tif")["place"]
+    expected = read_place(path).at(labels.shape)
+    assert (
+        tuple(stored["transform"])
+        == expected.transform
+        == (
+            0.5 * step,
+            0,
+            400_000,
+            0,
+            -0.5 * step,
+            5_800_000,
+        )
+    )
+    assert read_pixel_size(folder / "raster_superpixels.zarr", 2) == ((step / 2, step / 2), "m")
+    polygons = geopandas.read_file(folder / "raster_superpixels.geojson")
+    area = polygons.to_crs(32633).area.sum()
+    assert area == pytest.approx(labels.size * (0.5 * step) ** 2, rel=1e-6)
+
+
+def test_ome_zarr_keeps_its_pixel_size(tmp_path, tiles_image):
+    path, out = tmp_path / "image.zarr", tmp_path / "out"
+    root = zarr.open_group(path, mode="w", zarr_format=2)
+    root.create_array("0", data=np.tile(tiles_image[..., 0], (4, 4)), chunks=(64, 64))
+    axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "yx"]
+    scale = [{"type": "scale", "scale": [0.5, 0.25]}]
+    datasets = [{"path": "0", "coordinateTransformations": scale}]
+    root.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    command = ["segment", str(path), "-o", f"{out}/", "--format", "zarr", "tif", "--n-segments"]
+    assert main([*command, "50", *TILES]) == 0
+    assert read_pixel_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), "um")
+    assert read_provenance(out / "image_superpixels.tif")["pixel_size"] == [0.5, 0.25]
+    table = tmp_path / "table.csv"
+    exported = ["export", str(out / "image_superpixels.zarr"), "--image", str(path), "-o"]
+    assert main([*exported, str(table)]) == 0
+    assert set(pd.read_csv(table)["unit"]) == {"um"}
+
+
+def test_more_than_memory_even_in_tiles(tmp_path, raster, capsys, monkeypatch):
+    monkeypatch.setattr("napari_superpixels.tiling.memory.estimate_memory", lambda *a, **k: 10**13)
+    out = tmp_path / "out.zarr"
+    assert main(["segment", str(raster), "-o", str(out), "--n-segments", "9", *TILES]) == 1
+    assert "GB free: take smaller tiles (--tile-size-px)" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["raster.tif"]
+
+
+def test_an_output_with_a_slash(tmp_path, raster):
+    command = ["segment", str(raster), "-o", f"{tmp_path}/labels.zarr/", "--n-segments", "50"]
+    assert main([*command, *TILES]) == 0
+    assert zarr.open_array(tmp_path / "labels.zarr" / "0", mode="r").shape == (192, 256)
