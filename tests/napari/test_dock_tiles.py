@@ -181,7 +181,7 @@ def test_a_folder_that_is_no_zarr_is_never_replaced(
     yes = QMessageBox.StandardButton.Yes
     monkeypatch.setattr(QMessageBox, "question", lambda *_: yes)
     run_to_end(dock)
-    assert "is no Zarr, and is not replaced" in dock.result_label.text()
+    assert "is no OME-Zarr of labels, and is not replaced" in dock.result_label.text()
     assert (output / "thesis.txt").read_text() == "years of work"
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
 import tifffile
@@ -121,15 +122,18 @@ def test_no_room_for_the_numbers(image, segment, monkeypatch):
     assert labels.min() == 1
 
 
-@pytest.mark.parametrize("kind", ["folder", "file"])
-def test_what_is_no_zarr_is_not_replaced(image, segment, tmp_path, kind):
+@pytest.mark.parametrize("kind", ["folder", "file", "image"])
+def test_what_is_no_labels_is_not_replaced(image, segment, tmp_path, kind):
     out = tmp_path / "out.zarr"
     if kind == "folder":
         out.mkdir()
         (out / "precious.txt").write_text("thesis")
+    elif kind == "image":
+        zarr.create_array(out, data=image)
+        image = da.from_zarr(out)  # its own source, of which the run knows no name
     else:
         out.write_text("thesis")
-    with pytest.raises(TilingError, match="is no Zarr"):
+    with pytest.raises(TilingError, match="is no OME-Zarr of labels"):
         segment(image, channel_axis=-1, overwrite=True)
     assert out.exists()
     assert [p.name for p in tmp_path.iterdir()] == ["out.zarr"]

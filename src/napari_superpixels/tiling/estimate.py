@@ -136,7 +136,9 @@ def iter_estimate(
     grid = plan_tiles(source.shape, n_segments, params, tile_size_px, halo_px)
     tile = tile_memory(source, grid, n_segments, params)
     engine = Engine(scheduler, n_workers, tile, memory_limit_gb)
-    parallel = min(engine.parallel_tiles(device), len(grid))
+    # Neighbours never run at the same time.
+    most = math.prod(-(-n // 2) for n in grid.counts)
+    parallel = min(engine.parallel_tiles(device), most)
     rate = None
     if trial and (scheduler is None or _is_here(device)):
         rate = yield from _seconds_a_pixel(source, n_segments, params, nodata, device)

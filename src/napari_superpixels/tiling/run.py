@@ -33,7 +33,7 @@ from napari_superpixels.tiling.work_folder import (
     WorkFolder,
     finished,
     folder_of,
-    is_zarr,
+    holds_labels,
 )
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def iter_superpixels_tiled(
     resume : bool, default False
         Go on with a run that was not finished; if `output` is of this run, nothing is left to do.
     overwrite : bool, default False
-        Replace `output`.
+        Replace `output`, if it is an OME-Zarr of labels.
 
     Yields
     ------
@@ -237,8 +237,10 @@ def iter_superpixels_tiled(
             f"{output}: exists already; use --force (overwrite=True) to replace it, or choose "
             "another name"
         )
-    if output.exists() and not is_zarr(output):
-        raise TilingError(f"{output}: is no Zarr, and is not replaced; choose another name")
+    if output.exists() and not holds_labels(output):
+        raise TilingError(
+            f"{output}: is no OME-Zarr of labels, and is not replaced; choose another name"
+        )
     engine = Engine(
         scheduler, n_workers, tile_memory(source, grid, wanted_n, params), memory_limit_gb
     )

@@ -154,28 +154,33 @@ def finished(output: Path, job: Job) -> dict[str, Any] | None:
     dict or None
         Provenance of the labels that are there; None if they are not of this run.
     """
-    if not is_zarr(output):
-        return None
-    attributes: dict[str, Any] = dict(zarr.open(output, mode="r").attrs)
-    provenance: dict[str, Any] = attributes.get(_PROVENANCE, {})
+    provenance: dict[str, Any] = _attributes(output).get(_PROVENANCE, {})
     is_same = "run" in provenance and not differences(provenance["run"], job.identity())
     return provenance if is_same else None
 
 
-def is_zarr(folder: Path) -> bool:
-    """Tell whether a folder holds a Zarr array or group.
+def holds_labels(path: Path) -> bool:
+    """Tell whether a path is an OME-Zarr of labels.
 
     Parameters
     ----------
-    folder : Path
+    path : Path
         Any path.
 
     Returns
     -------
     bool
-        True if it does.
+        True if it is.
     """
-    return any((folder / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
+    attributes = _attributes(path)
+    return "image-label" in attributes.get("ome", attributes)  # NGFF 0.5 has a key of its own
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    """What a Zarr says of itself; nothing where it is none."""
+    if not any((path / name).is_file() for name in (".zgroup", ".zarray", "zarr.json")):
+        return {}
+    return dict(zarr.open(path, mode="r").attrs)
 
 
 def step_between(below: Sequence[int], here: Sequence[int]) -> list[int]:
