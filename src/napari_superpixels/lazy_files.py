@@ -118,19 +118,18 @@ def _open_tiff(path: Path, level: int) -> ImageFile:
         else:
             pixels = zarr.open_array(series.aszarr(level=level), mode="r")
             lazy = _TiffPixels(path, level, pixels.shape, pixels.dtype)
-            array = da.from_array(lazy, chunks=_grouped(pixels))
+            array = da.from_array(lazy, chunks=_grouped(pixels, series.axes))
         return described(array, series, path)
 
 
-def _grouped(pixels: zarr.Array[Any]) -> tuple[int, ...]:
+def _grouped(pixels: zarr.Array[Any], axes: str) -> tuple[int, ...]:
     """Chunks of several strips, where these are thin: for each chunk the file is opened anew."""
-    chunks = list(pixels.chunks)
-    split = [axis for axis, (c, n) in enumerate(zip(chunks, pixels.shape, strict=True)) if c < n]
-    if split:
-        n_bytes = math.prod(chunks) * pixels.dtype.itemsize
-        # Along the last axis that strips cut: rows, not planes; tiles are large enough.
-        chunks[split[-1]] *= max(1, _STRIPS_BYTES // n_bytes)
-    return tuple(min(c, n) for c, n in zip(chunks, pixels.shape, strict=True))
+    chunks, rows = list(pixels.chunks), axes.find("Y")
+    if rows < 0:  # a section along other axes
+        return tuple(chunks)
+    n_strips = max(1, _STRIPS_BYTES // (math.prod(chunks) * pixels.dtype.itemsize))
+    chunks[rows] = min(chunks[rows] * n_strips, pixels.shape[rows])
+    return tuple(chunks)
 
 
 def _lazy(mapped: NDArray[Any], path: Path) -> Any:

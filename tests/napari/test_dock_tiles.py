@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_superpixels._napari import tiled_run
 from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.region import Where
+from napari_superpixels._napari.run import Target
 from napari_superpixels._napari.run_plan import Tiles
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.export import METADATA_KEY
@@ -133,6 +134,17 @@ def test_labels_too_large_to_edit_are_read_lazily(
     assert [level.shape for level in layer.data] == [(150, 200), (75, 100), (38, 50)]
     assert not layer.editable
     assert "Make an editable copy" in dock.result_label.text()
+    # Again, in its place: nobody edited it, so nobody is asked about edits.
+    monkeypatch.setattr(QMessageBox, "exec", lambda _: pytest.fail("asked about edits"))
+    yes = QMessageBox.StandardButton.Yes  # the file is replaced
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: yes)
+    dock.target.value = Target.REPLACE
+    dock.form.control("n_segments").value = 20
+    viewer.layers.selection.active = viewer.layers["map"]
+    run_to_end(dock)
+    again = result(viewer)
+    assert again is not layer
+    assert np.asarray(again.data[0]).max() <= 20
 
 
 def test_cancelled_runs_go_on(viewer, dock, picture, output, qtbot, run_to_end):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.worker import Delivery
 
 OPACITY = 0.5
+_NOT_IN_MEMORY = "not in memory"
 
 
 def new_layer(
@@ -94,7 +95,7 @@ def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
     if delivery.colormap is not None:
         layer.colormap = delivery.colormap
     if isinstance(delivery.labels, list):
-        layer.metadata = {METADATA_KEY: provenance(delivery)}
+        layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": _NOT_IN_MEMORY}}
         layer.editable = False
         return
     data = as_layer_data(delivery.request.source, delivery.labels)
@@ -165,6 +166,23 @@ def checksum(data: NDArray[np.integer]) -> int:
     return zlib.crc32(np.ascontiguousarray(data).tobytes())
 
 
+def checksum_of(layer: Labels) -> int | str:
+    """Fingerprint of a layer of ours.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        The layer.
+
+    Returns
+    -------
+    int or str
+        The same as long as nobody edits it.
+    """
+    # Labels that are read from their file, level by level, cannot be edited.
+    return _NOT_IN_MEMORY if layer.multiscale else checksum(np.asarray(layer.data))
+
+
 def was_edited(layer: Labels) -> bool:
     """Whether a result layer no longer holds what the run delivered.
 
@@ -179,4 +197,4 @@ def was_edited(layer: Labels) -> bool:
         True after any edit that was not undone.
     """
     made = layer.metadata.get(METADATA_KEY, {}).get("checksum")
-    return made is None or checksum(np.asarray(layer.data)) != made
+    return made is None or checksum_of(layer) != made

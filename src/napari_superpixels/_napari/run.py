@@ -13,7 +13,7 @@ from vispy.scene.visuals import Line
 from napari_superpixels._napari.cancelling import CancellableWorker, CancelSwitch
 from napari_superpixels._napari.layer_output import (
     as_layer_data,
-    checksum,
+    checksum_of,
     finish_layer,
     new_layer,
 )
@@ -65,7 +65,7 @@ class Run(QObject):
         self._viewer = viewer
         self._request = request
         self._replace = replace
-        self._replace_checksum = None if replace is None else checksum(np.asarray(replace.data))
+        self._replace_checksum = None if replace is None else checksum_of(replace)
         self._preview: Labels | None = None
         self._switch = CancelSwitch()
         self._first: tuple[int, float] | None = None
@@ -171,7 +171,7 @@ class Run(QObject):
             layer = self._viewer.add_layer(new_layer(source, delivery.labels, name))
         replaced = self._replace if self._replace in layers else None
         # A layer that was edited while the run went on is the user's.
-        if replaced is not None and checksum(np.asarray(replaced.data)) == self._replace_checksum:
+        if replaced is not None and checksum_of(replaced) == self._replace_checksum:
             name = replaced.name
             layer.opacity, layer.contour = replaced.opacity, replaced.contour
             layers.move(layers.index(layer), layers.index(replaced))
