@@ -13,5 +13,9 @@ class SuperpixelMemoryError(SuperpixelError, MemoryError):
     """The run needs, or needed, more memory than there is."""
 
 
+class NothingToSegmentError(SuperpixelError, ValueError):
+    """All pixels are nodata, NaN, infinite or outside the mask."""
+
+
 class DeviceUnavailableError(SuperpixelError, ValueError):
     """The device asked for does not exist here, or this PyTorch cannot use it."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_superpixels.api import iter_superpixels, refine
 from napari_superpixels.core.checks import as_channels, valid_pixels
+from napari_superpixels.errors import NothingToSegmentError
 from napari_superpixels.events import drain
 from napari_superpixels.metrics import explained_variation
 from napari_superpixels.params import SuperpixelParams
@@ -66,7 +67,8 @@ def iter_series(
     edges of the new frame, and their ids stay with their objects. Where they fit too badly, or
     other pixels count than before, the frame is segmented anew, and superpixels that share most
     with one of the frame before take over its id. Ids of superpixels that are gone are not used
-    again, so they are not in sequence. Without, each frame has ids that no other has.
+    again, so they are not in sequence. Without, each frame has ids that no other has. A frame
+    without a pixel to segment is 0; the one after it follows from the one before it.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def iter_series(
     Raises
     ------
     ValueError
-        If a frame is unusable; the message names it.
+        If a frame is unusable, which the message names, or none has a pixel to segment.
     """
     params = params or SuperpixelParams()
     if not renew_above >= 1:
@@ -121,8 +123,8 @@ def iter_series(
     for number in range(n_frames):
         frame = np.asarray(frames[number])
         mask = masks[number] if masks is not None and masks.ndim == 3 else masks
+        labels, is_new = None, True
         try:
-            labels, is_new = None, True
             if follow and before is not None:
                 labels = _followed(frame, before, params, channel_axis, mask, nodata)
             if labels is not None and _residual(labels, frame, channel_axis) <= allowed:
@@ -143,14 +145,23 @@ def iter_series(
                     labels = keep_ids(labels, before, highest + 1)
                 elif not follow:
                     labels[labels > 0] += highest
-            if before is None:
+        except NothingToSegmentError:
+            labels, is_new = np.zeros(as_channels(frame, channel_axis).shape[1:], np.int32), False
+        except ValueError as error:
+            raise ValueError(f"frame {number}: {error}") from error
+        try:
+            if number == 0:
                 result = np.zeros((n_frames, *labels.shape), np.int32)
             _check_same_shape(labels.shape, result.shape[1:])
         except ValueError as error:
             raise ValueError(f"frame {number}: {error}") from error
         highest = max(highest, int(labels.max()))
-        result[number] = before = labels
+        result[number] = labels
+        if labels.any():
+            before = labels
         yield SeriesStep(number, n_frames, None, labels, is_new)
+    if before is None:
+        raise NothingToSegmentError("no frame has a pixel to segment")
     return result
 
 

@@ -182,6 +182,20 @@ def test_replace_leaves_the_results_of_other_images_alone(viewer, dock, tiles_im
     assert viewer.layers[-1].name == "b superpixels"
 
 
+def test_replace_knows_the_image_by_more_than_its_name(viewer, dock, tiles_image, run_to_end):
+    first = viewer.add_image(tiles_image, name="photo")
+    run_to_end(dock)
+    first.name = "renamed"
+    dock.target.value = Target.REPLACE
+    viewer.layers.selection.active = first
+    run_to_end(dock)
+    assert len(viewer.layers) == 2
+    viewer.layers.remove(first)
+    viewer.add_image(tiles_image[::-1].copy(), name="photo")
+    run_to_end(dock)
+    assert len(viewer.layers) == 3
+
+
 def test_replace_takes_the_newest_wherever_it_stands(viewer, dock, tiles_image, run_to_end):
     viewer.add_image(tiles_image, name="a")
     run_to_end(dock)

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import tifffile
+from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels import SuperpixelParams
 
@@ -51,6 +52,30 @@ def test_bad_files_are_listed_and_a_second_run_skips(viewer, dock, folder, run):
     assert dock.batch.start_button.isEnabled()
     text = run(f"{folder / 'a.tif'}; {folder / 'b.tif'}", out, formats="tif csv")
     assert text == "0 segmented, 2 were done already, 0 failed."
+
+
+def test_names_that_hold_what_stands_between_names(viewer, dock, folder, run, monkeypatch):
+    odd = [str((folder / name).rename(folder / f"x;{name}")) for name in ("a.tif", "b.tif")]
+    assert run(odd[0], folder / "one").startswith("1 segmented")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (odd, ""))
+    dock.batch.choose_button.click()
+    assert run(dock.batch.files.value, folder / "both").startswith("2 segmented")
+
+
+def test_the_home_folder(viewer, dock, folder, run, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    assert run("~/a.tif", "~/out").startswith("1 segmented")
+    assert (folder / "out" / "a_superpixels.tif").exists()
+
+
+def test_a_process_that_cannot_start(viewer, dock, folder, qtbot, monkeypatch):
+    monkeypatch.setattr("sys.executable", str(folder / "no python"))
+    dock.batch.files.value, dock.batch.output.value = str(folder / "a.tif"), str(folder / "out")
+    with qtbot.waitSignal(dock.batch.ended, timeout=10_000):
+        dock.batch.start()
+    assert "The process could not be started" in dock.batch.message.text()
+    assert dock.batch.start_button.isEnabled()
 
 
 def test_it_uses_the_parameters_of_the_dock(viewer, dock, folder, run):

@@ -210,6 +210,9 @@ def test_levels(viewer, dock, rng, run_to_end, qtbot):
     assert (labels.data > 0).sum() == 1500
     dock.image.level_box.value = "shown"
     assert f"level {layer.data_level} of 3" in dock.source_label.text()
+    for level in (2, 0):  # as napari does after a zoom
+        layer.data_level = level
+        assert f"level {level} of 3" in dock.source_label.text()
 
 
 def test_a_region_fits_where_the_whole_does_not(viewer, dock, plugin_settings):

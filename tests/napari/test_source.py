@@ -5,12 +5,14 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from roles import axes_with
 
-from napari_superpixels._napari.axes import proposed_axes
+from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
 from napari_superpixels._napari.layer_output import new_layer
+from napari_superpixels._napari.placement import place_plane
 from napari_superpixels._napari.source import (
     SourceError,
     View,
@@ -192,3 +194,35 @@ def test_units_and_axis_labels_are_kept(rng):
     assert [str(unit) for unit in result.units] == ["micrometer", "micrometer"]
     assert result.axis_labels == ("y", "x")
     assert source.placement.pixel_area == pytest.approx(0.125)
+
+
+@pytest.mark.parametrize(
+    ("spatial", "spacing"),
+    [
+        ({"scale": (-2, 3, 3)}, (2, 3, 3)),
+        ({"scale": (1, 200, 200), "units": ("um", "nm", "nm")}, (1000, 200, 200)),
+        ({"affine": np.diag((5, 0.2, 0.2, 1))}, (5, 0.2, 0.2)),
+        ({"scale": (2, 1, 1), "rotate": 30}, (2, 1, 1)),
+    ],
+)
+def test_size_of_a_voxel(rng, spatial, spacing):
+    layer = Image(rng.random((4, 8, 9)), **spatial)
+    placement = place_plane(layer, (0, 1, 2), {}, (1, 1, 1))
+    np.testing.assert_allclose(placement.spacing, spacing)
+
+
+def test_units_of_pixels_with_channels_last(rng):
+    layer = Image(rng.random((8, 9, 3)), scale=(2, 2, 1), units=("um", "um", "pixel"), rgb=False)
+    placement = place_plane(layer, (0, 1), {}, (1, 1, 1), channel_axis=2)
+    assert placement.spacing == (2, 2)
+    assert placement.unit == "micrometer"
+
+
+def test_a_turned_zarr_can_be_copied_as_python(rng):
+    data = rng.random((4, 8, 9))
+    layer = Image(zarr.create_array({}, data=data, chunks=(4, 4, 4)))
+    roles = Axes((Role.Y, Role.Z, Role.X))
+    source = resolve_source(layer, View((0, 0, 0), (-3, -1)), roles, mode=Mode.VOLUME)
+    copied = eval(f"data{source.expression}", {"data": layer.data})
+    np.testing.assert_array_equal(copied, data.transpose(1, 0, 2))
+    np.testing.assert_array_equal(source.data, copied)

@@ -193,6 +193,60 @@ def test_a_mask_counts_slice_by_slice(viewer, dock, movie, run_to_end):
     assert "has other slices than “movie”" in dock.status_label.text()
 
 
+@pytest.mark.parametrize("mode", [Mode.EACH, Mode.VOLUME])
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1)])
+def test_a_mask_of_a_turned_stack(viewer, dock, rng, run_to_end, mode, order):
+    image = viewer.add_image(rng.random((14, 14, 14)), name="cube")
+    mask = np.zeros((14, 14, 14), np.uint8)
+    mask[:9, 1:, 2:13] = 1
+    viewer.add_labels(mask, name="mask")
+    viewer.dims.order = order
+    viewer.layers.selection.active = image
+    dock.image.axes_box.choose(order[0], Role.Z)
+    dock.image.mode_box.value = mode
+    dock.region.where_box.value = Where.LABELS
+    run_to_end(dock)
+    labels = viewer.layers["cube superpixels"].data
+    np.testing.assert_array_equal(labels > 0, mask > 0)
+    dock.copy_button.click()
+    space = {"viewer": viewer}
+    exec(QGuiApplication.clipboard().text(), space)
+    inside = np.moveaxis(labels, order[0], 0)
+    rows, columns = (np.flatnonzero(inside.any((0, 2))), np.flatnonzero(inside.any((0, 1))))
+    cut = inside[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    np.testing.assert_array_equal((space["labels"] > 0).sum(), (cut > 0).sum())
+
+
+@pytest.mark.parametrize("mode", [Mode.EACH, Mode.SERIES])
+def test_slices_without_a_pixel(viewer, dock, movie, run_to_end, mode):
+    movie[0] = movie[2] = np.nan
+    viewer.add_image(movie, name="movie", axis_labels=("t", "y", "x"), contrast_limits=(0, 255))
+    dock.image.mode_box.value = mode
+    run_to_end(dock)
+    labels = result(viewer).data
+    assert [bool(frame.all()) for frame in labels] == [False, True, False, True]
+    assert not labels[::2].any()
+    if mode == Mode.SERIES:  # objects are found again after the gap
+        assert set(np.unique(labels[1])) & set(np.unique(labels[3]))
+
+
+def test_a_frame_that_fails_loses_no_other(viewer, dock, movie, run_to_end):
+    def block(part, block_info):
+        if block_info[0]["chunk-location"][0] == 2:
+            raise OSError("chunk is truncated")
+        return part
+
+    meta = np.empty((0, 0, 0))
+    lazy = da.from_array(movie, chunks=(1, 40, 50)).map_blocks(block, dtype=float, meta=meta)
+    viewer.add_image(lazy, name="movie", axis_labels=("t", "y", "x"), contrast_limits=(0, 255))
+    dock.image.mode_box.value = Mode.EACH
+    run_to_end(dock)
+    told = dock.result_label.text()
+    assert "stopped after 2 of 4 slices" in told
+    assert "The others failed:</b> chunk is truncated" in told
+    assert [bool(frame.all()) for frame in result(viewer).data] == [True, True, False, False]
+
+
 def test_a_mask_of_a_volume(viewer, dock, rng, run_to_end):
     volume = rng.random((6, 16, 18))
     image = viewer.add_image(volume, name="volume")
@@ -217,6 +271,10 @@ def test_further_layers_follow_the_stack(viewer, dock, movie, run_to_end):
     viewer.layers.selection.active = viewer.layers["first"]
     dock.more.boxes["short"].click()
     assert "“short” has not the 4 slices of “first”" in dock.status_label.text()
+    dock.more.boxes["short"].click()
+    viewer.layers["second"].translate = (1, 0, 0)
+    viewer.dims.set_current_step(0, 2)
+    assert "slices of “second” do not lie on those of “first”" in dock.status_label.text()
 
 
 def test_some_channels_decide(viewer, dock, rng, run_to_end):

@@ -77,6 +77,7 @@ class Batch(QWidget):
         self._process: QProcess | None = None
         self._told: list[dict[str, Any]] = []
         self._complaints = ""
+        self._chosen: list[str] = []
         self._stopped = False
         self._folder = tempfile.TemporaryDirectory(prefix="superpixels-batch-")
         self.files = LineEdit(
@@ -128,9 +129,8 @@ class Batch(QWidget):
 
     def start(self) -> None:
         """Segment the files."""
-        files = [part.strip() for part in str(self.files.value).split(_BETWEEN.strip())]
-        files = [part for part in files if part]
-        output = str(self.output.value).strip()
+        files = self._files()
+        output = _from_home(str(self.output.value))
         formats = str(self.formats.value).split()
         try:
             choices = self._choices()
@@ -145,10 +145,20 @@ class Batch(QWidget):
         process.readyReadStandardOutput.connect(self._on_output)
         process.readyReadStandardError.connect(self._on_errors)
         process.finished.connect(self._on_finished)
+        process.errorOccurred.connect(self._on_process_error)
         self._process = process
         self._say("Starting…")
         self._show()
         process.start(sys.executable, self._command(files, output, formats, choices))
+
+    def _files(self) -> list[str]:
+        text = str(self.files.value)
+        if text == _BETWEEN.join(self._chosen):  # names may hold what stands between them
+            return self._chosen
+        if Path(text).exists():
+            return [text]
+        parts = [_from_home(part) for part in text.split(_BETWEEN.strip())]
+        return [part for part in parts if part]
 
     def _command(
         self, files: Sequence[str], output: str, formats: Sequence[str], choices: BatchChoices
@@ -187,6 +197,7 @@ class Batch(QWidget):
     def _choose_files(self) -> None:
         names, _ = QFileDialog.getOpenFileNames(self, "Images to segment")
         if names:
+            self._chosen = list(names)
             self.files.value = _BETWEEN.join(names)
 
     def _choose_folder(self) -> None:
@@ -212,6 +223,12 @@ class Batch(QWidget):
         assert self._process is not None
         raw = bytes(self._process.readAllStandardError().data())
         self._complaints += raw.decode("utf-8", "replace")
+
+    def _on_process_error(self, error: QProcess.ProcessError) -> None:
+        # Of the errors, only this one ends the process without `finished`.
+        if error == QProcess.ProcessError.FailedToStart and self._process is not None:
+            self._complaints = f"The process could not be started: {self._process.errorString()}"
+            self._on_finished(1)
 
     def _on_finished(self, code: int, _status: Any = None) -> None:
         if self._process is not None:
@@ -249,3 +266,8 @@ class Batch(QWidget):
         # Busy until the first file is done, and tells how many there are.
         self.progress.setRange(0, self._told[-1]["total"] if self._told else 0)
         self.progress.setValue(len(self._told))
+
+
+def _from_home(path: str) -> str:
+    """Spell out “~”, as a shell does."""
+    return os.path.expanduser(path.strip())  # noqa: PTH111  (a Path would end in no slash)

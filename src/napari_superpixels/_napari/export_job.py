@@ -20,7 +20,7 @@ from napari_superpixels._napari.plane import (
     plane_axes,
     plane_grid,
 )
-from napari_superpixels._napari.transforms import pixel_size
+from napari_superpixels._napari.transforms import pixel_size_in_one_unit
 from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.export import METADATA_KEY, ExportError, export_labels, format_of
@@ -116,10 +116,13 @@ def made_from(layer: Labels, layers: Sequence[Any]) -> list[tuple[Image, int | N
         They, and the channel axis of their data; empty unless all of them are still there.
     """
     known = layer.metadata.get(METADATA_KEY, {}).get("source_layers", [])
-    images = {x.name: x for x in layers if isinstance(x, Image)}
-    if not all(part["name"] in images for part in known):
-        return []
-    return [(images[part["name"]], part["channel_axis"]) for part in known]
+    images = [x for x in layers if isinstance(x, Image)]
+    by_name = {x.name: x for x in images}
+    by_id = {str(x.unique_id): x for x in images}  # it may have another name now
+    found = [by_id.get(part.get("id")) or by_name.get(part["name"]) for part in known]
+    pairs = zip(found, known, strict=True)
+    used = [(image, part["channel_axis"]) for image, part in pairs if image is not None]
+    return used if len(used) == len(known) else []
 
 
 def plane_note(layer: Labels, view: View) -> str:
@@ -197,8 +200,9 @@ def export_job(
     labels = lazy(data)[slices]
     # Somebody may go on painting while the file is written.
     labels = labels.copy() if isinstance(labels, np.ndarray) else labels
-    size = None if place is not None else _size(layer, kept)
-    return ExportJob(path, layer.name, labels, image, size, str(layer.units[-1]), place, note)
+    known_size = None if place is not None else pixel_size_in_one_unit(layer, kept)
+    size, unit = known_size or (None, "pixel")
+    return ExportJob(path, layer.name, labels, image, size, unit, place, note)
 
 
 def _index_of_plane(layer: Labels, view: View) -> dict[int, int]:
@@ -233,12 +237,3 @@ def _image_under(
         for name in part.names
     )
     return EditImage(da.concatenate([da.asarray(part) for part in channels]), names), ""
-
-
-def _size(layer: Labels, axes: list[int]) -> tuple[float, ...] | None:
-    """Size of a pixel in the unit of the last axis; None where the units do not fit together."""
-    unit = layer.units[-1]
-    if not all(layer.units[axis].is_compatible_with(unit) for axis in axes):
-        return None
-    sizes = pixel_size(layer)
-    return tuple(float((sizes[axis] * layer.units[axis]).m_as(unit)) for axis in axes)

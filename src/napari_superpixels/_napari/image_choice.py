@@ -90,6 +90,8 @@ class ImageChoice:
         self._axes: Axes | None = None  # chosen by the user, else proposed
         self._updating = False
         self._layer: Image | None = None
+        self._told_level = 0  # when `changed` was last emitted
+        self.changed.connect(self._on_changed)
         self.layer_box.changed.connect(self._on_choice_of_layer)
         self.axes_box.changed.connect(self._on_roles)
         self.mode_box.changed.connect(self._on_choice)
@@ -273,9 +275,19 @@ class ImageChoice:
         """Listen to the data of the chosen layer, and of no other."""
         if self._layer is not None:
             self._layer.events.data.disconnect(self._on_axes)
+            self._layer.events.set_data.disconnect(self._on_drawn)
         self._layer = layer
         if layer is not None:
             layer.events.data.connect(self._on_axes)
+            layer.events.set_data.connect(self._on_drawn)
+
+    def _on_drawn(self, event: Any = None) -> None:
+        """Napari draws another level after a zoom."""
+        if self.level != self._told_level:
+            self.changed.emit()
+
+    def _on_changed(self) -> None:
+        self._told_level = self.level
 
     def _on_axes(self, event: Any = None) -> None:
         self._refresh_choices()

@@ -140,10 +140,15 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
             "preset": delivery.request.preset,
             "mode": str(source.mode),
             "source_layer": source.layer_name,
+            "source_id": source.layer_id,
             "source_expression": source.plane_expression,
             "channel_axis": source.channel_axis,
             "source_layers": [
-                {"name": part.layer_name, "channel_axis": part.layer_channel_axis}
+                {
+                    "name": part.layer_name,
+                    "id": part.layer_id,
+                    "channel_axis": part.layer_channel_axis,
+                }
                 for part in (source, *source.further)
             ],
         }

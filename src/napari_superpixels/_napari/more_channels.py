@@ -14,6 +14,7 @@ from napari_superpixels._napari.plane import (
     View,
     full_shape,
     plane_grid,
+    same_slices,
     why_not_on_grid,
 )
 from napari_superpixels._napari.region import Region
@@ -133,6 +134,13 @@ class MoreChannels:
                     f"“{layer.name}” has not the {' × '.join(map(str, wanted))} slices of "
                     f"“{grid.layer.name}”: take it out of “{self.label}”, or choose the mode "
                     f"“{Mode.SLICE}”."
+                )
+            own_grid = plane_grid(layer, view, own.channel, level, own.plane)
+            stacks = zip(axes.stack(mode), own.stack(mode), strict=True)
+            if not all(same_slices(grid, own_grid, *pair, view) for pair in stacks):
+                raise SourceError(
+                    f"The slices of “{layer.name}” do not lie on those of “{grid.layer.name}”: "
+                    f"take it out of “{self.label}”, or choose the mode “{Mode.SLICE}”."
                 )
             sources.append(resolve_source(layer, view, own, level, region, mode=mode))
         return sources

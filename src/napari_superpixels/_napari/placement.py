@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.transforms import Affine, CompositeAffine
 
+from napari_superpixels._napari.transforms import pixel_size, pixel_size_in_one_unit
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -28,7 +30,9 @@ class Placement:
     spatial : dict
         scale, translate, rotate, shear, affine, units and axis_labels.
     spacing : tuple of float, one for each of `axes`
-        Size of a pixel, or voxel, in the layer's units.
+        Size of a pixel, or voxel, in `unit`.
+    unit : str
+        That of the layer's columns; ``"pixel"`` where its units do not fit together.
     padding : ((int, int), (int, int))
         Rows above and below, columns left and right, that a label map lacks and that become 0.
     """
@@ -37,11 +41,12 @@ class Placement:
     singleton_axes: tuple[int, ...]
     spatial: Mapping[str, Any]
     spacing: tuple[float, ...]
+    unit: str
     padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
 
     @property
     def pixel_area(self) -> float:
-        """Area of a pixel in the plane, in the layer's units squared."""
+        """Area of a pixel in the plane, in `unit` squared."""
         return float(np.prod(self.spacing[-2:]))
 
     def expand(self, labels: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -168,6 +173,8 @@ def place_plane(
     origin = np.array([index.get(axis, 0) for axis in kept]) * factor + (factor - 1) / 2
     scale = transform.scale * factor
     where = tuple(kept.index(axis) for axis in axes)
+    known = pixel_size_in_one_unit(layer, axes)
+    sizes, unit = known or (pixel_size(layer)[list(axes)].tolist(), "pixel")
     return Placement(
         axes=where,
         singleton_axes=tuple(i for i, axis in enumerate(kept) if axis in index),
@@ -182,5 +189,6 @@ def place_plane(
             "units": [layer.units[axis] for axis in kept],
             "axis_labels": [layer.axis_labels[axis] for axis in kept],
         },
-        spacing=tuple(scale[list(where)].tolist()),
+        spacing=tuple(size * factors[axis] for size, axis in zip(sizes, axes, strict=True)),
+        unit=unit,
     )

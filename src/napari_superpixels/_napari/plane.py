@@ -238,6 +238,35 @@ def map_pixels(
     return other.locate(world)[:, list(other.axes)]
 
 
+def same_slices(grid: PlaneGrid, other: PlaneGrid, axis: int, own: int, view: View) -> bool:
+    """Tell whether the slices of two stacks lie on each other.
+
+    Parameters
+    ----------
+    grid, other : PlaneGrid
+        Planes of two layers.
+    axis, own : int
+        Axis of the stack in the data of the first layer, and in those of the other.
+    view : View
+        What the viewer shows.
+
+    Returns
+    -------
+    bool
+        True if the first and the last slice do.
+    """
+    ends = np.zeros((2, grid.layer.ndim))
+    for sliced, position in grid.index.items():
+        ends[:, sliced] = position
+    ends[:, axis] = 0, grid.data.shape[axis] - 1
+    factors = np.array(grid.factors)
+    world = to_world(grid.layer, ends * factors + (factors - 1) / 2, view.point, view.units)
+    places = other.locate(world)
+    moved = np.flatnonzero(np.abs(places[1] - places[0]) > _TOLERANCE_PX)
+    is_along = list(moved) in ([own], [])
+    return is_along and bool(np.abs(places[:, own] - ends[:, axis]).max() <= _TOLERANCE_PX)
+
+
 def lazy(data: Any) -> Any:
     """Make slices of an array lazy; those of zarr and the like would be read at once.
 

@@ -19,6 +19,7 @@ from napari_superpixels._napari.plane import (
     map_pixels,
     plane_axes,
     plane_grid,
+    same_slices,
 )
 from napari_superpixels._napari.transforms import to_pixels, to_world
 
@@ -330,11 +331,16 @@ def region_of_labels(
     where = ", ".join(str(i) if isinstance(i, int) else f"{i.start}:{i.stop}" for i in index)
     level = "[0]" if labels.multiscale else ""
     expression = f"viewer.layers[{labels.name!r}].data{level}[{where}]"
+    # As the image's pixels: the stack first, then rows and columns.
+    kept = [axis for axis, i in enumerate(index) if isinstance(i, slice)]
+    order = [kept.index(axis) for axis in (*along, *mask.axes)]
+    if order != sorted(order):
+        expression += f".transpose({', '.join(map(str, order))})"
     return Region(
         Where.LABELS,
         rows,
         columns,
-        LabelMask(lazy(mask.data)[tuple(index)], expression),
+        LabelMask(lazy(mask.data)[tuple(index)].transpose(order), expression),
         f"inside “{labels.name}” in {_size(rows, columns)} pixels",
         labels.name,
     )
@@ -348,17 +354,9 @@ def _axes_along(grid: PlaneGrid, mask: PlaneGrid, stack: Sequence[int], view: Vi
     along = []
     for axis in stack:
         n = grid.data.shape[axis]
-        ends = np.zeros((2, layer.ndim))
-        for other, position in grid.index.items():
-            ends[:, other] = position
-        ends[:, axis] = 0, n - 1
-        factors = np.array(grid.factors)
-        world = to_world(layer, ends * factors + (factors - 1) / 2, view.point, view.units)
-        places = mask.locate(world)
-        moved = np.flatnonzero(np.abs(places[1] - places[0]) > _LARGEST_STRETCH_PX)
         own = axis - layer.ndim + labels.ndim
-        fits = own >= 0 and full_shape(labels)[own] == n and list(moved) in ([own], [])
-        if not fits or np.abs(places[:, own] - ends[:, axis]).max() > _LARGEST_STRETCH_PX:
+        fits = own >= 0 and full_shape(labels)[own] == n
+        if not fits or not same_slices(grid, mask, axis, own, view):
             raise SourceError(
                 f"“{labels.name}” has other slices than “{layer.name}” along "
                 f"{axis_name(layer, axis)}: take a mask with the same {n} slices, or one of a "

@@ -218,7 +218,7 @@ def last_result(viewer: Viewer, source: Source) -> Labels | None:
     same = [
         layer
         for layer in viewer.layers
-        if (made := layer.metadata.get(METADATA_KEY, {})).get("source_layer") == source.layer_name
+        if (made := layer.metadata.get(METADATA_KEY, {})).get("source_id") == source.layer_id
         and made.get("source_expression") == source.plane_expression
     ]
     return max(same, key=lambda layer: str(layer.metadata[METADATA_KEY]["created"]), default=None)

@@ -53,6 +53,8 @@ class Source:
     ----------
     layer_name : str
         Name of the layer then.
+    layer_id : str
+        Its identity in this session.
     data : array_like
         The plane, with a channel axis or not, after the axes of the stack; lazy if the layer's
         data are.
@@ -87,6 +89,7 @@ class Source:
     """
 
     layer_name: str
+    layer_id: str
     data: Any
     channel_axis: int | None
     layer_channel_axis: int | None
@@ -314,13 +317,14 @@ def resolve_source(
     nodata, nodata_text = _nodata(layer, nodata)
     return Source(
         layer_name=layer.name,
+        layer_id=str(layer.unique_id),
         data=lazy(grid.data)[tuple(cut)].transpose(order),
         channel_axis=None if channel_axis is None else order.index(kept.index(channel_axis)),
         layer_channel_axis=channel_axis,
         channel_names=names,
         placement=placement,
-        plane_expression=_expression(whole, shown_level, order),
-        expression=_expression(cut, shown_level, order),
+        plane_expression=_expression(whole, shown_level, order, grid.data),
+        expression=_expression(cut, shown_level, order, grid.data),
         description=description + nodata_text,
         place=None if place is None else asdict(place),
         region=region,
@@ -389,10 +393,14 @@ def _channel_names(layer: Image, shape: Sequence[int], channel_axis: int | None)
     return tuple(f"channel {i}" for i in range(shape[channel_axis]))
 
 
-def _expression(slices: Sequence[int | slice], level: int | None, order: Sequence[int]) -> str:
+def _expression(
+    slices: Sequence[int | slice], level: int | None, order: Sequence[int], data: Any
+) -> str:
     parts = [str(s) if isinstance(s, int) else _slice_text(s) for s in slices]
     plane = "" if all(part == ":" for part in parts) else f"[{', '.join(parts)}]"
     turned = list(order) != sorted(order)
+    if not (plane or hasattr(data, "transpose")) and len(order) > 2:
+        plane = "[:]"  # a Zarr array, say, becomes one of NumPy's, which can be turned
     turn = f".transpose({', '.join(map(str, order))})" if turned else ""
     return ("" if level is None else f"[{level}]") + plane + turn
 

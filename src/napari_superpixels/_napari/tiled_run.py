@@ -121,8 +121,7 @@ def segment_tiles(
     from napari_superpixels.tiling.work_folder import folder_of
 
     mask = source.region.mask if source.region else None
-    units = {str(unit) for unit in source.placement.spatial["units"][-2:]}
-    unit = units.pop() if len(units) == 1 else None
+    unit = source.placement.unit
     return (
         yield from iter_superpixels_tiled(
             source.lazily(),

@@ -89,6 +89,32 @@ def pixel_size(layer: Layer) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(matrix, axis=0), np.float64)
 
 
+def pixel_size_in_one_unit(
+    layer: Layer, axes: Sequence[int]
+) -> tuple[tuple[float, ...], str] | None:
+    """Measure the pixels of a layer along some of its axes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        The layer, with any transform and units.
+    axes : sequence of int
+        Axes of its data.
+
+    Returns
+    -------
+    (tuple of float, str) or None
+        Lengths and their unit, that of the last of the axes; None where the units do not fit
+        together.
+    """
+    unit = layer.units[axes[-1]]
+    if not all(layer.units[axis].is_compatible_with(unit) for axis in axes):
+        return None
+    sizes = pixel_size(layer)
+    lengths = tuple(float((sizes[axis] * layer.units[axis]).m_as(unit)) for axis in axes)
+    return lengths, str(unit)
+
+
 def _affine(
     function: Callable[[NDArray[np.float64]], Any], ndim: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -97,6 +97,8 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
     if isinstance(delivery.labels, list):
         use = "is read from there; “Make an editable copy” of the correction dock loads it"
     text = _of_one(delivery, result) if isinstance(result, SuperpixelResult) else _of_tiles(result)
+    if delivery.problem:
+        text += f" <b>The others failed:</b> {escape(delivery.problem)}."
     return f"{text} The layer “{escape(layer_name)}” {use}."
 
 

@@ -20,6 +20,7 @@ from napari_superpixels._napari.colors import neighbour_colormap
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.source import Frames, Source
 from napari_superpixels._napari.wording import Progress
+from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.events import FinishReason, Step
 from napari_superpixels.graph import series_table, superpixel_table
 from napari_superpixels.params import SuperpixelParams
@@ -79,6 +80,8 @@ class Delivery:
         In which neighbours differ; None for napari's own, where there are too many superpixels.
     n_frames : int
         Planes that were segmented.
+    problem : str
+        Why it ended before the last plane; empty if it did not, or the user stopped it.
     """
 
     request: Request
@@ -87,6 +90,7 @@ class Delivery:
     table: dict[str, NDArray[np.generic]]
     colormap: CyclicLabelColormap | None
     n_frames: int = 1
+    problem: str = ""
 
 
 def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
@@ -224,7 +228,7 @@ def _segment_frames(
     if mask is not None and mask.ndim > 2:
         mask = mask.reshape(-1, *mask.shape[-2:])
     labels = np.zeros((len(frames), *source.plane_shape), np.int32)
-    n_done, reported = 0, 0.0
+    n_done, reported, problem = 0, 0.0, ""
     steps = iter_series(
         frames,
         request.params,
@@ -245,6 +249,10 @@ def _segment_frames(
             if step.labels is not None or time.monotonic() - reported >= REPORT_INTERVAL_S:
                 reported = time.monotonic()
                 yield wording.of_frame(step, source.mode)
+    except (ValueError, SuperpixelError, OSError) as error:
+        if not labels.any():
+            raise
+        problem = str(error)  # what is done is not lost
     finally:
         steps.close()
     stopped = n_done < len(frames)
@@ -268,4 +276,5 @@ def _segment_frames(
         reason=FinishReason.STOPPED if stopped else FinishReason.COMPLETED,
         weights={},
     )
-    return Delivery(request, result, result.labels, table, _colormap(result.labels), n_done)
+    colormap = _colormap(result.labels)
+    return Delivery(request, result, result.labels, table, colormap, n_done, problem)

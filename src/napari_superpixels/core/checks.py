@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_superpixels.errors import NothingToSegmentError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -171,7 +173,7 @@ def valid_pixels(
     finite = np.isfinite(channels)
     dead = [i for i, channel in enumerate(finite) if not channel.any()]
     if len(dead) == len(channels):
-        raise ValueError("all pixels are NaN or infinite: there is nothing to segment")
+        raise NothingToSegmentError("all pixels are NaN or infinite: there is nothing to segment")
     if dead:
         raise ValueError(
             f"channel {', '.join(map(str, dead))} is NaN or infinite everywhere: leave it out"
@@ -194,7 +196,7 @@ def valid_pixels(
         # NaN in a mask of floats is no "yes".
         valid &= (wanted != 0) & (wanted == wanted)
     if not valid.any():
-        raise ValueError(
+        raise NothingToSegmentError(
             "no pixel is left to segment: all are nodata, NaN, infinite or outside the mask"
         )
     return valid
