@@ -201,3 +201,16 @@ def test_pytorch_that_does_not_load_is_told(viewer, monkeypatch, qtbot, tiles_im
     assert "WinError 1114" in dock.status_label.text()
     assert "napari-superpixels napari" in dock.status_label.text()
     assert not dock.segment_button.isEnabled()
+
+
+def test_a_demo_that_cannot_run_says_why(viewer, monkeypatch, tmp_path, capsys):
+    from napari_superpixels._napari import demo, devices
+
+    def failing():
+        raise OSError("no such library")
+
+    monkeypatch.setattr(devices, "_find_devices", failing)
+    monkeypatch.setattr(demo.napari, "Viewer", lambda: viewer)
+    assert demo.run_demo("fast", tmp_path / "out") == 1
+    assert "PyTorch could not be loaded: no such library" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

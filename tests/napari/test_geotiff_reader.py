@@ -244,3 +244,10 @@ def test_from_map_to_polygons_without_a_question(
     np.testing.assert_allclose(frame.area.sum(), tiles_image[..., 0].size * 0.25)
     bounds = [412_000, 5_800_000 - 24, 412_000 + 32, 5_800_000]
     np.testing.assert_allclose(frame.total_bounds, bounds)
+
+
+def test_radar_images_are_told(tmp_path, rng):
+    path = tmp_path / "slc.tif"
+    write(path, rng.random((1, 20, 30)).astype(np.complex64))
+    with pytest.raises(ValueError, match=r"slc.tif holds complex numbers.*save their magnitude"):
+        layers_of(path)

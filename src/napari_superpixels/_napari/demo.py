@@ -9,6 +9,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 
 import napari
 from napari_superpixels._napari.segment_widget import SegmentWidget
+from napari_superpixels.cli_words import complain
 from napari_superpixels.export import METADATA_KEY, save_labels
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def run_demo(preset: str, output: Path | None) -> int:
     viewer.open_sample("napari-superpixels", "photo")
     widget = open_dock(viewer)
     widget.form.preset.value = preset
-    wait_until(lambda: not widget.device.problem)
+    wait_until(lambda: not widget.device.is_looking)
     widget.segment_button.click()
     if output is None:
         napari.run()
@@ -100,6 +101,7 @@ def run_demo(preset: str, output: Path | None) -> int:
     wait_until(lambda: not widget.running)
     layers = [layer for layer in viewer.layers if METADATA_KEY in layer.metadata]
     if not layers:
+        complain(widget.status_label.text() or widget.result_label.text())
         viewer.close()
         return 1
     output.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,9 @@ def _find_devices() -> tuple[list[DeviceInfo], str]:
     return available_devices(), why_not_cuda()
 
 
+_LOOKING = "Looking for devices (loading PyTorch)…"
+
+
 class DeviceChoice:
     """Combo box of devices, with the resolved one in words.
 
@@ -57,7 +60,7 @@ class DeviceChoice:
         )
         self._preferred = preferred
         self._why_not_cuda = ""
-        self._problem = "Looking for devices (loading PyTorch)…"
+        self._problem = _LOOKING
         self.box.changed.connect(self._on_choice)
         worker = create_worker(_find_devices, _ignore_errors=True)
         worker.returned.connect(self._on_found)
@@ -68,6 +71,11 @@ class DeviceChoice:
     def problem(self) -> str:
         """Why no run can start, or an empty string."""
         return self._problem
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether PyTorch is being loaded, and nothing known yet."""
+        return self._problem == _LOOKING
 
     @property
     def resolved(self) -> str:

@@ -86,6 +86,11 @@ def read_geotiffs(path: str | Sequence[str]) -> list[LayerTuple]:
         its bands as first axis; colours of 8 bits are RGB. Pixels without data are NaN (whole
         numbers become floats then), except in RGB and labels. More than 100 megapixels are read
         lazily, on several levels. ``metadata["napari-superpixels"]`` holds place, nodata, bands.
+
+    Raises
+    ------
+    ValueError
+        If one holds complex numbers.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else path
     return [_layer(Path(each)) for each in paths]
@@ -183,6 +188,11 @@ def _read_block(raster: _Raster, step: int, block_info: Any = None) -> NDArray[A
 
 def _layer(path: Path) -> LayerTuple:
     raster = _Raster.open(path)
+    if raster.dtype.kind == "c":
+        raise ValueError(
+            f"{path.name} holds complex numbers, as radar images do: save their magnitude as a "
+            "raster of its own"
+        )
     n = len(raster.bands)
     if n * raster.place.shape[0] * raster.place.shape[1] > LARGE:
         levels: Any = [_arrange(raster, raster.lazy(step)) for step in _steps(raster)]
