@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from skimage.measure import label
@@ -12,6 +13,7 @@ from napari_superpixels.params import SuperpixelParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -36,6 +38,14 @@ def tiles_image() -> NDArray[np.uint8]:
     colors = rng.integers(20, 235, (3, 4, 3))
     image = colors.repeat(16, 0).repeat(16, 1) + rng.normal(0, 3, (48, 64, 3))
     return image.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def photo(tmp_path: Path, tiles_image: NDArray[np.uint8]) -> Path:
+    """That image, as a PNG."""
+    path = tmp_path / "photo.png"
+    iio.imwrite(path, tiles_image)
+    return path
 
 
 @pytest.fixture

@@ -22,13 +22,6 @@ from napari_superpixels.files import read_labels
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
 
 
-@pytest.fixture
-def photo(tmp_path, tiles_image):
-    path = tmp_path / "photo.png"
-    iio.imwrite(path, tiles_image)
-    return path
-
-
 def test_segment_is_the_api(tmp_path, photo, tiles_image, capsys):
     out = tmp_path / "labels.tif"
     assert main(["segment", str(photo), "-o", str(out), "--seed", "3", *QUICK]) == 0

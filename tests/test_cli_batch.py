@@ -15,13 +15,6 @@ from napari_superpixels.files import read_labels
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
 
 
-@pytest.fixture
-def photo(tmp_path, tiles_image):
-    path = tmp_path / "photo.png"
-    iio.imwrite(path, tiles_image)
-    return path
-
-
 def test_folder_of_outputs_and_one_bad_input(tmp_path, photo, capsys):
     other = tmp_path / "other.png"
     iio.imwrite(other, np.zeros((20, 20), np.uint8))
