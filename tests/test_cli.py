@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import imageio.v3 as iio
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 import tifffile
@@ -308,6 +310,45 @@ def test_series(tmp_path, tiles_image, capsys, mode):
     assert main(["segment", str(stack), "-o", str(tmp_path / "o.png"), "--series", mode]) == 1
     assert main(["segment", str(stack), "-o", str(tmp_path / "o.tif")]) == 1
     assert "take all with --series" in capsys.readouterr().err
+
+
+def test_frames_that_fail_are_listed_and_the_others_done(tmp_path, tiles_image, capsys):
+    frames = np.stack([tiles_image[..., 0]] * 4)
+    options = {"compression": "zlib", "photometric": "minisblack", "metadata": {"axes": "TYX"}}
+    for name in ("good", "bad"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", frames, **options)
+    with tifffile.TiffFile(tmp_path / "bad.tif") as tiff:
+        begin, size = (tiff.pages[1].dataoffsets[0], tiff.pages[1].databytecounts[0])
+    with (tmp_path / "bad.tif").open("r+b") as file:
+        file.seek(begin)
+        file.write(b"x" * size)
+    out = tmp_path / "out"
+    command = ["segment", str(tmp_path / "*.tif"), "-o", f"{out}/", "--series", "alone", *QUICK]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "1 of 2 images failed" in error
+    assert "bad.tif: 1 of 4 frames failed, the others are in" in error
+    assert "frame 1: it cannot be read" in error
+    incomplete = out / "bad_superpixels.incomplete.tif"
+    assert {path.name for path in out.iterdir()} == {"good_superpixels.tif", incomplete.name}
+    assert [bool(frame.all()) for frame in tifffile.imread(incomplete)] == [True, False, True, True]
+    # What failed is done again once it is mended, the rest is not.
+    shutil.copy(tmp_path / "good.tif", tmp_path / "bad.tif")
+    assert main(command) == 0
+    assert "1 of 2 were done already" in capsys.readouterr().out
+    assert tifffile.imread(out / "bad_superpixels.tif").all()
+
+
+def test_the_pixel_size_of_a_series_reaches_exports_of_its_planes(tmp_path, tiles_image):
+    stack, labels, table = (tmp_path / name for name in ("stack.tif", "labels.tif", "t.csv"))
+    frames = np.stack([tiles_image[..., 0]] * 2)
+    about = {"axes": "TYX", "unit": "um"}
+    tifffile.imwrite(stack, frames, imagej=True, resolution=(4, 2), metadata=about)
+    assert main(["segment", str(stack), "-o", str(labels), "--series", "alone", *QUICK]) == 0
+    assert main(["export", str(labels), "-o", str(table), "--plane", "1"]) == 0
+    found = pd.read_csv(table)
+    np.testing.assert_allclose(found["area"], found["area_px"] / 8)
+    assert set(found["unit"]) == {"um"}
 
 
 def test_volume(tmp_path, rng, capsys):

@@ -9,7 +9,13 @@ from skimage.measure import label
 
 from napari_superpixels import SuperpixelParams, get_preset, refine, superpixels
 from napari_superpixels.events import drain
-from napari_superpixels.series import iter_series, keep_ids, superpixels_series
+from napari_superpixels.files import FileError
+from napari_superpixels.series import (
+    iter_series,
+    keep_ids,
+    spelled_problems,
+    superpixels_series,
+)
 
 FAST = get_preset("fast").replace(n_segments=30, iterations=8)
 
@@ -121,7 +127,7 @@ def test_many_channels(movie):
 
 
 def test_frames_on_their_own_have_one_shape_too(movie):
-    with pytest.raises(ValueError, match=r"frame 1: .*pixels, the one before \(60, 80\)"):
+    with pytest.raises(ValueError, match=r"frame 1: .*pixels, the others \(60, 80\)"):
         drain(iter_series([movie[0], movie[1, :50]], FAST, follow=False))
 
 
@@ -132,6 +138,42 @@ def test_mistakes_name_the_frame(movie):
         drain(iter_series([], FAST))
     with pytest.raises(ValueError, match="renew_above"):
         drain(iter_series(movie, SuperpixelParams(), renew_above=0.5))
+
+
+class _Broken:
+    """Frames of which some cannot be read."""
+
+    def __init__(self, frames, *broken):
+        self.frames, self.broken = frames, broken
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, number):
+        if number in self.broken:
+            raise OSError("page is truncated")
+        return self.frames[number]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_frames_that_fail_are_left_out(movie, follow):
+    frames = _Broken(movie, 0, 2)
+    told = []
+    labels = drain(iter_series(frames, FAST, follow=follow, skip_failing=True), told.append)
+    expected = drain(iter_series(movie[1::2], FAST, follow=follow))
+    np.testing.assert_array_equal(labels[1::2], expected)
+    assert not labels[::2].any()
+    problems = {str(step.frame): step.problem for step in told if step.problem}
+    reason = "it cannot be read (page is truncated); copy or export it again"
+    assert problems == {"0": reason, "2": reason}
+    assert (
+        spelled_problems(problems | {"3": "too dark"})
+        == f"frames 0, 2: {reason}; frame 3: too dark"
+    )
+    with pytest.raises(FileError, match="frame 0: it cannot be read"):
+        drain(iter_series(frames, FAST, follow=follow))
+    with pytest.raises(FileError, match="frame 0: it cannot be read"):
+        drain(iter_series(_Broken(movie, 0, 1, 2, 3), FAST, follow=follow, skip_failing=True))
 
 
 def test_ids_are_taken_over_by_overlap():

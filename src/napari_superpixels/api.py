@@ -242,9 +242,9 @@ def iter_superpixels(
 def _check_count(prepared: PreparedImage, params: SuperpixelParams) -> None:
     if prepared.n_regions > params.n_segments:
         raise ValueError(
-            f"the mask has {prepared.n_regions} separate regions, which need at least as many "
-            f"superpixels, but only {params.n_segments} are asked for: ask for more, or remove "
-            "small regions from the mask"
+            f"the pixels to segment lie in {prepared.n_regions} separate regions, which need at "
+            f"least as many superpixels, but only {params.n_segments} are asked for: ask for more, "
+            "or leave small regions out with a mask"
         )
     n_pixels = int(prepared.mask.sum())
     if params.count == "exact" and params.n_segments > n_pixels:

@@ -79,7 +79,7 @@ def _export(arguments: argparse.Namespace) -> int:
             raise ExportError(f"{output}: is an input; write to another file")
     labels = _read_labels(arguments.labels)
     image, axis = _read_image(arguments.image, arguments.channel_axis)
-    origin = _find_origin(arguments, labels.ndim)
+    origin = _find_origin(arguments, labels.ndim if arguments.plane is None else 2)
     size = arguments.pixel_size or origin.pixel_size
     if arguments.plane is not None:
         labels, image, axis = _plane(labels, image, axis, arguments.plane)

@@ -282,7 +282,7 @@ def _segment_file(
     if "series" in arguments:
         if may_be_tiled(arguments):
             raise ValueError("--series does not work in tiles: leave out their options")
-        return segment_series(image, targets, params, arguments)
+        return segment_series(image, targets, params, arguments, _origin(image))
     if is_volume(arguments):
         if may_be_tiled(arguments) or "plane" in arguments:
             raise ValueError("--volume takes no plane, and does not work in tiles")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.channels import chosen_channels
 from napari_superpixels.cli_words import complain
 from napari_superpixels.core.checks import check_axis
+from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
     import argparse
@@ -63,7 +64,11 @@ def voxel_size(
 
 
 def segment_series(
-    image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
+    image: Path,
+    targets: list[Path],
+    params: SuperpixelParams,
+    arguments: argparse.Namespace,
+    known: dict[str, Any],
 ) -> str:
     """Segment every plane of a file.
 
@@ -77,6 +82,8 @@ def segment_series(
         Parameters of each plane.
     arguments : argparse.Namespace
         Of ``segment``.
+    known : dict
+        What the file says of a plane, as `Origin` has it.
 
     Returns
     -------
@@ -88,7 +95,9 @@ def segment_series(
     ExportError
         If a target is of another kind.
     ValueError
-        If the file is no series, or a frame is unusable.
+        If the file is no series, or no frame is usable.
+    SuperpixelError
+        If some frames fail; those that do not are in a file beside the target.
     """
     import numpy as np
     from tqdm import tqdm
@@ -97,7 +106,7 @@ def segment_series(
     from napari_superpixels.export import ExportError, save_labels
     from napari_superpixels.lazy_files import open_image, read_now
     from napari_superpixels.result import versions
-    from napari_superpixels.series import iter_series
+    from napari_superpixels.series import iter_series, spelled_problems
 
     if any(target.suffix.lower() not in (".tif", ".tiff", ".npy") for target in targets):
         raise ExportError(f"{targets[0]}: write the labels of a series as .tif or .npy")
@@ -126,19 +135,24 @@ def segment_series(
         device=arguments.device,
         follow=arguments.series == "follow",
         memory_limit_gb=getattr(arguments, "memory_limit_gb", None),
+        skip_failing=True,
     )
     n_new = 0
+    problems: dict[str, str] = {}
     hide = arguments.quiet or None
     with tqdm(total=len(frames), desc=image.name, disable=hide, leave=False, unit="frame") as bar:
 
         def show(step: SeriesStep) -> None:
             nonlocal n_new
-            if step.labels is not None:
+            if step.problem:
+                problems[str(step.frame)] = step.problem
+            if step.step is None:
                 n_new += step.is_new
                 bar.update()
 
         labels = drain(steps, show)
     provenance = {
+        **known,
         "parameters": params.to_dict(),
         "series": arguments.series,
         "source": image.name,
@@ -146,6 +160,15 @@ def segment_series(
     }
     if chosen is not None:
         provenance["channels"] = list(chosen)
+    if problems:
+        # Not under the final name, so that nobody takes it for whole and a batch does it again.
+        files = [target.with_suffix(f".incomplete{target.suffix}") for target in targets]
+        for file in files:
+            save_labels(file, labels, provenance | {"left out": problems}, overwrite=True)
+        raise SuperpixelError(
+            f"{len(problems)} of {len(frames)} frames failed, the others are in "
+            f"{', '.join(map(str, files))}: {spelled_problems(problems)}"
+        )
     for target in targets:
         save_labels(target, labels, provenance, overwrite=arguments.force)
     told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"

@@ -9,8 +9,9 @@ import numpy as np
 
 from napari_superpixels.api import iter_superpixels, refine
 from napari_superpixels.core.checks import as_channels, valid_pixels
-from napari_superpixels.errors import NothingToSegmentError
+from napari_superpixels.errors import NothingToSegmentError, SuperpixelError
 from napari_superpixels.events import drain
+from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.metrics import explained_variation
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
@@ -40,6 +41,8 @@ class SeriesStep:
         Superpixels of the frame, once it is done.
     is_new : bool
         Whether the frame was segmented anew, and did not follow from the one before.
+    problem : str
+        Why the frame failed and is left out; empty if it did not.
     """
 
     frame: int
@@ -47,6 +50,7 @@ class SeriesStep:
     step: Step | None = None
     labels: NDArray[np.int32] | None = None
     is_new: bool = True
+    problem: str = ""
 
 
 def iter_series(
@@ -60,6 +64,7 @@ def iter_series(
     follow: bool = True,
     renew_above: float = 1.25,
     memory_limit_gb: float | None = None,
+    skip_failing: bool = False,
 ) -> Generator[SeriesStep, None, NDArray[np.int32]]:
     """Segment each frame of a series.
 
@@ -91,11 +96,14 @@ def iter_series(
         times that of the last frame that was segmented anew. 1 or more.
     memory_limit_gb : float, optional
         Refuse a frame whose estimate is above this.
+    skip_failing : bool, default False
+        Leave frames that fail 0, and go on.
 
     Yields
     ------
     SeriesStep
-        Progress; for each frame that is done one with its labels.
+        Progress; for each frame that is done one with its labels, for each that is left out one
+        with its problem.
 
     Returns
     -------
@@ -104,8 +112,9 @@ def iter_series(
 
     Raises
     ------
-    ValueError
-        If a frame is unusable, which the message names, or none has a pixel to segment.
+    ValueError, SuperpixelError
+        If a frame (with `skip_failing`, every frame) is unusable or cannot be read, which the
+        message says, or none has a pixel to segment.
     """
     params = params or SuperpixelParams()
     if not renew_above >= 1:
@@ -116,15 +125,21 @@ def iter_series(
     masks = None if mask is None else np.asarray(mask)
     if masks is not None and masks.ndim == 3 and len(masks) != n_frames:
         raise ValueError(f"the mask has {len(masks)} frames, the series has {n_frames}")
-    result = np.zeros((0, 0, 0), np.int32)
+    result = np.zeros((n_frames, 0, 0), np.int32)
     before: NDArray[np.int32] | None = None
+    failure: Exception | None = None
     highest = 0
     allowed = 0.0
     for number in range(n_frames):
-        frame = np.asarray(frames[number])
         mask = masks[number] if masks is not None and masks.ndim == 3 else masks
         labels, is_new = None, True
         try:
+            frame = _read(frames, number)
+            shape = as_channels(frame, channel_axis).shape[1:]
+            if not result.size:
+                result = np.zeros((n_frames, *shape), np.int32)
+            if shape != result.shape[1:]:
+                raise ValueError(f"has {shape} pixels, the others {result.shape[1:]}")
             if follow and before is not None:
                 labels = _followed(frame, before, params, channel_axis, mask, nodata)
             if labels is not None and _residual(labels, frame, channel_axis) <= allowed:
@@ -146,23 +161,59 @@ def iter_series(
                 elif not follow:
                     labels[labels > 0] += highest
         except NothingToSegmentError:
-            labels, is_new = np.zeros(as_channels(frame, channel_axis).shape[1:], np.int32), False
-        except ValueError as error:
-            raise ValueError(f"frame {number}: {error}") from error
-        try:
-            if number == 0:
-                result = np.zeros((n_frames, *labels.shape), np.int32)
-            _check_same_shape(labels.shape, result.shape[1:])
-        except ValueError as error:
-            raise ValueError(f"frame {number}: {error}") from error
+            labels, is_new = np.zeros(shape, np.int32), False
+        except (ValueError, SuperpixelError) as error:
+            failure = failure or _of_frame(number, error)
+            if not skip_failing:
+                raise failure from error
+            yield SeriesStep(number, n_frames, is_new=False, problem=str(error))
+            continue
         highest = max(highest, int(labels.max()))
         result[number] = labels
         if labels.any():
             before = labels
         yield SeriesStep(number, n_frames, None, labels, is_new)
     if before is None:
-        raise NothingToSegmentError("no frame has a pixel to segment")
+        raise failure or NothingToSegmentError("no frame has a pixel to segment")
     return result
+
+
+def _read(frames: Any, number: int) -> NDArray[Any]:
+    try:
+        return np.asarray(frames[number])
+    except READ_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FileError(f"it cannot be read ({reason}); copy or export it again") from error
+
+
+def _of_frame(number: int, error: Exception) -> Exception:
+    """The same error, naming the frame."""
+    kind = ValueError if isinstance(error, ValueError) else type(error)
+    return kind(f"frame {number}: {error}")
+
+
+def spelled_problems(problems: dict[str, str], nouns: str = "frames") -> str:
+    """Say which frames failed and why, those with the same reason together.
+
+    Parameters
+    ----------
+    problems : dict of str to str
+        Reasons by the name of the frame, such as ``"7"``.
+    nouns : str, default "frames"
+        What they are.
+
+    Returns
+    -------
+    str
+        Such as ``"frames 3, 7: it cannot be read (...); frame 9: ..."``.
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in problems.items():
+        names.setdefault(reason, []).append(name)
+    return "; ".join(
+        f"{nouns if len(same) > 1 else nouns[:-1]} {', '.join(same)}: {reason}"
+        for reason, same in names.items()
+    )
 
 
 def superpixels_series(
@@ -240,11 +291,6 @@ def _with_frame(
         steps.close()
 
 
-def _check_same_shape(shape: tuple[int, ...], before: tuple[int, ...]) -> None:
-    if shape != before:
-        raise ValueError(f"has {shape} pixels, the one before {before}")
-
-
 def _followed(
     frame: NDArray[Any],
     before: NDArray[np.int32],
@@ -255,7 +301,6 @@ def _followed(
 ) -> NDArray[np.int32] | None:
     """The superpixels of the frame before, on this one; None where other pixels count."""
     channels = as_channels(frame, channel_axis)
-    _check_same_shape(channels.shape[1:], before.shape)
     valid = valid_pixels(
         channels, [] if mask is None else [mask], np.nan if nodata is None else nodata
     )

@@ -242,9 +242,11 @@ def test_a_frame_that_fails_loses_no_other(viewer, dock, movie, run_to_end):
     dock.image.mode_box.value = Mode.EACH
     run_to_end(dock)
     told = dock.result_label.text()
-    assert "stopped after 2 of 4 slices" in told
-    assert "The others failed:</b> chunk is truncated" in told
-    assert [bool(frame.all()) for frame in result(viewer).data] == [True, True, False, False]
+    assert "in 3 slices" in told
+    assert "Left out:</b> slice 2: it cannot be read (chunk is truncated)" in told
+    labels = result(viewer)
+    assert [bool(frame.all()) for frame in labels.data] == [True, True, False, True]
+    assert labels.features["frames"].tolist() == [1] * len(labels.features)
 
 
 def test_a_mask_of_a_volume(viewer, dock, rng, run_to_end):

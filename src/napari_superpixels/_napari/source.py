@@ -212,8 +212,26 @@ class Frames:
         ndarray
             With the channel axis ``source.frame_axis``.
         """
-        at = np.unravel_index(number, self.source.shape[:-2])
-        return np.asarray(self.source.part(tuple(map(int, at))))
+        return np.asarray(self.source.part(self._position(number)))
+
+    def name(self, number: int) -> str:
+        """Name a frame by what its sliders say.
+
+        Parameters
+        ----------
+        number : int
+            Its place in the stack.
+
+        Returns
+        -------
+        str
+            Such as ``"7"``, or ``"(2, 7)"`` in a stack of several axes.
+        """
+        at = self._position(number)
+        return str(at[0] if len(at) == 1 else at)
+
+    def _position(self, number: int) -> tuple[int, ...]:
+        return tuple(map(int, np.unravel_index(number, self.source.shape[:-2])))
 
 
 def _channels_first(data: Any, channel_axis: int | None) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_superpixels.tiling.run import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
 
-_SLICES = {Mode.EACH: "slices", Mode.SERIES: "frames"}
+SLICES = {Mode.EACH: "slices", Mode.SERIES: "frames"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ def of_frame(step: SeriesStep, mode: Mode) -> Progress:
     within, each = 0, 1
     if step.step is not None:
         within, each = step.step.iteration, step.step.n_iterations
-    noun = _SLICES[mode][:-1]
+    noun = SLICES[mode][:-1]
     text = f"{noun.capitalize()} {step.frame + 1} of {step.n_frames}"
-    done = 1000 * (step.frame + (step.labels is not None)) + 1000 * within // (each + 1)
+    done = 1000 * (step.frame + (step.step is None)) + 1000 * within // (each + 1)
     return Progress(done, 1000 * step.n_frames, text, step.labels, step.frame)
 
 
@@ -98,7 +98,7 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
         use = "is read from there; “Make an editable copy” of the correction dock loads it"
     text = _of_one(delivery, result) if isinstance(result, SuperpixelResult) else _of_tiles(result)
     if delivery.problem:
-        text += f" <b>The others failed:</b> {escape(delivery.problem)}."
+        text += f" <b>Left out:</b> {escape(delivery.problem)}."
     return f"{text} The layer “{escape(layer_name)}” {use}."
 
 
@@ -116,10 +116,10 @@ def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
     ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
     after = f"{result.iterations} iterations"
     kind, asked = "superpixels", f" of {result.n_requested} asked for"
-    if mode in _SLICES:
-        kind += f" in {delivery.n_frames} {_SLICES[mode]}"
+    if mode in SLICES:
+        kind += f" in {delivery.n_frames} {SLICES[mode]}"
         asked = f", {result.n_requested} asked for in each"
-        after = f"{delivery.n_frames} of {delivery.request.source.n_frames} {_SLICES[mode]}"
+        after = f"{delivery.n_frames} of {delivery.request.source.n_frames} {SLICES[mode]}"
     if mode == Mode.VOLUME:
         kind = "supervoxels"
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""

@@ -20,7 +20,6 @@ from napari_superpixels._napari.colors import neighbour_colormap
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.source import Frames, Source
 from napari_superpixels._napari.wording import Progress
-from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.events import FinishReason, Step
 from napari_superpixels.graph import series_table, superpixel_table
 from napari_superpixels.params import SuperpixelParams
@@ -81,7 +80,7 @@ class Delivery:
     n_frames : int
         Planes that were segmented.
     problem : str
-        Why it ended before the last plane; empty if it did not, or the user stopped it.
+        Which planes failed, and why; empty if none did.
     """
 
     request: Request
@@ -216,11 +215,11 @@ def _worded(steps: Generator[Step, None, T]) -> Generator[Progress, None, T]:
 def _segment_frames(
     request: Request, switch: CancelSwitch
 ) -> Generator[Progress, None, Delivery | None]:
-    """Segment each plane of a stack; frames that are done are kept if cancelled so."""
+    """Segment each plane of a stack; those that fail stay 0, those done are kept if asked."""
     from napari_superpixels.core.checks import as_channels
     from napari_superpixels.core.device import describe_device, resolve_device
     from napari_superpixels.result import SuperpixelResult
-    from napari_superpixels.series import iter_series
+    from napari_superpixels.series import iter_series, spelled_problems
 
     source, begin = request.source, time.perf_counter()
     frames = Frames(source)
@@ -228,7 +227,9 @@ def _segment_frames(
     if mask is not None and mask.ndim > 2:
         mask = mask.reshape(-1, *mask.shape[-2:])
     labels = np.zeros((len(frames), *source.plane_shape), np.int32)
-    n_done, reported, problem = 0, 0.0, ""
+    done: list[int] = []
+    problems: dict[str, str] = {}
+    reported = 0.0
     steps = iter_series(
         frames,
         request.params,
@@ -238,29 +239,28 @@ def _segment_frames(
         device=request.device,
         follow=source.mode == Mode.SERIES,
         memory_limit_gb=request.preferences.memory_limit_gb,
+        skip_failing=True,  # what is done is not lost
     )
     try:
         for step in steps:
             if step.labels is not None:
                 labels[step.frame] = step.labels
-                n_done += 1
+                done.append(step.frame)
+            elif step.problem:
+                problems[frames.name(step.frame)] = step.problem
             if switch.cancelled:
                 break
-            if step.labels is not None or time.monotonic() - reported >= REPORT_INTERVAL_S:
+            if step.step is None or time.monotonic() - reported >= REPORT_INTERVAL_S:
                 reported = time.monotonic()
                 yield wording.of_frame(step, source.mode)
-    except (ValueError, SuperpixelError, OSError) as error:
-        if not labels.any():
-            raise
-        problem = str(error)  # what is done is not lost
     finally:
         steps.close()
-    stopped = n_done < len(frames)
-    if switch.cancelled and (not switch.keep or n_done == 0):
+    stopped = len(done) + len(problems) < len(frames)
+    if switch.cancelled and not (switch.keep and done):
         return None
     table = series_table(
-        labels[:n_done],
-        (as_channels(frames[k], source.frame_axis) for k in range(n_done)),
+        labels if len(done) == len(frames) else labels[done],
+        (as_channels(frames[k], source.frame_axis) for k in done),
         channel_names=source.channel_names,
         pixel_area=source.placement.pixel_area,
     )
@@ -277,4 +277,5 @@ def _segment_frames(
         weights={},
     )
     colormap = _colormap(result.labels)
-    return Delivery(request, result, result.labels, table, colormap, n_done, problem)
+    problem = spelled_problems(problems, wording.SLICES[source.mode])
+    return Delivery(request, result, result.labels, table, colormap, len(done), problem)

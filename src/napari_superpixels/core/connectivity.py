@@ -118,8 +118,8 @@ def connected_superpixels(
     merged = merge_regions(pieces, features, n_segments)
     if merged.max() > n_segments:
         raise ValueError(
-            f"the mask has {merged.max()} separate regions, more than the {n_segments} "
-            "superpixels asked for: ask for more superpixels, or remove small regions from "
-            "the mask"
+            f"the pixels to segment lie in {merged.max()} separate regions, more than the "
+            f"{n_segments} superpixels asked for: ask for more, or leave small regions out with a "
+            "mask"
         )
     return merged

@@ -109,4 +109,7 @@ def read_origin(path: Path, ndim: int) -> Origin:
     if path.suffix.lower() not in (".tif", ".tiff"):
         return Origin()
     found = Origin.from_dict(read_provenance(path))
-    return Origin() if found.pixel_size and len(found.pixel_size) != ndim else found
+    if found.pixel_size is None:
+        return found
+    known = found.pixel_size[-ndim:]
+    return Origin(None, known, found.unit) if len(known) == ndim else Origin()
