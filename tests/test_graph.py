@@ -9,6 +9,7 @@ from napari_superpixels.graph import (
     adjacency,
     border_steps,
     contrasting_colors,
+    part_sums,
     series_table,
     superpixel_table,
     table_of_tiles,
@@ -75,7 +76,8 @@ def test_tiles_make_the_same_table(rng):
 def test_table_of_a_series_by_hand():
     labels = np.array([[[1, 1, 5]], [[1, 0, 7]]])
     frames = np.array([[[[2.0, 4.0, 6.0]]], [[[9.0, 1.0, np.nan]]]])
-    table = series_table(labels, frames, channel_names=["a"], pixel_area=2.0)
+    sums = [part_sums(*frame) for frame in zip(labels, frames, strict=True)]
+    table = series_table(sums, channel_names=["a"], pixel_area=2.0)
     np.testing.assert_array_equal(table["index"], [1, 5, 7])
     np.testing.assert_array_equal(table["frames"], [2, 1, 1])
     np.testing.assert_array_equal(table["area_px"], [1.5, 1, 1])

@@ -181,27 +181,64 @@ def superpixel_table(
     """
     ids = np.unique(labels)
     ids = ids[ids != 0]
-    sums = _summed([(labels, image)], ids, channel_names)
+    sums = _summed([part_sums(labels, image)], ids, channel_names)
     area = sums.area
     table: dict[str, NDArray[np.generic]] = {"index": ids.astype(np.int64), "area_px": area}
     return table | {"area": area * float(pixel_area)} | sums.means
 
 
+@dataclass(frozen=True, slots=True)
+class PartSums:
+    """Of each superpixel in a part of an image, or in a frame of a series; see `part_sums`.
+
+    Attributes
+    ----------
+    ids : ndarray of int, shape (K,)
+        Superpixels, in ascending order.
+    area : ndarray of int, shape (K,)
+        Pixels.
+    total, weight : ndarray of float64, shape (C, K)
+        Sum of the finite values of each channel, and their number.
+    """
+
+    ids: NDArray[np.integer]
+    area: NDArray[np.int64]
+    total: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+def part_sums(labels: NDArray[np.integer], image: ArrayLike) -> PartSums:
+    """Sum up the pixels of each superpixel.
+
+    Parameters
+    ----------
+    labels, image
+        As for `superpixel_table`.
+
+    Returns
+    -------
+    PartSums
+        Much smaller than the image.
+    """
+    ids, area = np.unique(labels[labels != 0], return_counts=True)
+    channels = np.asarray(image)
+    total, weight = np.zeros((2, len(channels), len(ids)))
+    for c, channel in enumerate(channels):
+        finite = np.isfinite(channel)
+        total[c] = ndimage.sum_labels(np.where(finite, channel, 0).astype(float), labels, ids)
+        weight[c] = ndimage.sum_labels(finite, labels, ids)
+    return PartSums(ids, area, total, weight)
+
+
 def series_table(
-    labels: NDArray[np.integer],
-    frames: Iterable[ArrayLike],
-    *,
-    channel_names: Sequence[str],
-    pixel_area: float = 1.0,
+    frames: Sequence[PartSums], *, channel_names: Sequence[str], pixel_area: float = 1.0
 ) -> dict[str, NDArray[np.generic]]:
     """Describe each superpixel of a series by its mean area and values over its frames.
 
     Parameters
     ----------
-    labels : ndarray of int, shape (T, H, W)
-        Superpixels of each frame; 0 is outside.
-    frames : iterable of array_like, shape (C, H, W)
-        The images, as for `superpixel_table`; one is in memory at a time.
+    frames : sequence of PartSums
+        Of each frame.
     channel_names, pixel_area
         As for `superpixel_table`.
 
@@ -211,9 +248,8 @@ def series_table(
         ``index`` (the label), ``frames`` (in how many it is), ``area_px`` and ``area`` (mean over
         these), and ``mean NAME`` per channel, over all pixels.
     """
-    ids = np.unique(labels)
-    ids = ids[ids != 0]
-    sums = _summed(zip(labels, frames, strict=True), ids, channel_names)
+    ids = np.unique(np.concatenate([frame.ids for frame in frames]))
+    sums = _summed(frames, ids, channel_names)
     area = sums.area / np.maximum(sums.parts, 1)
     table: dict[str, NDArray[np.generic]] = {"index": ids.astype(np.int64), "frames": sums.parts}
     return table | {"area_px": area, "area": area * float(pixel_area)} | sums.means
@@ -243,7 +279,7 @@ def table_of_tiles(
         As from `superpixel_table`.
     """
     ids = np.arange(1, n + 1)
-    sums = _summed(tiles, ids, channel_names)
+    sums = _summed((part_sums(*tile) for tile in tiles), ids, channel_names)
     table: dict[str, NDArray[np.generic]] = {"index": ids, "area_px": sums.area}
     return table | {"area": sums.area * float(pixel_area)} | sums.means
 
@@ -258,22 +294,16 @@ class _Sums:
 
 
 def _summed(
-    parts: Iterable[tuple[NDArray[np.integer], ArrayLike]],
-    ids: NDArray[np.integer],
-    channel_names: Sequence[str],
+    parts: Iterable[PartSums], ids: NDArray[np.integer], channel_names: Sequence[str]
 ) -> _Sums:
     n_parts, area = np.zeros((2, len(ids)), np.int64)
     total, weight = np.zeros((2, len(channel_names), len(ids)))
-    for labels, image in parts:
-        present, pixels = np.unique(labels[labels != 0], return_counts=True)
-        at = np.searchsorted(ids, present)
+    for part in parts:
+        at = np.searchsorted(ids, part.ids)
         n_parts[at] += 1
-        area[at] += pixels
-        for c, channel in enumerate(np.asarray(image)):
-            finite = np.isfinite(channel)
-            values = np.where(finite, channel, 0).astype(np.float64)
-            total[c, at] += ndimage.sum_labels(values, labels, present)
-            weight[c, at] += ndimage.sum_labels(finite, labels, present)
+        area[at] += part.area
+        total[:, at] += part.total
+        weight[:, at] += part.weight
     means: dict[str, NDArray[np.generic]] = {}
     for name, sums, counts in zip(channel_names, total, weight, strict=True):
         nothing = np.full(len(ids), np.nan)

@@ -39,6 +39,8 @@ class SeriesStep:
         Progress within the frame; None once it is done.
     labels : ndarray of int32, shape (H, W), or None
         Superpixels of the frame, once it is done.
+    image : ndarray, shape (C, H, W), or None
+        The pixels that they are of, channels first.
     is_new : bool
         Whether the frame was segmented anew, and did not follow from the one before.
     problem : str
@@ -49,6 +51,7 @@ class SeriesStep:
     n_frames: int
     step: Step | None = None
     labels: NDArray[np.int32] | None = None
+    image: NDArray[Any] | None = None
     is_new: bool = True
     problem: str = ""
 
@@ -135,7 +138,8 @@ def iter_series(
         labels, is_new = None, True
         try:
             frame = _read(frames, number)
-            shape = as_channels(frame, channel_axis).shape[1:]
+            channels = as_channels(frame, channel_axis)
+            shape = channels.shape[1:]
             if not result.size:
                 result = np.zeros((n_frames, *shape), np.int32)
             if shape != result.shape[1:]:
@@ -172,7 +176,7 @@ def iter_series(
         result[number] = labels
         if labels.any():
             before = labels
-        yield SeriesStep(number, n_frames, None, labels, is_new)
+        yield SeriesStep(number, n_frames, None, labels, channels, is_new)
     if before is None:
         raise failure or NothingToSegmentError("no frame has a pixel to segment")
     return result

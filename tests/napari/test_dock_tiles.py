@@ -121,6 +121,32 @@ def test_a_mask_and_two_layers_in_tiles(viewer, dock, picture, output, run_to_en
     np.testing.assert_array_equal(space["labels"], layer.data[20:140, 30:190])
 
 
+def test_a_mask_leaves_out_what_cannot_be_read(viewer, dock, picture, output, run_to_end):
+    broken = []
+
+    def block(part, block_info):
+        if broken and block_info[0]["chunk-location"] == (0, 0):
+            raise OSError("chunk is truncated")
+        return part
+
+    meta = np.empty((0, 0), picture.dtype)
+    lazy = da.from_array(picture, chunks=50).map_blocks(block, dtype=picture.dtype, meta=meta)
+    image = viewer.add_image(lazy, name="map", contrast_limits=(0, 255))
+    mask = np.zeros(picture.shape, np.uint8)
+    mask[60:140, 60:190] = 1
+    viewer.add_labels(mask, name="mask")
+    viewer.layers.selection.active = image
+    dock.region.where_box.value = Where.LABELS
+    dock.tiles.value = Tiles.ALWAYS
+    broken.append(True)
+    run_to_end(dock)
+    layer = viewer.layers["map superpixels"]
+    np.testing.assert_array_equal(layer.data > 0, mask > 0)
+    np.testing.assert_allclose(
+        layer.features["mean intensity"][0], picture[layer.data == 1].mean(), rtol=1e-6
+    )
+
+
 def test_labels_too_large_to_edit_are_read_lazily(
     viewer, dock, picture, output, run_to_end, monkeypatch
 ):

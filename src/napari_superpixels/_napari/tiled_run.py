@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 import zarr
+from scipy import ndimage
 
 from napari_superpixels._napari.region import LabelMask
 from napari_superpixels.graph import table_of_tiles
@@ -163,7 +164,7 @@ def labels_of(path: Path) -> NDArray[np.int32] | list[Any]:
 
 
 def table(source: Source, labels: NDArray[np.int32], n: int) -> dict[str, NDArray[np.generic]]:
-    """Describe each superpixel; the image is read block by block.
+    """Describe each superpixel; the image is read block by block, and only where it has some.
 
     Parameters
     ----------
@@ -196,8 +197,12 @@ def _blocks(
     height, width = labels.shape
     for row in range(0, height, _BLOCK_PX):
         for column in range(0, width, _BLOCK_PX):
-            box = (slice(row, row + _BLOCK_PX), slice(column, column + _BLOCK_PX))
-            index: list[slice] = list(box)
-            if axis is not None:
-                index.insert(axis, slice(None))
-            yield labels[box], as_channels(np.asarray(image[tuple(index)]), axis)
+            block = labels[row : row + _BLOCK_PX, column : column + _BLOCK_PX]
+            for used in ndimage.find_objects((block > 0).astype(np.uint8)):
+                index = [
+                    slice(start + s.start, start + s.stop)
+                    for start, s in zip((row, column), used, strict=True)
+                ]
+                if axis is not None:
+                    index.insert(axis, slice(None))
+                yield block[used], as_channels(np.asarray(image[tuple(index)]), axis)

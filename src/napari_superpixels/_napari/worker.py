@@ -21,7 +21,7 @@ from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.source import Frames, Source
 from napari_superpixels._napari.wording import Progress
 from napari_superpixels.events import FinishReason, Step
-from napari_superpixels.graph import series_table, superpixel_table
+from napari_superpixels.graph import PartSums, part_sums, series_table, superpixel_table
 from napari_superpixels.params import SuperpixelParams
 
 if TYPE_CHECKING:
@@ -216,7 +216,6 @@ def _segment_frames(
     request: Request, switch: CancelSwitch
 ) -> Generator[Progress, None, Delivery | None]:
     """Segment each plane of a stack; those that fail stay 0, those done are kept if asked."""
-    from napari_superpixels.core.checks import as_channels
     from napari_superpixels.core.device import describe_device, resolve_device
     from napari_superpixels.result import SuperpixelResult
     from napari_superpixels.series import iter_series, spelled_problems
@@ -227,7 +226,7 @@ def _segment_frames(
     if mask is not None and mask.ndim > 2:
         mask = mask.reshape(-1, *mask.shape[-2:])
     labels = np.zeros((len(frames), *source.plane_shape), np.int32)
-    done: list[int] = []
+    done: list[PartSums] = []
     problems: dict[str, str] = {}
     reported = 0.0
     steps = iter_series(
@@ -243,9 +242,9 @@ def _segment_frames(
     )
     try:
         for step in steps:
-            if step.labels is not None:
+            if step.labels is not None and step.image is not None:
                 labels[step.frame] = step.labels
-                done.append(step.frame)
+                done.append(part_sums(step.labels, step.image))
             elif step.problem:
                 problems[frames.name(step.frame)] = step.problem
             if switch.cancelled:
@@ -259,10 +258,7 @@ def _segment_frames(
     if switch.cancelled and not (switch.keep and done):
         return None
     table = series_table(
-        labels if len(done) == len(frames) else labels[done],
-        (as_channels(frames[k], source.frame_axis) for k in done),
-        channel_names=source.channel_names,
-        pixel_area=source.placement.pixel_area,
+        done, channel_names=source.channel_names, pixel_area=source.placement.pixel_area
     )
     info = describe_device(resolve_device(request.device))
     result = SuperpixelResult(
