@@ -68,6 +68,7 @@ def iter_series(
     renew_above: float = 1.25,
     memory_limit_gb: float | None = None,
     skip_failing: bool = False,
+    out: NDArray[np.int32] | None = None,
 ) -> Generator[SeriesStep, None, NDArray[np.int32]]:
     """Segment each frame of a series.
 
@@ -101,6 +102,8 @@ def iter_series(
         Refuse a frame whose estimate is above this.
     skip_failing : bool, default False
         Leave frames that fail 0, and go on.
+    out : ndarray of int32, shape (T, H, W), optional
+        Zeros, which become the result; so a caller who stops has what is done.
 
     Yields
     ------
@@ -128,7 +131,7 @@ def iter_series(
     masks = None if mask is None else np.asarray(mask)
     if masks is not None and masks.ndim == 3 and len(masks) != n_frames:
         raise ValueError(f"the mask has {len(masks)} frames, the series has {n_frames}")
-    result = np.zeros((n_frames, 0, 0), np.int32)
+    result = np.zeros((n_frames, 0, 0), np.int32) if out is None else out
     before: NDArray[np.int32] | None = None
     failure: Exception | None = None
     highest = 0

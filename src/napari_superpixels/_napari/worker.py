@@ -239,11 +239,11 @@ def _segment_frames(
         follow=source.mode == Mode.SERIES,
         memory_limit_gb=request.preferences.memory_limit_gb,
         skip_failing=True,  # what is done is not lost
+        out=labels,
     )
     try:
         for step in steps:
             if step.labels is not None and step.image is not None:
-                labels[step.frame] = step.labels
                 done.append(part_sums(step.labels, step.image))
             elif step.problem:
                 problems[frames.name(step.frame)] = step.problem
