@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import scipy.io
 import tifffile
+import zarr
 
 from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
 from napari_superpixels.cli import main
@@ -308,8 +309,39 @@ def test_series(tmp_path, tiles_image, capsys, mode):
         expected = superpixels(frames[1], 9, iterations=4, hidden_channels=(4, 4))
         np.testing.assert_array_equal(labels[1], expected + labels[0].max())
     assert main(["segment", str(stack), "-o", str(tmp_path / "o.png"), "--series", mode]) == 1
+    assert "o.png: this format holds one plane, not a series" in capsys.readouterr().err
     assert main(["segment", str(stack), "-o", str(tmp_path / "o.tif")]) == 1
     assert "take all with --series" in capsys.readouterr().err
+
+
+def test_series_in_every_format_that_holds_one_and_a_photo_among_them(tmp_path, tiles_image):
+    frames = np.stack([tiles_image[..., 0]] * 2)
+    about = {"axes": "TYX", "unit": "um"}
+    tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, resolution=(4, 2), metadata=about)
+    tifffile.imwrite(tmp_path / "b.tif", tiles_image, photometric="rgb")
+    kinds = ["tif", "npy", "zarr", "ome.tif", "csv", "parquet", "graphml", "edges.csv"]
+    out = tmp_path / "out"
+    command = ["segment", str(tmp_path / "*.tif"), "-o", f"{out}/", "--series", "follow", *QUICK]
+    assert main([*command, "--format", *kinds]) == 0
+    assert len(list(out.iterdir())) == 2 * len(kinds)
+    labels = np.load(out / "a_superpixels.npy")
+    with tifffile.TiffFile(out / "a_superpixels.ome.tif") as tiff:
+        assert tiff.series[0].axes == "TYX"
+        np.testing.assert_array_equal(tiff.asarray(), labels)
+    np.testing.assert_array_equal(zarr.open(out / "a_superpixels.zarr")["0"][:], labels)
+    table = pd.read_csv(out / "a_superpixels.csv")
+    for number, frame in enumerate(labels):
+        rows = table[table["frame"] == number]
+        np.testing.assert_array_equal(rows["area_px"], np.bincount(frame.ravel())[rows["label"]])
+        expected = [frames[number][frame == label].mean() for label in rows["label"]]
+        np.testing.assert_allclose(rows["mean intensity"], expected)
+    np.testing.assert_allclose(table["area"], table["area_px"] / 8)
+    assert np.load(out / "b_superpixels.npy").shape == tiles_image.shape[:2]
+    # And from the labels, which say that they are frames.
+    for name in ("a_superpixels.tif", "a_superpixels.ome.tif"):
+        again = ["export", str(out / name), "--image", str(tmp_path / "a.tif")]
+        assert main([*again, "-o", str(tmp_path / "t.csv"), "--force"]) == 0
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table)
 
 
 def test_frames_that_fail_are_listed_and_the_others_done(tmp_path, tiles_image, capsys):

@@ -9,6 +9,7 @@ from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -58,6 +59,12 @@ def add_export(commands: Any) -> None:
     command.add_argument(
         "--plane", type=int, metavar="I", help="of a volume of labels, the plane to write"
     )
+    command.add_argument(
+        "--frames",
+        action="store_true",
+        help="LABELS hold frames that were segmented one by one, so that each is described on its "
+        "own (default: as LABELS says)",
+    )
     command.add_argument("--force", action="store_true", help="overwrite files")
     command.set_defaults(run=_export)
 
@@ -77,12 +84,16 @@ def _export(arguments: argparse.Namespace) -> int:
             raise ExportError(f"{output}: exists already; use --force to replace it")
         if any(output.exists() and path.exists() and output.samefile(path) for path in inputs):
             raise ExportError(f"{output}: is an input; write to another file")
-    labels = _read_labels(arguments.labels)
+    labels, frames = _read_labels(arguments.labels)
+    frames = frames or arguments.frames
     image, axis = _read_image(arguments.image, arguments.channel_axis)
-    origin = _find_origin(arguments, labels.ndim if arguments.plane is None else 2)
-    size = arguments.pixel_size or origin.pixel_size
     if arguments.plane is not None:
         labels, image, axis = _plane(labels, image, axis, arguments.plane)
+        origin = _find_origin(arguments, (2,))
+    else:
+        origin = _find_origin(arguments, (3, 2) if frames else (labels.ndim,))
+    size = arguments.pixel_size or origin.pixel_size
+    if arguments.plane is not None:
         size = size and size[-2:]
     try:
         subject = subject_of(
@@ -93,6 +104,7 @@ def _export(arguments: argparse.Namespace) -> int:
             pixel_size=size,
             unit=arguments.unit or origin.unit,
             place=origin.place,
+            frames=frames,
         )
     except SuperpixelError as error:
         raise SuperpixelError(f"{arguments.labels}: {error}") from error
@@ -119,17 +131,20 @@ def _plane(
     return labels[plane], cut, None if channels is None else channels - (depth < channels)
 
 
-def _read_labels(path: Path) -> NDArray[np.generic]:
+def _read_labels(path: Path) -> tuple[NDArray[np.generic], bool]:
+    """Labels, and whether they are frames that were segmented one by one."""
+    from napari_superpixels.export.origin import holds_frames
     from napari_superpixels.files import FileError
     from napari_superpixels.lazy_files import open_image, read_now
 
-    array = read_now(open_image(path).array, path)
+    found = open_image(path)
+    array = read_now(found.array, path)
     if array.dtype.kind not in "biu" or array.ndim not in (2, 3):
         raise FileError(
             f"{path}: a label map has two axes, or three in a volume, and whole numbers; this one "
             f"has shape {array.shape} and dtype {array.dtype}"
         )
-    return array
+    return array, "T" in found.axes or holds_frames(path)
 
 
 def _read_image(
@@ -145,15 +160,15 @@ def _read_image(
     return array, found.channel_axis if channel_axis is None else channel_axis
 
 
-def _find_origin(arguments: argparse.Namespace, ndim: int) -> Origin:
-    """What the first of the files says that says anything."""
+def _find_origin(arguments: argparse.Namespace, ndims: Sequence[int]) -> Origin:
+    """What the first of the files says that says anything, of the first number of axes."""
     from napari_superpixels.export.origin import Origin, read_origin
     from napari_superpixels.export.place import read_place
 
     if arguments.like is not None:
         return Origin(read_place(arguments.like))
     for path in (arguments.labels, arguments.image):
-        if path is not None:
+        for ndim in ndims if path is not None else ():
             origin = read_origin(path, ndim)
             if origin != Origin():
                 return origin

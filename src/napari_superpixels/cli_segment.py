@@ -11,14 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from napari_superpixels.channels import channel_numbers, chosen_channels
+from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_stacks import (
+    has_frames,
     is_volume,
     plane_of,
     refuse_stack,
     segment_series,
     voxel_size,
 )
-from napari_superpixels.cli_tiled import add_tile_options, is_tiled, may_be_tiled, segment_in_tiles
+from napari_superpixels.cli_tiled import (
+    add_tile_options,
+    has_tile_options,
+    is_tiled,
+    may_be_tiled,
+    segment_in_tiles,
+)
 from napari_superpixels.cli_words import complain, in_cli_words
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.params import SuperpixelParams
@@ -97,7 +105,8 @@ def add_segment(commands: Any) -> None:
         "--series",
         choices=("follow", "alone"),
         help="segment every plane of a stack or time series: each follows from the one before, so "
-        "that superpixels keep their ids, or each is on its own",
+        "that superpixels keep their ids, or each is on its own; files of one plane are segmented "
+        "as ever",
     )
     segment.add_argument(
         "--volume",
@@ -280,11 +289,12 @@ def _segment_file(
         if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
             raise ExportError(f"{target}: is an input; write the labels to another file")
     if "series" in arguments:
-        if may_be_tiled(arguments):
+        if has_tile_options(arguments):
             raise ValueError("--series does not work in tiles: leave out their options")
-        return segment_series(image, targets, params, arguments, _origin(image))
+        if has_frames(image, arguments):
+            return segment_series(image, targets, params, arguments, _origin)
     if is_volume(arguments):
-        if may_be_tiled(arguments) or "plane" in arguments:
+        if has_tile_options(arguments) or "plane" in arguments:
             raise ValueError("--volume takes no plane, and does not work in tiles")
         return _segment_at_once(image, targets, params, arguments)
     if is_tiled(image, targets, params, arguments):
@@ -296,7 +306,6 @@ def _segment_at_once(
     image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
 ) -> str:
     from napari_superpixels.api import iter_superpixels
-    from napari_superpixels.export import export_labels, save_labels
     from napari_superpixels.export.origin import Origin
     from napari_superpixels.files import read_image, without_nodata
     from napari_superpixels.lazy_files import open_image, read_now
@@ -331,19 +340,15 @@ def _segment_at_once(
         provenance["channels"] = list(chosen)
     origin = Origin.from_dict(known)
     for target in targets:
-        if target.name.lower().endswith(_EXPORT_FORMATS):
-            export_labels(
-                target,
-                result.labels,
-                without_nodata(array, nodata),
-                channel_axis=channel_axis,
-                pixel_size=origin.pixel_size,
-                unit=origin.unit,
-                place=origin.place,
-                overwrite=arguments.force,
-            )
-        else:
-            save_labels(target, result.labels, provenance, overwrite=arguments.force)
+        write_output(
+            target,
+            result.labels,
+            provenance,
+            origin,
+            image=None if is_plain(target) else without_nodata(array, nodata),
+            channel_axis=channel_axis,
+            overwrite=arguments.force,
+        )
     kind = "superpixels" if spacing is None else "supervoxels"
     return (
         f"{result.n_obtained} {kind} of {result.n_requested} asked for, in "

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.channels import chosen_channels
+from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_words import complain
 from napari_superpixels.core.checks import check_axis
 from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from napari_superpixels.files import ImageFile
@@ -63,12 +65,53 @@ def voxel_size(
     return (1.0, 1.0, 1.0)
 
 
+def has_frames(image: Path, arguments: argparse.Namespace) -> bool:
+    """Tell whether a file holds more than one plane.
+
+    Parameters
+    ----------
+    image : Path
+        The file.
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    bool
+        False if its axes are rows, columns and perhaps channels.
+    """
+    from napari_superpixels.lazy_files import open_image
+
+    return len(_axes(open_image(image), arguments)[1]) != 2
+
+
+def _axes(found: ImageFile, arguments: argparse.Namespace) -> tuple[int | None, list[int]]:
+    """The axis of channels, and the others."""
+    axis = getattr(arguments, "channel_axis", found.channel_axis)
+    axis = None if axis is None else check_axis(axis, found.array.ndim)
+    return axis, [i for i in range(found.array.ndim) if i != axis]
+
+
+def _refuse_formats_of_planes(targets: list[Path]) -> None:
+    """Say which of the formats cannot hold a series, before it is segmented."""
+    from napari_superpixels.export import ExportError, format_of
+
+    for target in targets:
+        if target.suffix.lower() == ".png" or (
+            not is_plain(target) and format_of(target).planes_only
+        ):
+            raise ExportError(
+                f"{target}: this format holds one plane, not a series; leave it out, and write the "
+                "planes that you need from the labels with export --plane"
+            )
+
+
 def segment_series(
     image: Path,
     targets: list[Path],
     params: SuperpixelParams,
     arguments: argparse.Namespace,
-    known: dict[str, Any],
+    origin_of: Callable[[Path, int], Mapping[str, Any]],
 ) -> str:
     """Segment every plane of a file.
 
@@ -77,13 +120,13 @@ def segment_series(
     image : Path
         The file.
     targets : list of Path
-        What to write: .tif or .npy.
+        What to write; formats of planes cannot hold frames.
     params : SuperpixelParams
         Parameters of each plane.
     arguments : argparse.Namespace
         Of ``segment``.
-    known : dict
-        What the file says of a plane, as `Origin` has it.
+    origin_of : callable
+        Reads what a file says of its pixels along 2 or 3 axes, as `Origin` has it.
 
     Returns
     -------
@@ -103,17 +146,16 @@ def segment_series(
     from tqdm import tqdm
 
     from napari_superpixels.events import drain
-    from napari_superpixels.export import ExportError, save_labels
+    from napari_superpixels.export import save_labels
+    from napari_superpixels.export.origin import Origin
+    from napari_superpixels.files import without_nodata
     from napari_superpixels.lazy_files import open_image, read_now
     from napari_superpixels.result import versions
     from napari_superpixels.series import iter_series, spelled_problems
 
-    if any(target.suffix.lower() not in (".tif", ".tiff", ".npy") for target in targets):
-        raise ExportError(f"{targets[0]}: write the labels of a series as .tif or .npy")
+    _refuse_formats_of_planes(targets)
     found = open_image(image)
-    array, axis = found.array, getattr(arguments, "channel_axis", found.channel_axis)
-    axis = None if axis is None else check_axis(axis, array.ndim)
-    planes = [i for i in range(array.ndim) if i != axis]
+    array, axis, planes = found.array, *_axes(found, arguments)
     if len(planes) != 3:
         raise ValueError(
             f"--series takes one axis of frames besides rows, columns and channels; this has the "
@@ -121,17 +163,19 @@ def segment_series(
         )
     chosen = getattr(arguments, "channels", None)
     frames = np.moveaxis(chosen_channels(array, axis, chosen), planes[0], 0)
+    values = np.moveaxis(array, planes[0], 0)
     if axis is not None and axis > planes[0]:
         axis -= 1
     mask = None
     if "mask" in arguments:
         mask = read_now(open_image(arguments.mask).array, arguments.mask)
+    nodata = getattr(arguments, "nodata", found.nodata)
     steps = iter_series(
         frames,
         params,
         channel_axis=axis,
         mask=mask,
-        nodata=getattr(arguments, "nodata", found.nodata),
+        nodata=nodata,
         device=arguments.device,
         follow=arguments.series == "follow",
         memory_limit_gb=getattr(arguments, "memory_limit_gb", None),
@@ -151,6 +195,8 @@ def segment_series(
                 bar.update()
 
         labels = drain(steps, show)
+    is_deep = found.axes[planes[0] : planes[0] + 1] == "Z"
+    known = (origin_of(image, 3) if is_deep else {}) or origin_of(image, 2)
     provenance = {
         **known,
         "parameters": params.to_dict(),
@@ -162,15 +208,24 @@ def segment_series(
         provenance["channels"] = list(chosen)
     if problems:
         # Not under the final name, so that nobody takes it for whole and a batch does it again.
-        files = [target.with_suffix(f".incomplete{target.suffix}") for target in targets]
-        for file in files:
-            save_labels(file, labels, provenance | {"left out": problems}, overwrite=True)
+        stem = targets[0].stem.removesuffix(".ome").removesuffix(".edges")
+        file = targets[0].with_name(f"{stem}.incomplete.tif")
+        save_labels(file, labels, provenance | {"left out": problems}, overwrite=True)
         raise SuperpixelError(
-            f"{len(problems)} of {len(frames)} frames failed, the others are in "
-            f"{', '.join(map(str, files))}: {spelled_problems(problems)}"
+            f"{len(problems)} of {len(frames)} frames failed, the others are in {file}: "
+            f"{spelled_problems(problems)}"
         )
     for target in targets:
-        save_labels(target, labels, provenance, overwrite=arguments.force)
+        write_output(
+            target,
+            labels,
+            provenance,
+            Origin.from_dict(known),
+            image=None if is_plain(target) else without_nodata(read_now(values, image), nodata),
+            channel_axis=None if axis is None else axis + 1,
+            frames=True,
+            overwrite=arguments.force,
+        )
     told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"
     return f"{told}; {n_new} frames segmented anew" if arguments.series == "follow" else told
 

@@ -6,6 +6,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.cli_output import write_output
+from napari_superpixels.cli_stacks import is_volume
 from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
 
 if TYPE_CHECKING:
@@ -53,10 +55,28 @@ def may_be_tiled(arguments: argparse.Namespace) -> bool:
     Returns
     -------
     bool
-        True with any option of tiles, or for an OME-Zarr.
+        True with any option of tiles, or for an OME-Zarr of a plane.
     """
+    if "series" in arguments or is_volume(arguments):
+        return False
     to_zarr = arguments.output.lower().rstrip("/").endswith(".zarr") or "zarr" in arguments.format
-    return to_zarr or any(name in arguments for name in _OPTIONS)
+    return to_zarr or has_tile_options(arguments)
+
+
+def has_tile_options(arguments: argparse.Namespace) -> bool:
+    """Whether the command line has options of tiles.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    bool
+        True with any of them.
+    """
+    return any(name in arguments for name in _OPTIONS)
 
 
 def is_tiled(
@@ -237,12 +257,6 @@ def _plane_shape(image: ImageFile) -> tuple[int, int]:
     return rows, columns
 
 
-def _is_plain(target: Path) -> bool:
-    """Whether `save_labels` writes it, which needs to know nothing of the place."""
-    name = target.name.lower()
-    return name.endswith((".tif", ".tiff", ".png", ".npy")) and not name.endswith(".ome.tif")
-
-
 def _write(
     target: Path, tiled: Path, provenance: Mapping[str, Any], origin: Origin, *, overwrite: bool
 ) -> None:
@@ -250,20 +264,8 @@ def _write(
     import numpy as np
     import zarr
 
-    from napari_superpixels.export import export_labels, save_labels
-
     labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
-    if _is_plain(target):
-        save_labels(target, labels, provenance, overwrite=overwrite)
-        return
-    export_labels(
-        target,
-        labels,
-        pixel_size=origin.pixel_size,
-        unit=origin.unit,
-        place=origin.place,
-        overwrite=overwrite,
-    )
+    write_output(target, labels, provenance, origin, overwrite=overwrite)
 
 
 class _Bars:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VERSION = "0.4"
+_TYPES = {"c": "channel", "t": "time"}
 _UNITS = {
     "nm": "nanometer",
     "um": "micrometer",
@@ -29,7 +30,7 @@ def multiscales(
     name : str
         Of the image.
     axes : str
-        A letter for each axis: ``c`` for channels, ``z``, ``y``, ``x``.
+        A letter for each axis: ``c`` for channels, ``t`` for time, ``z``, ``y``, ``x``.
     level_scales : sequence of sequence of float
         For each level, the size of a pixel along each axis.
     unit : str or None
@@ -42,8 +43,8 @@ def multiscales(
     """
     described: list[dict[str, Any]] = []
     for axis in axes:
-        kind = {"name": axis, "type": "channel" if axis == "c" else "space"}
-        has_unit = axis != "c" and unit in _UNITS
+        kind = {"name": axis, "type": _TYPES.get(axis, "space")}
+        has_unit = axis not in _TYPES and unit in _UNITS
         described.append(kind | ({"unit": _UNITS[str(unit)]} if has_unit else {}))
     datasets = [
         {

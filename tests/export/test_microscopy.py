@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import roifile
 import tifffile
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -229,3 +230,29 @@ def test_formats_of_planes_refuse_volumes(tmp_path, name):
     with pytest.raises(ExportError, match=r"choose one plane with --plane"):
         export_labels(tmp_path / name, volume, volume)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("size", "axis"), [(None, "T"), ((0.5, 0.25), "T"), ((2, 0.5, 0.25), "Z")])
+def test_frames_lie_along_time_or_depth(tmp_path, rng, size, axis):
+    frames = rng.integers(0, 5, (3, 12, 16))
+    image = rng.random((2, 3, 12, 16))
+    options = {"frames": True} | ({"pixel_size": size, "unit": "um"} if size else {})
+    for name in ("t.tif", "t.ome.tif", "t.zarr"):
+        export_labels(tmp_path / name, frames, image, channel_axis=0, **options)
+    for name in ("t.tif", "t.ome.tif"):
+        with tifffile.TiffFile(tmp_path / name) as tiff:
+            assert tiff.series[0].axes == f"{axis}YX"
+            np.testing.assert_array_equal(tiff.asarray(), frames)
+        found = read_pixel_size(tmp_path / name, 2)
+        assert found == (None if size is None else ((0.5, 0.25), "um"))
+    validate_zarr_store(tmp_path / "t.zarr")
+    about = zarr.open(tmp_path / "t.zarr").attrs["multiscales"][0]
+    described = [(a["name"], a["type"]) for a in about["axes"]]
+    time, depth = [("t", "time"), ("c", "channel")], [("c", "channel"), ("z", "space")]
+    assert described[:2] == (time if axis == "T" else depth)
+    scale = about["datasets"][0]["coordinateTransformations"][0]["scale"]
+    assert scale[-2:] == list(size or (1, 1))[-2:]
+    order = (1, 0, 2, 3) if axis == "T" else (0, 1, 2, 3)
+    stored = zarr.open(tmp_path / "t.zarr")
+    np.testing.assert_array_equal(stored["0"][:], image.transpose(order))
+    np.testing.assert_array_equal(stored["labels/superpixels/0"][:], frames)

@@ -200,3 +200,38 @@ def test_nothing_is_overwritten_and_no_half_file_is_left(tmp_path, labels, monke
     folder.mkdir()
     with pytest.raises(ExportError, match="is a folder"):
         export_labels(folder, labels, overwrite=True)
+
+
+FRAMES = {"frames": True, "pixel_size": (0.5, 0.25), "unit": "um"}
+
+
+@pytest.fixture
+def movie(labels):
+    """Three frames of labels, the second empty, and two channels; labels keep their ids."""
+    frames = np.stack([labels, np.zeros_like(labels), labels[::-1]])
+    return frames, np.random.default_rng(0).random((2, *frames.shape))
+
+
+def test_each_frame_has_rows_of_its_own(tmp_path, movie):
+    frames, image = movie
+    for name in ("t.csv", "t.edges.csv", "t.graphml"):
+        export_labels(tmp_path / name, frames, image, channel_axis=0, **FRAMES)
+    table, pairs = (pd.read_csv(tmp_path / f"t{end}") for end in (".csv", ".edges.csv"))
+    graph = nx.read_graphml(tmp_path / "t.graphml")
+    size = {"pixel_size": (0.5, 0.25), "unit": "um"}
+    for number in (0, 2):
+        plane = subject_of(frames[number], image[:, number], channel_axis=0, **size)
+        for whole, expected in ((table, measure(plane)), (pairs, edges(plane))):
+            found = whole[whole["frame"] == number].drop(columns="frame").reset_index(drop=True)
+            pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+        for a, b in edges(plane)[["label_a", "label_b"]].to_numpy():
+            assert graph.has_edge(f"{number}:{a}", f"{number}:{b}")
+        assert graph.nodes[f"{number}:70"]["frame"] == number
+        assert graph.nodes[f"{number}:70"]["label"] == 70
+    assert set(table["frame"]) == set(pairs["frame"]) == {0, 2}
+    assert graph.number_of_edges() == len(pairs)
+
+
+def test_frames_of_another_pixel_size_are_told(movie):
+    with pytest.raises(SubjectError, match=r"2 numbers above 0 \(Y, X\), or 3 in depth"):
+        subject_of(movie[0], frames=True, pixel_size=(1,))

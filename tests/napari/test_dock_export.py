@@ -15,6 +15,7 @@ import tifffile
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_superpixels._napari import export_job as job_module
+from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.region import Where
 from napari_superpixels.export import METADATA_KEY, ExportError
 from napari_superpixels.export.formats import FORMATS
@@ -234,3 +235,65 @@ def test_jobs_refuse_what_they_cannot_write(viewer, tmp_path):
     layer = viewer.add_labels(GRID)
     with pytest.raises(ExportError, match="the format follows the suffix"):
         job_module.export_job(tmp_path / "t.xyz", layer, [], job_module.View.of(viewer))
+
+
+@pytest.mark.parametrize(("axis", "mode"), [(0, Mode.SERIES), (1, Mode.SERIES), (0, Mode.EACH)])
+def test_frames_are_described_one_by_one(viewer, dock, tiles_image, run_to_end, export, axis, mode):
+    frames = np.stack([np.roll(tiles_image[..., 0], 2 * t, axis=1) for t in range(3)])
+    first = ("t", 4, "s") if mode == Mode.SERIES else ("z", 4, "um")
+    described = [("y", 0.5, "um"), ("x", 0.25, "um")]
+    described.insert(axis, first)
+    names, scale, units = zip(*described, strict=True)
+    data = np.moveaxis(frames, 0, axis)
+    viewer.add_image(data, axis_labels=names, scale=scale, units=units)
+    viewer.dims.order = (axis, *(a for a in range(3) if a != axis))
+    dock.image.mode_box.value = mode
+    run_to_end(dock)
+    labels = np.moveaxis(dock.exporter.target.data, axis, 0)
+    table, pairs = pd.read_csv(export("t.csv")), pd.read_csv(export("t.edges.csv"))
+    assert "frame by frame." in dock.result_label.text()
+    for number, frame in enumerate(labels):
+        rows = table[table["frame"] == number]
+        assert rows["label"].tolist() == (np.unique(frame)).tolist()
+        np.testing.assert_array_equal(rows["area_px"], np.bincount(frame.ravel())[rows["label"]])
+        means = [frames[number][frame == label].mean() for label in rows["label"]]
+        np.testing.assert_allclose(rows["mean intensity"], means)
+        ids = set(pairs[pairs["frame"] == number][["label_a", "label_b"]].to_numpy().ravel())
+        assert ids <= set(rows["label"])
+    np.testing.assert_allclose(table["area"], table["area_px"] / 8)
+    assert set(table["unit"]) == {"um"}
+    for name in ("t.tif", "t.ome.tif"):
+        with tifffile.TiffFile(export(name)) as tiff:
+            assert tiff.series[0].axes == ("TYX" if mode == Mode.SERIES else "ZYX")
+            np.testing.assert_array_equal(tiff.asarray(), labels)
+    with tifffile.TiffFile(export("u.tif")) as tiff:
+        assert tiff.imagej_metadata.get("spacing") == (None if mode == Mode.SERIES else 4)
+
+
+def test_a_movie_of_labels_from_elsewhere_is_no_volume(viewer, dock, export):
+    viewer.add_labels(np.stack([GRID, GRID]), name="movie", axis_labels=("t", "y", "x"))
+    assert set(pd.read_csv(export("t.csv"))["frame"]) == {0, 1}
+
+
+def test_a_result_of_a_level_has_the_values_of_that_level(
+    viewer, dock, tiles_image, run_to_end, export
+):
+    levels = [tiles_image, tiles_image[::2, ::2], tiles_image[::4, ::4]]
+    viewer.add_image(levels, rgb=True, multiscale=True, name="tiles")
+    dock.image.level_box.value = 1
+    run_to_end(dock)
+    labels = dock.exporter.target.data
+    assert labels.shape == levels[1].shape[:2]
+    table = pd.read_csv(export("t.csv"))
+    expected = [levels[1][labels == label][:, 0].mean() for label in table["label"]]
+    np.testing.assert_allclose(table["mean red"], expected)
+    assert "without values" not in dock.result_label.text()
+
+
+def test_labels_of_several_levels_have_the_values_of_the_image(viewer, dock, export, rng):
+    image = rng.random((12, 16))
+    viewer.add_image(image)
+    viewer.add_labels([GRID, GRID[::2, ::2]], multiscale=True)
+    table = pd.read_csv(export("t.csv"))
+    expected = [image[label == GRID].mean() for label in table["label"]]
+    np.testing.assert_allclose(table["mean intensity"], expected)

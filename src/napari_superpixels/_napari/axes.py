@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_superpixels._napari.plane import SourceError, View, axis_name, plane_axes
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
 
 class Role(StrEnum):
@@ -156,7 +156,7 @@ def proposed_axes(layer: Image, view: View) -> Axes:
     for axis, role in zip(plane_axes(layer, view), (Role.Y, Role.X), strict=True):
         roles[axis] = role
     for axis in range(layer.ndim):
-        named = _named(layer, axis)
+        named = named_role(layer, axis)
         if roles[axis] is None and named not in roles and not (layer.rgb and named == Role.CHANNEL):
             roles[axis] = named
     unnamed = [axis for axis in range(layer.ndim) if roles[axis] is None]
@@ -171,8 +171,21 @@ def proposed_axes(layer: Image, view: View) -> Axes:
     return Axes(tuple(role or Role.OTHER for role in roles), layer.rgb)
 
 
-def _named(layer: Image, axis: int) -> Role | None:
-    """Role by the axis' label, or by a unit of time."""
+def named_role(layer: Layer, axis: int) -> Role | None:
+    """Tell the role of an axis by its label, or by a unit of time.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        The layer.
+    axis : int
+        Axis of its data.
+
+    Returns
+    -------
+    Role or None
+        None if neither says any.
+    """
     label = layer.axis_labels[axis].strip().lower()
     for role, names in _NAMES.items():
         if label in names:

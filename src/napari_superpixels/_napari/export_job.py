@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 from napari.layers import Image
 
+from napari_superpixels._napari.axes import Role, named_role
 from napari_superpixels._napari.correction.aligned import aligned_image
 from napari_superpixels._napari.plane import (
     View,
@@ -49,6 +50,8 @@ class ExportJob:
         Its unit.
     place : dict or None
         Where the labels lie on the map.
+    frames : bool
+        Whether the first axis holds frames, each described on its own.
     note : str
         What the user may not expect: which plane, which values.
     """
@@ -60,6 +63,7 @@ class ExportJob:
     pixel_size: tuple[float, ...] | None
     unit: str
     place: dict[str, Any] | None
+    frames: bool
     note: str
 
     def write(self, *, overwrite: bool) -> str:
@@ -94,6 +98,7 @@ class ExportJob:
             pixel_size=self.pixel_size,
             unit=self.unit,
             place=self.place,
+            frames=self.frames,
             overwrite=overwrite,
         )
         about = format_of(self.path).about
@@ -178,6 +183,7 @@ def export_job(
     known = layer.metadata.get(METADATA_KEY, {})
     place = known.get("place")
     shape = full_shape(layer)
+    frames = None
     n_axes = sum(n > 1 for n in shape)
     plane_only = wanted.planes_only or place is not None or n_axes > 3
     if plane_only:
@@ -186,7 +192,8 @@ def export_job(
     else:
         rows_columns = plane_axes(layer, view)
         index = {a: 0 for a, n in enumerate(shape) if n == 1 and a not in rows_columns}
-        note = ""
+        frames = _frame_axis(layer, [axis for axis in range(layer.ndim) if axis not in index])
+        note = "" if frames is None else ", frame by frame"
     kept = [axis for axis in range(layer.ndim) if axis not in index]
     if kept[-2:] != [layer.ndim - 2, layer.ndim - 1]:
         place = None
@@ -198,11 +205,31 @@ def export_job(
         note += f", without values of the image: {missing}"
     data = layer.data[0] if layer.multiscale else layer.data
     labels = lazy(data)[slices]
+    if frames is not None:
+        axis, in_time = frames
+        first = kept.index(axis)
+        labels = np.moveaxis(labels, first, 0)
+        if image is not None:
+            image = replace(image, channels=np.moveaxis(image.channels, first + 1, 1))
+        kept.remove(axis)
+        if not in_time and pixel_size_in_one_unit(layer, [axis, *kept]):
+            kept.insert(0, axis)
     # Somebody may go on painting while the file is written.
     labels = labels.copy() if isinstance(labels, np.ndarray) else labels
     known_size = None if place is not None else pixel_size_in_one_unit(layer, kept)
     size, unit = known_size or (None, "pixel")
-    return ExportJob(path, layer.name, labels, image, size, unit, place, note)
+    return ExportJob(path, layer.name, labels, image, size, unit, place, frames is not None, note)
+
+
+def _frame_axis(layer: Labels, kept: Sequence[int]) -> tuple[int, bool] | None:
+    """The axis, of three, whose planes were segmented one by one, and whether it is time."""
+    known = layer.metadata.get(METADATA_KEY, {})
+    if "mode" in known:
+        roles = {axis + layer.ndim: Role(role) for axis, role in known.get("stack", ())}
+    else:  # from elsewhere: the layer says at most which axis is time
+        roles = {a: Role.TIME for a in kept if named_role(layer, a) == Role.TIME}
+    found = [(axis, roles[axis] == Role.TIME) for axis in kept if axis in roles]
+    return found[0] if len(kept) == 3 and len(found) == 1 else None
 
 
 def _index_of_plane(layer: Labels, view: View) -> dict[int, int]:
@@ -222,8 +249,6 @@ def _image_under(
     """The image on the labels' pixels, or why there is none."""
     if not images:
         return None, "the image that they were made from is not in the viewer"
-    if layer.multiscale:
-        return None, "the labels have several levels"
     try:
         parts = [aligned_image(layer, image, axis, view.point) for image, axis in images]
     except EditError:

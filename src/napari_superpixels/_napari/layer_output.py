@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from napari.layers import Labels
 
+from napari_superpixels._napari.axes import Mode
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -126,6 +127,10 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
     known: dict[str, Any] = {} if source.place is None else {"place": source.place}
     if delivery.request.tiled_output is not None:
         known["file"] = str(delivery.request.tiled_output)
+    series = {Mode.EACH: "alone", Mode.SERIES: "follow"}.get(source.mode)
+    if series is not None:
+        known["series"] = series
+        known["stack"] = [[axis, str(role)] for axis, role in source.stack]
     if source.channels is not None:
         known["channels"] = list(source.channels)
     if source.region is not None:

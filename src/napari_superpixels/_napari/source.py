@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels._napari.axes import Axes, Mode
+from napari_superpixels._napari.axes import Axes, Mode, Role
 from napari_superpixels._napari.placement import Placement, place_plane
 from napari_superpixels._napari.plane import (
     PlaneGrid,
@@ -82,8 +82,9 @@ class Source:
         Layers on the same pixels, whose channels come after those of `data`.
     mode : Mode
         What is segmented.
-    n_stack : int
-        Number of the first axes of `data` that make a stack of planes; 0 for one plane.
+    stack : tuple of (int, Role)
+        For the first axes of `data`, which make a stack of planes: the axis of a result, counted
+        from its last, and what it is. Empty for one plane.
     channels : tuple of int or None
         Numbers of the channels of `data` that are used; None for all.
     """
@@ -103,7 +104,7 @@ class Source:
     nodata: float = float("nan")
     further: tuple[Source, ...] = ()
     mode: Mode = Mode.SLICE
-    n_stack: int = 0
+    stack: tuple[tuple[int, Role], ...] = ()
     channels: tuple[int, ...] | None = None
 
     @property
@@ -113,6 +114,11 @@ class Source:
         if self.channel_axis is not None:
             del shape[self.channel_axis]
         return tuple(shape)
+
+    @property
+    def n_stack(self) -> int:
+        """Number of the axes of the stack."""
+        return len(self.stack)
 
     @property
     def plane_shape(self) -> tuple[int, int]:
@@ -348,7 +354,7 @@ def resolve_source(
         region=region,
         nodata=nodata,
         mode=mode,
-        n_stack=len(stack),
+        stack=tuple((axis - layer.ndim, axes.roles[axis]) for axis in stack),
         channels=None if channels is None or channel_axis is None else tuple(channels),
     )
 

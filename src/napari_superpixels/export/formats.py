@@ -106,6 +106,7 @@ def export_labels(
     unit: str | None = None,
     place: Place | Mapping[str, Any] | None = None,
     like: str | Path | None = None,
+    frames: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Write a label map for other software; the format follows the suffix.
@@ -117,7 +118,7 @@ def export_labels(
         ``.edges.csv`` (graph of neighbours), ``.geojson``, ``.gpkg`` (polygons), ``.zip`` (ImageJ
         ROIs), ``.tif`` (GeoTIFF where the labels lie on a map, else for ImageJ), ``.ome.tif``,
         ``.zarr`` (OME-Zarr) and ``.png`` (the image with the borders drawn in).
-    labels : array_like of int, shape (H, W) or (D, H, W)
+    labels : array_like of int, shape (H, W), (D, H, W) or (T, H, W)
         Superpixels; 0 is outside. ROIs, polygons, GeoTIFF and PNG take one plane.
     image : array_like, optional
         Image of the same shape, or with a channel axis more: for values in the table, steps in the
@@ -127,7 +128,8 @@ def export_labels(
     channel_names : sequence of str, optional
         One name a channel.
     pixel_size : sequence of float, optional
-        Size of a pixel along each axis of the labels. Without it, that of `place` counts.
+        Size of a pixel along each axis of the labels, or of a frame. Without it, that of `place`
+        counts.
     unit : str, optional
         Unit of `pixel_size`, such as ``"um"``; napari's names (``"micrometer"``) are known too.
     place : Place or mapping, optional
@@ -136,6 +138,10 @@ def export_labels(
     like : str or Path, optional
         In place of `place`, a GeoTIFF or any raster that GDAL reads, of the same rows and columns:
         its CRS and transform are kept.
+    frames : bool, default False
+        The first of three axes holds frames that were segmented one by one: tables and graphs
+        describe each on its own. The axis is time (T) where `pixel_size` has two numbers or is
+        missing, and depth (Z) where it has three.
     overwrite : bool, default False
         Replace an existing file.
 
@@ -161,6 +167,7 @@ def export_labels(
             pixel_size=pixel_size,
             unit=unit,
             place=place,
+            frames=frames,
         )
     except SubjectError as error:
         raise SubjectError(f"{path}: {error}") from error

@@ -46,7 +46,7 @@ def write_imagej(path: Path, subject: Subject) -> None:
     about: dict[str, Any] = {"axes": subject.axes.upper(), "min": 0, "max": int(subject.ids[-1])}
     resolution = None
     if subject.pixel_size is not None:
-        *depth, height, width = subject.pixel_size
+        *depth, height, width = subject.pixel_size  # no depth of frames in time
         resolution = (1 / width, 1 / height)
         about["unit"] = subject.unit
         if depth:
@@ -70,7 +70,8 @@ def write_ome(path: Path, subject: Subject) -> None:
     about: dict[str, Any] = {"axes": subject.axes.upper(), "Name": "superpixels"}
     unit = _OME_UNITS.get(subject.unit)
     if subject.pixel_size is not None and unit is not None:
-        for axis, size in zip(subject.axes.upper(), subject.pixel_size, strict=True):
+        sizes = subject.pixel_size
+        for axis, size in zip("ZYX"[-len(sizes) :], sizes, strict=True):
             about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
     tifffile.imwrite(
         path, subject.labels, ome=True, compression="zlib", photometric="minisblack", metadata=about

@@ -60,7 +60,12 @@ def write_zarr(path: Path, subject: Subject) -> None:
 
 
 def _write_levels(group: Any, array: NDArray[np.generic], name: str, subject: Subject) -> None:
-    has_channels = array.ndim > subject.labels.ndim
+    axes, spacing = subject.axes, list(subject.spacing)
+    if array.ndim > subject.labels.ndim:
+        at = int(axes[0] == "t")  # NGFF orders time, channels, space
+        array = np.moveaxis(array, 0, at)
+        axes = f"{axes[:at]}c{axes[at:]}"
+        spacing.insert(at, 1.0)
     chunks = (1,) * (array.ndim - 2) + (_CHUNK, _CHUNK)
     scales: list[list[float]] = []
     step = 1
@@ -74,12 +79,11 @@ def _write_levels(group: Any, array: NDArray[np.generic], name: str, subject: Su
             chunk_key_encoding={"name": "v2", "separator": "/"},
         )
         stored[...] = level
-        *depth, height, width = subject.spacing
-        scales.append([1.0] * has_channels + [*depth, height * step, width * step])
+        *first, height, width = spacing
+        scales.append([*first, height * step, width * step])
         if max(level.shape[-2:]) <= _SMALLEST:
             break
         step *= 2
-    axes = "c" * has_channels + subject.axes
     group.attrs["multiscales"] = multiscales(name, axes, scales, subject.unit)
 
 

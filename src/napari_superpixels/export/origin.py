@@ -80,6 +80,22 @@ class Origin:
         return cls()
 
 
+def holds_frames(path: Path) -> bool:
+    """Tell whether the labels in a file of ours were segmented frame by frame.
+
+    Parameters
+    ----------
+    path : Path
+        Any label file.
+
+    Returns
+    -------
+    bool
+        As its provenance says; False where there is none.
+    """
+    return path.suffix.lower() in (".tif", ".tiff") and "series" in read_provenance(path)
+
+
 def read_origin(path: Path, ndim: int) -> Origin:
     """Read what a file says.
 

@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from napari_superpixels.export.table import measure
+from napari_superpixels.export.table import by_frame, measure
 from napari_superpixels.graph import adjacency, border_lengths, border_steps
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ def edges(subject: Subject) -> pd.DataFrame:
         One row a pair: ``label_a`` < ``label_b``; ``border``, the length along the pixels' edges
         (in a volume the area of the common faces) in ``unit``; and, with an image, ``mean_step``:
         the Euclidean difference over all channels between the pixels on both sides, averaged over
-        the border.
+        the border. Of frames, one row a frame and pair, with ``frame``.
     """
+    if subject.frames:
+        return by_frame(subject, edges)
     pairs, count = adjacency(subject.ranks)
     columns = {
         "label_a": subject.ids[pairs[:, 0] - 1],
@@ -58,9 +60,17 @@ def region_graph(subject: Subject) -> nx.Graph:
     -------
     networkx.Graph
         A node a superpixel, named by its label and with the columns of `table.measure`; an edge a
-        pair of neighbours, with ``border`` and ``mean_step`` of `edges`.
+        pair of neighbours, with ``border`` and ``mean_step`` of `edges`. Of frames, the graphs of
+        all, side by side: a node is named by frame and label (``"3:17"``) and has both.
     """
     graph = nx.Graph(unit=subject.unit)
+    if subject.frames:
+        for number, plane in subject.planes():
+            part = region_graph(plane)
+            for label in part:
+                part.nodes[label].update(frame=number, label=label)
+            graph.update(nx.relabel_nodes(part, {label: f"{number}:{label}" for label in part}))
+        return graph
     nodes = measure(subject).drop(columns=["neighbours", "unit"])
     for row in nodes.to_dict("records"):
         graph.add_node(int(row.pop("label")), **{str(name): value for name, value in row.items()})

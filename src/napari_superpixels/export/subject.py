@@ -14,7 +14,7 @@ from napari_superpixels.export.pixel_size import short_unit
 from napari_superpixels.export.whole import ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -33,18 +33,21 @@ class Subject:
 
     Attributes
     ----------
-    labels : ndarray of uint16 or uint32, shape (H, W) or (D, H, W)
+    labels : ndarray of uint16 or uint32, shape (H, W), (D, H, W) or (T, H, W)
         Superpixels; 0 is outside.
-    image : ndarray, shape (C, H, W) or (C, D, H, W), or None
+    image : ndarray, shape (C, *labels.shape), or None
         Image under the labels, channels first.
     channel_names : tuple of str
         One name a channel.
     pixel_size : tuple of float or None
-        Size of a pixel along each axis of the labels; None if unknown.
+        Size of a pixel along each axis of the labels, or of a frame; None if unknown.
     unit : str
         Unit of `pixel_size`.
     place : Place or None
         Where the labels lie on the map.
+    frames : bool
+        Whether the first axis holds frames, each measured on its own: in time if `pixel_size` is
+        that of a frame, else in depth.
     """
 
     labels: NDArray[np.unsignedinteger]
@@ -53,16 +56,36 @@ class Subject:
     pixel_size: tuple[float, ...] | None = None
     unit: str = PIXEL
     place: Place | None = None
+    frames: bool = False
 
     @property
     def axes(self) -> str:
-        """Letters of the axes: ``"yx"`` or ``"zyx"``."""
-        return "zyx"[-self.labels.ndim :]
+        """Letters of the axes: ``"yx"``, ``"zyx"`` or ``"tyx"``."""
+        in_time = self.frames and len(self.pixel_size or ()) < self.labels.ndim
+        return "tyx" if in_time else "zyx"[-self.labels.ndim :]
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Size of a pixel along each axis; 1 where it is unknown."""
-        return self.pixel_size or (1.0,) * self.labels.ndim
+        """Size of a pixel along each axis; 1 where it is unknown, and in time."""
+        known = self.pixel_size or ()
+        return (1.0,) * (self.labels.ndim - len(known)) + known
+
+    def planes(self) -> Iterator[tuple[int, Subject]]:
+        """Take the frames one by one, without those that hold no superpixel.
+
+        Yields
+        ------
+        (int, Subject)
+            Number of the frame, from 0, and the frame.
+        """
+        size = None if self.pixel_size is None else self.pixel_size[-2:]
+        for number, labels in enumerate(self.labels):
+            if labels.any():
+                image = None if self.image is None else self.image[:, number]
+                yield (
+                    number,
+                    Subject(labels, image, self.channel_names, size, self.unit, self.place),
+                )
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -104,12 +127,13 @@ def subject_of(
     pixel_size: Sequence[float] | None = None,
     unit: str | None = None,
     place: Place | None = None,
+    frames: bool = False,
 ) -> Subject:
     """Check what is to be exported, and bring it into one form.
 
     Parameters
     ----------
-    labels : array_like of int, shape (H, W) or (D, H, W)
+    labels : array_like of int, shape (H, W), (D, H, W) or (T, H, W)
         Superpixels; 0 is outside.
     image : array_like, optional
         Image of the same shape, or with a channel axis more.
@@ -118,11 +142,14 @@ def subject_of(
     channel_names : sequence of str, optional
         One name a channel.
     pixel_size : sequence of float, optional
-        Size of a pixel along each axis of the labels. Without it, that of `place` counts.
+        Size of a pixel along each axis of the labels, or of a frame. Without it, that of `place`
+        counts.
     unit : str, optional
         Unit of `pixel_size`.
     place : Place, optional
         Where the labels lie on the map.
+    frames : bool, default False
+        Whether the first of three axes holds frames.
 
     Returns
     -------
@@ -144,6 +171,7 @@ def subject_of(
         raise SubjectError(
             "the label map holds no superpixel, all pixels are 0: segment or paint some first"
         )
+    frames = frames and array.ndim == 3
     if place is not None and place.shape != array.shape[-2:]:
         raise SubjectError(
             f"the raster that says where the labels lie has {place.shape} pixels, the labels have "
@@ -156,15 +184,16 @@ def subject_of(
     size = None
     if pixel_size is not None:
         size = tuple(float(step) for step in pixel_size)
-        if len(size) != array.ndim or not all(0 < step < np.inf for step in size):
-            raise SubjectError(
-                f"the pixel size needs {array.ndim} numbers above 0, one for each axis of the "
-                f"labels; got {', '.join(map(str, size))}"
-            )
-    elif place is not None and array.ndim == 2:
+        fits = len(size) == array.ndim or (frames and len(size) == 2)
+        if not fits or not all(0 < step < np.inf for step in size):
+            numbers = "2 numbers above 0 (Y, X), or 3 in depth (Z, Y, X)"
+            if not frames:
+                numbers = f"{array.ndim} numbers above 0, one for each axis of the labels"
+            raise SubjectError(f"the pixel size needs {numbers}; got {', '.join(map(str, size))}")
+    elif place is not None and (array.ndim == 2 or frames):
         size, unit = place.pixel_size, place.unit
     unit = short_unit(unit) if size and unit else PIXEL
-    return Subject(compact(array), channels, names, size, unit, place)
+    return Subject(compact(array), channels, names, size, unit, place, frames)
 
 
 def _channels_first(

@@ -13,6 +13,7 @@ from napari_superpixels.export.whole import need
 from napari_superpixels.graph import adjacency
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -48,7 +49,11 @@ def measure(subject: Subject) -> pd.DataFrame:
         - ``mean NAME``, ``std NAME`` (population), ``p5 NAME``, ``p50 NAME``, ``p95 NAME`` of each
           channel; NaN and infinite values are left out;
         - ``neighbours``: labels that share a pixel's edge (a voxel's face), separated by ``;``.
+
+        Of frames, one row a frame and superpixel, with the number of the frame in ``frame``.
     """
+    if subject.frames:
+        return by_frame(subject, measure)
     columns: dict[str, object] = {"label": subject.ids}
     columns |= _geometry(subject)
     if subject.image is not None:
@@ -56,6 +61,28 @@ def measure(subject: Subject) -> pd.DataFrame:
             columns |= _values(subject, name, channel)
     columns["neighbours"] = _neighbours(subject)
     return pd.DataFrame(columns)
+
+
+def by_frame(subject: Subject, describe: Callable[[Subject], pd.DataFrame]) -> pd.DataFrame:
+    """Describe each frame on its own.
+
+    Parameters
+    ----------
+    subject : Subject
+        Frames.
+    describe : callable
+        Makes the table of one.
+
+    Returns
+    -------
+    DataFrame
+        The tables, one below the other, with the number of the frame (from 0) in ``frame``.
+    """
+    tables = []
+    for number, plane in subject.planes():
+        tables.append(describe(plane))
+        tables[-1].insert(0, "frame", number)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _geometry(subject: Subject) -> dict[str, object]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 
+from napari_superpixels._napari.plane import full_shape, lazy
 from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.label_edit import EditError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.layers import Image, Labels
+    from numpy.typing import NDArray
 
 # How far pixels may lie from the labels' pixels anywhere in the layer, in pixels.
 _TOLERANCE_PX = 0.1
@@ -29,7 +30,8 @@ def aligned_image(
     labels : napari.layers.Labels
         The labels.
     image : napari.layers.Image
-        The image; may have more axes, be larger, lazy, or multiscale (its full resolution counts).
+        The image; may have more axes, be larger, lazy, or multiscale: the level counts
+        whose pixels are those of the labels.
     channel_axis : int or None
         Axis of the image's data that holds channels.
     point : sequence of float
@@ -45,32 +47,58 @@ def aligned_image(
     EditError
         If the pixels of the two do not lie on each other.
     """
-    data = image.data[0] if image.multiscale else image.data
-    if not hasattr(data, "__array_function__"):  # zarr and the like can not be transposed lazily
-        data = da.from_array(data)
     matrix, offset = _pixel_map(labels, image, point)
-    index: list[Any] = [slice(None)] * data.ndim
+    for level in image.data if image.multiscale else [image.data]:
+        # A coarse pixel's centre lies (f - 1) / 2 past that of the first that it covers.
+        factors = np.divide(full_shape(image), level.shape)[: image.ndim]
+        fine = matrix / factors[:, None], (offset - (factors - 1) / 2) / factors
+        found = _index(full_shape(labels), level.shape, *fine, image.ndim, channel_axis)
+        if found is not None:
+            return _cut_out(labels, image, lazy(level), channel_axis, *found)
+    raise _mismatch(labels, image)
+
+
+def _index(
+    shape: tuple[int, ...],
+    image_shape: tuple[int, ...],
+    matrix: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    ndim: int,
+    channel_axis: int | None,
+) -> tuple[list[int | slice], dict[int, int]] | None:
+    """What of the image lies under the labels, and its axis for each of theirs; None if nothing."""
+    index: list[int | slice] = [slice(None)] * len(image_shape)
     source_axis: dict[int, int] = {}
-    for axis in range(image.ndim):
+    for axis in range(ndim):
         if axis == channel_axis:
             continue
         along = np.flatnonzero(np.abs(matrix[axis]) > 1e-6)
         place = round(float(offset[axis]))
         if len(along) == 0:
-            if not 0 <= place < data.shape[axis]:
-                raise _mismatch(labels, image)
+            if not 0 <= place < image_shape[axis]:
+                return None
             index[axis] = place
             continue
-        n = labels.data.shape[along[0]]
+        n = shape[along[0]]
         slack = abs(matrix[axis, along[0]] - 1) * n + abs(offset[axis] - place)
-        fits = place >= 0 and place + n <= data.shape[axis]
+        fits = place >= 0 and place + n <= image_shape[axis]
         if len(along) > 1 or slack > _TOLERANCE_PX or not fits or along[0] in source_axis:
-            raise _mismatch(labels, image)
+            return None
         source_axis[int(along[0])] = axis
         index[axis] = slice(place, place + n)
+    lacking = [a for a in range(len(shape)) if a not in source_axis]
+    return None if any(shape[a] > 1 for a in lacking) else (index, source_axis)
+
+
+def _cut_out(
+    labels: Labels,
+    image: Image,
+    data: Any,
+    channel_axis: int | None,
+    index: list[int | slice],
+    source_axis: dict[int, int],
+) -> EditImage:
     lacking = [a for a in range(labels.ndim) if a not in source_axis]
-    if any(labels.data.shape[a] > 1 for a in lacking):
-        raise _mismatch(labels, image)
     if image.rgb:
         index[-1] = slice(0, 3)  # transparency is not colour
     cut = data[tuple(index)]
@@ -87,11 +115,11 @@ def aligned_image(
 
 def _pixel_map(
     labels: Labels, image: Image, point: Sequence[float]
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Affine map from pixels of the labels to pixels of the image."""
     ndim = max(labels.ndim, image.ndim, len(point))
 
-    def into_image(pixel: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def into_image(pixel: NDArray[np.float64]) -> NDArray[np.float64]:
         world = np.zeros(ndim)
         world[ndim - len(point) :] = point
         world[ndim - labels.ndim :] = labels.data_to_world(pixel)

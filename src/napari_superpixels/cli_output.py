@@ -1,0 +1,90 @@
+"""What ``napari-superpixels segment`` writes: its own label files, or other software's formats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_superpixels.export.origin import Origin
+
+
+def is_plain(target: Path) -> bool:
+    """Tell whether a file is one of ours, which needs to know nothing of the image.
+
+    Parameters
+    ----------
+    target : Path
+        What to write.
+
+    Returns
+    -------
+    bool
+        Whether `save_labels` writes it.
+    """
+    name = target.name.lower()
+    return name.endswith((".tif", ".tiff", ".png", ".npy")) and not name.endswith(
+        (".ome.tif", ".ome.tiff")
+    )
+
+
+def write_output(
+    target: Path,
+    labels: NDArray[np.integer],
+    provenance: Mapping[str, Any],
+    origin: Origin,
+    *,
+    image: NDArray[np.generic] | None = None,
+    channel_axis: int | None = None,
+    frames: bool = False,
+    overwrite: bool,
+) -> None:
+    """Write labels in the format of the file's name.
+
+    Parameters
+    ----------
+    target : Path
+        What to write.
+    labels : ndarray of int
+        Superpixels.
+    provenance : mapping
+        How they were made.
+    origin : Origin
+        Where they lie, or how large their pixels are.
+    image : ndarray, optional
+        Pixels for tables and graphs; an OME-Zarr holds the labels only.
+    channel_axis : int, optional
+        Axis of `image` that holds channels.
+    frames : bool, default False
+        Whether the first axis of the labels holds frames.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    ExportError, SubjectError
+        If it cannot be written.
+    """
+    from napari_superpixels.export import export_labels, save_labels
+
+    if is_plain(target):
+        save_labels(target, labels, provenance, overwrite=overwrite)
+        return
+    if target.suffix.lower() == ".zarr":
+        image = channel_axis = None
+    export_labels(
+        target,
+        labels,
+        image,
+        channel_axis=channel_axis,
+        pixel_size=origin.pixel_size,
+        unit=origin.unit,
+        place=origin.place,
+        frames=frames,
+        overwrite=overwrite,
+    )
