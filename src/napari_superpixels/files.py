@@ -18,6 +18,7 @@ import tifffile
 from PIL import Image
 from scipy.io.matlab import MatReadError
 
+from napari_superpixels.core.nodata import is_nodata
 from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
@@ -137,9 +138,10 @@ def without_nodata(array: Any, nodata: float | None) -> NDArray[Any]:
         The same values, as floats if some are NaN now.
     """
     values = np.asarray(array)
-    if nodata is None or not (values == nodata).any():
+    missing = None if nodata is None else is_nodata(values, nodata)
+    if missing is None or not missing.any():
         return values
-    return np.where(values == nodata, np.nan, values)
+    return np.where(missing, np.nan, values)
 
 
 def unreadable(path: Path, error: Exception) -> FileError:

@@ -257,6 +257,35 @@ def test_copy_as_python_repeats_the_run(viewer, dock, tiles_image, run_to_end):
     np.testing.assert_array_equal(namespace["labels"], results(viewer)[0].data[0])
 
 
+def test_copy_as_python_of_a_renamed_layer_and_a_stopped_run(viewer, dock, tiles_image, qtbot):
+    layer = viewer.add_image(tiles_image, name="a")
+    dock.form.set_params(dock.form.params().replace(iterations=100_000))
+    dock.segment_button.click()
+    qtbot.waitUntil(lambda: dock.progress.value() > 0, timeout=60_000)
+    dock.cancel_button.click()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    layer.name = "b"
+    dock.copy_button.click()
+    code = QGuiApplication.clipboard().text()
+    assert code.startswith("# That run was stopped")
+    assert "viewer.layers['b']" in code
+
+
+def test_names_are_shown_as_they_are(viewer, dock, tiles_image, run_to_end):
+    name = "it's <b>R&D</b>"
+    viewer.add_image(tiles_image, name=name)
+    run_to_end(dock)
+    assert dock.result_label.textFormat() == Qt.TextFormat.RichText
+    assert "it's &lt;b&gt;R&amp;D&lt;/b&gt; superpixels" in dock.result_label.text()
+    dock.form.control("iterations").value = 100_000
+    viewer.layers.selection.active = viewer.layers[name]
+    dock.segment_button.click()
+    assert dock.status_label.text() == f"Segmenting “{name}”…"
+    assert dock.status_label.textFormat() == Qt.TextFormat.PlainText
+    dock.on_cancel.value = DISCARD
+    dock.cancel_button.click()
+
+
 def test_parameters_are_saved_and_loaded(dock, tmp_path, viewer):
     params = SuperpixelParams(n_segments=77, lam=1.234, seed=9, hidden_channels=(4, 5))
     dock.form.set_params(params)

@@ -231,6 +231,24 @@ def test_the_suffix_of_the_chosen_format_is_added(
     assert ((tmp_path / "a.b.geojson").read_text() == "old") != replace
 
 
+@pytest.mark.parametrize("typed", ["a_b.tif", "c.tif"])
+def test_another_format_is_chosen_and_the_proposed_name_kept(
+    viewer, dock, tmp_path, qtbot, monkeypatch, typed
+):
+    viewer.add_labels(GRID, name="a/b")
+    proposed = []
+    answer = str(tmp_path / typed), "polygons (*.geojson)"
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *args: (proposed.append(args[2]), answer)[1]
+    )
+    dock.exporter.button.click()
+    qtbot.waitUntil(lambda: not dock.exporter.running, timeout=30_000)
+    assert proposed == ["a_b.tif"]
+    # Who types a suffix means it.
+    expected = {"a_b.tif": "a_b.geojson", "c.tif": "c.tif"}
+    assert [path.name for path in tmp_path.iterdir()] == [expected[typed]]
+
+
 def test_jobs_refuse_what_they_cannot_write(viewer, tmp_path):
     layer = viewer.add_labels(GRID)
     with pytest.raises(ExportError, match="the format follows the suffix"):

@@ -75,6 +75,35 @@ def test_visible_region(viewer, dock, tiles_image, run_to_end, assert_superpixel
     np.testing.assert_array_equal(copied(dock, viewer), layer.data[6:27, left:right])
 
 
+@pytest.mark.parametrize("where", [Where.VISIBLE, Where.SHAPES])
+def test_copied_regions_of_a_turned_image_are_exact(viewer, dock, rng, run_to_end, where):
+    viewer.add_image(rng.random((90, 120)), name="turned", rotate=33.3, scale=(0.7, 0.7))
+    if where == Where.SHAPES:
+        corners = rng.uniform((0, 10), (80, 90), (7, 2))
+        viewer.add_shapes([corners], shape_type="polygon", name="here")
+        viewer.layers.selection.active = viewer.layers["turned"]
+    viewer.scene.camera.zoom = viewer.canvas.size[0] / 40.1
+    viewer.scene.camera.center = (0, 41.7, 10.3)
+    dock.region.where_box.value = where
+    run_to_end(dock)
+    layer = result(viewer)
+    assert 200 < np.count_nonzero(layer.data) < layer.data.size
+    known = layer.metadata[METADATA_KEY]["region"]
+    box = slice(*known["rows"]), slice(*known["columns"])
+    np.testing.assert_array_equal(copied(dock, viewer), layer.data[box])
+
+
+def test_a_renamed_mask_can_be_copied(viewer, dock, tiles_image, run_to_end):
+    viewer.add_image(tiles_image, name="tiles")
+    mask = viewer.add_labels(np.pad(np.ones((20, 30), int), 14)[:48, :64], name="mask")
+    viewer.layers.selection.active = viewer.layers["tiles"]
+    dock.region.where_box.value = Where.LABELS
+    run_to_end(dock)
+    labels = result(viewer).data
+    mask.name, viewer.layers["tiles"].name = "other", "mask"
+    np.testing.assert_array_equal(copied(dock, viewer), labels[14:34, 14:44])
+
+
 def test_inside_shapes(viewer, dock, tiles_image, run_to_end, assert_superpixels, qtbot):
     viewer.add_image(tiles_image, name="tiles", scale=(2, 2))
     dock.region.where_box.value = Where.SHAPES

@@ -17,6 +17,7 @@ from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.region import Where
 from napari_superpixels._napari.run import Target
 from napari_superpixels._napari.run_plan import Tiles
+from napari_superpixels._napari.segment_widget import DISCARD, KEEP
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.export import METADATA_KEY
 from napari_superpixels.tiling import plan
@@ -229,3 +230,46 @@ def test_tiles_are_for_planes(viewer, dock, rng):
     assert not dock.status_label.text()
     dock.image.mode_box.value = Mode.VOLUME
     assert "Tiles are for a single plane" in dock.status_label.text()
+
+
+def test_a_file_that_a_layer_is_read_from_is_not_changed_under_it(
+    viewer, dock, picture, output, run_to_end, monkeypatch
+):
+    monkeypatch.setattr(tiled_run, "MOST_EDITABLE", 1000)
+    monkeypatch.setattr("napari_superpixels.tiling.run._SMALLEST_LEVEL_PX", 64)
+    viewer.add_image(picture, name="map")
+    dock.tiles.value = Tiles.ALWAYS
+    run_to_end(dock)
+    told = []
+    monkeypatch.setattr(QMessageBox, "information", lambda *texts: told.append(texts[-1]))
+    viewer.layers.selection.active = viewer.layers["map"]
+    dock.segment_button.click()
+    assert not dock.running
+    assert told[0].startswith("“map superpixels” is read from labels.zarr, and would change")
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_leave_no_trace(viewer, dock, picture, output, qtbot, resumed):
+    viewer.add_image(picture, name="map")
+    dock.form.set_params(dock.form.params().replace(iterations=100, n_segments=40))
+    dock.tiles.value = Tiles.ALWAYS
+    partial = output.with_name("labels.zarr.partial")
+    for how in (KEEP, DISCARD) if resumed else (DISCARD,):
+        dock.on_cancel.value = how
+        dock.segment()
+        qtbot.waitUntil(partial.exists, timeout=60_000)
+        dock.cancel()
+        qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    # What an earlier run left is not this one's trace.
+    assert partial.exists() == resumed
+    assert ("tiles that are done are kept" in dock.result_label.text()) == resumed
+    assert list(output.parent.iterdir()) == ([partial] if resumed else [])
+
+
+def test_the_estimate_is_that_of_the_image_shown(viewer, dock, picture, output, qtbot):
+    dock.tiles.value = Tiles.ALWAYS
+    for _ in range(2):
+        viewer.layers.clear()
+        viewer.add_image(picture, name="map")
+        assert "finding out how long" in dock.device_label.text()
+        qtbot.waitUntil(lambda: "finding" not in dock.device_label.text(), timeout=60_000)

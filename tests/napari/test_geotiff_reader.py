@@ -251,3 +251,17 @@ def test_radar_images_are_told(tmp_path, rng):
     write(path, rng.random((1, 20, 30)).astype(np.complex64))
     with pytest.raises(ValueError, match=r"slc.tif holds complex numbers.*save their magnitude"):
         layers_of(path)
+
+
+def test_bands_keep_their_names(tmp_path, rng, viewer, open_quick_dock, run_to_end, qtbot):
+    bands = rng.integers(1, 4000, (4, 20, 30)).astype(np.int16)
+    path = write(tmp_path / "field.tif", bands)
+    with rasterio.open(path, "r+") as raster:
+        raster.set_band_description(4, "NIR")
+    viewer.open(path, plugin=PLUGIN)
+    dock = open_quick_dock(viewer)
+    run_to_end(dock)
+    assert {"mean band 1", "mean NIR"} <= set(dock.exporter.target.features)
+    dock.exporter.export_to(tmp_path / "p.gpkg")
+    qtbot.waitUntil(lambda: not dock.exporter.running, timeout=30_000)
+    assert {"mean band 1", "p95 NIR"} <= set(geopandas.read_file(tmp_path / "p.gpkg"))

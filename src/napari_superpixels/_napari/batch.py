@@ -112,7 +112,7 @@ class Batch(QWidget):
         )
         self.stop_button = button("Stop", "Stop; files that are done stay.", self.stop)
         self.progress = QProgressBar()
-        self.message = text_label(selectable=True)
+        self.message = text_label(selectable=True, rich=True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(rows(self.files, self.output, self.formats, self.stacks))

@@ -14,7 +14,7 @@ from superqt.utils import FunctionWorker, create_worker
 
 from napari_superpixels._napari.export_job import ExportJob, export_job, made_from, plane_note
 from napari_superpixels._napari.image_choice import ImageChoice
-from napari_superpixels._napari.layout import button
+from napari_superpixels._napari.layout import button, file_name
 from napari_superpixels._napari.plane import SourceError, View
 from napari_superpixels.export import METADATA_KEY, ExportError, format_of
 from napari_superpixels.export.formats import FORMATS, Format
@@ -106,13 +106,16 @@ class Exporter(QObject):
             note = plane_note(layer, View.of(self._viewer))
         except SourceError as error:
             note = f"one plane: {error}"
+        own = file_name(f"{layer.name}{_PROPOSED}")
         title = f"Export “{layer.name}”" + (f" (polygons, ROIs, picture: {note})" if note else "")
         name, chosen = QFileDialog.getSaveFileName(
-            self._dock, title, f"{layer.name}{_PROPOSED}", ";;".join(filters), proposed
+            self._dock, title, own, ";;".join(filters), proposed
         )
         if not name:
             return
         path = Path(name)
+        if path.name == own and chosen not in ("", proposed):
+            path = path.with_name(own.removesuffix(_PROPOSED))  # another format, not another name
         if not _has_format(path):
             path = path.with_name(path.name + filters.get(chosen, FORMATS[0]).suffixes[0])
             # The dialog asked about another name.

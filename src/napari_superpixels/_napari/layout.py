@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from qtpy.QtCore import QSize, Qt
@@ -36,13 +37,31 @@ class Control(Protocol):
     def native(self) -> QWidget: ...
 
 
-def text_label(*, selectable: bool = False) -> QLabel:
+def file_name(name: str) -> str:
+    """Make a name that every file system takes.
+
+    Parameters
+    ----------
+    name : str
+        Any, such as that of a layer.
+
+    Returns
+    -------
+    str
+        With “_” in place of what stands between folders, and the like.
+    """
+    return re.sub(r'[\\/:*?"<>|]', "_", name)
+
+
+def text_label(*, selectable: bool = False, rich: bool = False) -> QLabel:
     """Make a label for running text.
 
     Parameters
     ----------
     selectable : bool, default False
         Whether the text can be copied.
+    rich : bool, default False
+        Whether it is HTML, in which names of layers and files must be escaped.
 
     Returns
     -------
@@ -53,6 +72,7 @@ def text_label(*, selectable: bool = False) -> QLabel:
     label.setWordWrap(True)
     # A long message grows in height, never in width.
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.setTextFormat(Qt.TextFormat.RichText if rich else Qt.TextFormat.PlainText)
     if selectable:
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

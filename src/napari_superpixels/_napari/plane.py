@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 
 from napari_superpixels._napari.transforms import to_pixels, to_world
+from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
@@ -322,6 +323,29 @@ def axis_name(layer: Layer, axis: int) -> str:
     """
     label = layer.axis_labels[axis]  # napari's default is -3, -2, -1
     return f"axis {axis}" if label == str(axis - layer.ndim) else f"axis {axis} “{label}”"
+
+
+def channel_names(layer: Image, n: int) -> tuple[str, ...]:
+    """Name the channels of a layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer.
+    n : int
+        How many it has.
+
+    Returns
+    -------
+    tuple of str
+        Of RGB the colours; else what the reader of GeoTIFFs calls its bands, or numbers from 0.
+    """
+    if layer.rgb:
+        return ("red", "green", "blue")
+    bands = tuple(map(str, layer.metadata.get(METADATA_KEY, {}).get("bands", ())))
+    if len(bands) == len(set(bands)) == n:
+        return bands
+    return ("intensity",) if n == 1 else tuple(f"channel {i}" for i in range(n))
 
 
 def full_shape(layer: Image | Labels) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # An ellipse becomes a polygon that leaves it by less than this, in pixels.
 _ELLIPSE_ERROR_PX = 0.1
 _LARGEST_STRETCH_PX = 0.05
+_DECIMALS = 4
 _WITHOUT_AREA = ("line", "path")
 
 
@@ -74,7 +75,7 @@ class Outlines:
 
     def as_python(self) -> str:
         """Code that leaves the mask in ``mask``; needs ``np``."""
-        outlines = "".join(f"    {corners.round(3).tolist()},\n" for corners in self.polygons)
+        outlines = "".join(f"    {corners.tolist()},\n" for corners in self.polygons)
         return (
             "from skimage.draw import polygon\n\n"
             f"mask = np.zeros({self.shape}, bool)\n"
@@ -91,11 +92,17 @@ class LabelMask:
     ----------
     data : array_like of int, shape (H, W), or (..., H, W) with a mask for each slice of a stack
         Labels; may be lazy.
+    layer_name : str
+        Name of the layer then.
+    layer_id : str
+        Its identity in this session.
     expression : str
-        Python that gets them from ``viewer``.
+        Python that gets them from the layer's data.
     """
 
     data: Any
+    layer_name: str
+    layer_id: str
     expression: str
 
     def pixels(self) -> NDArray[np.bool_]:
@@ -111,7 +118,7 @@ class LabelMask:
 
     def as_python(self) -> str:
         """Code that leaves the mask in ``mask``; needs ``np`` and ``viewer``."""
-        return f"mask = np.asarray({self.expression}) != 0\n"
+        return f"mask = np.asarray(viewer.layers[{self.layer_name!r}].data{self.expression}) != 0\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,7 +261,8 @@ def _bounded(
     polygons: Iterable[NDArray[np.float64]], shape: tuple[int, int], nothing: str
 ) -> tuple[slice, slice, Outlines | None]:
     """Bounding box of polygons on the plane, and the mask in it unless that is all of it."""
-    polygons = list(polygons)
+    # Shapes and camera are float32: what lies on an edge must not depend on its noise.
+    polygons = [corners.round(_DECIMALS) for corners in polygons]
     every = np.concatenate(polygons)
     # A pixel counts if its centre is inside; rounding must not decide on those on the edge.
     first = np.clip(np.ceil(every.min(axis=0) - 1e-6), 0, shape).astype(int)
@@ -265,7 +273,7 @@ def _bounded(
     if len(polygons) == 1 and _is_upright_rectangle(polygons[0]):
         return rows, columns, None
     box = (rows.stop - rows.start, columns.stop - columns.start)
-    mask = Outlines(tuple(corners - first for corners in polygons), box)
+    mask = Outlines(tuple((corners - first).round(_DECIMALS) for corners in polygons), box)
     return rows, columns, mask
 
 
@@ -330,17 +338,18 @@ def region_of_labels(
         index[axis] = slice(0, full_shape(labels)[axis])
     where = ", ".join(str(i) if isinstance(i, int) else f"{i.start}:{i.stop}" for i in index)
     level = "[0]" if labels.multiscale else ""
-    expression = f"viewer.layers[{labels.name!r}].data{level}[{where}]"
+    expression = f"{level}[{where}]"
     # As the image's pixels: the stack first, then rows and columns.
     kept = [axis for axis, i in enumerate(index) if isinstance(i, slice)]
     order = [kept.index(axis) for axis in (*along, *mask.axes)]
     if order != sorted(order):
         expression += f".transpose({', '.join(map(str, order))})"
+    part = lazy(mask.data)[tuple(index)].transpose(order)
     return Region(
         Where.LABELS,
         rows,
         columns,
-        LabelMask(lazy(mask.data)[tuple(index)].transpose(order), expression),
+        LabelMask(part, labels.name, str(labels.unique_id), expression),
         f"inside “{labels.name}” in {_size(rows, columns)} pixels",
         labels.name,
     )

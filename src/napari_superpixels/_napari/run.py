@@ -96,9 +96,14 @@ class Run(QObject):
         self._switch.cancel(keep=keep)
 
     @property
-    def tiled_output(self) -> Path | None:
-        """OME-Zarr that is written, if the run is done in tiles."""
-        return self._request.tiled_output
+    def kept_tiles(self) -> Path | None:
+        """Folder of the tiles that are done, if the run in tiles left one."""
+        if self._request.tiled_output is None:
+            return None
+        from napari_superpixels.tiling.work_folder import folder_of
+
+        folder = folder_of(self._request.tiled_output)
+        return folder if folder.exists() else None
 
     @property
     def stopping(self) -> bool:

@@ -86,7 +86,8 @@ def plan_run(
         if tiles == Tiles.ALWAYS:
             problem = f"Tiles are for a single plane: choose the mode “{Mode.SLICE}”, or no tiles."
         return RunPlan(text, problem=problem)
-    return _in_tiles(source, params, device, memory_limit_gb, f"{text} in one piece")
+    text += " in one piece, so it is done in" if problem else " in one piece, but is done in"
+    return _in_tiles(source, params, device, memory_limit_gb, text)
 
 
 def _in_tiles(
@@ -106,6 +107,6 @@ def _in_tiles(
         limit = " (raise it under Preferences > Plugins)" if memory_limit_gb is not None else ""
         problem = (
             f"{problem[0].upper()}{problem[1:]}{limit}: segment a part of the image, or ask for "
-            "more superpixels, since tiles grow with them."
+            "more superpixels: tiles grow with their size."
         )
-    return RunPlan(f"{text}, so it is done in {estimate}", in_tiles=True, problem=problem)
+    return RunPlan(f"{text} {estimate}", in_tiles=True, problem=problem)

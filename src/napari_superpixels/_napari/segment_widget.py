@@ -6,6 +6,7 @@ from pathlib import Path
 from weakref import ReferenceType, ref
 
 import napari.viewer
+import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
@@ -25,17 +26,25 @@ from napari_superpixels._napari.devices import DeviceChoice
 from napari_superpixels._napari.exporter import Exporter
 from napari_superpixels._napari.form import ParameterForm
 from napari_superpixels._napari.layer_output import was_edited
-from napari_superpixels._napari.layout import VerticalScroll, button, row, rows, text_label
+from napari_superpixels._napari.layout import (
+    VerticalScroll,
+    button,
+    file_name,
+    row,
+    rows,
+    text_label,
+)
 from napari_superpixels._napari.run import Run, Target, last_result, warm_up
 from napari_superpixels._napari.run_plan import RunPlan, Tiles, plan_run
 from napari_superpixels._napari.settings import Preferences
-from napari_superpixels._napari.snippet import as_python
+from napari_superpixels._napari.snippet import as_python, renamed
 from napari_superpixels._napari.source import Source
 from napari_superpixels._napari.source_choice import SourceChoice
 from napari_superpixels._napari.tile_estimate import TileEstimate
 from napari_superpixels._napari.wording import Progress, of_result
 from napari_superpixels._napari.worker import Delivery, Request
 from napari_superpixels.durations import spelled
+from napari_superpixels.export import METADATA_KEY
 from napari_superpixels.params import SuperpixelParams
 
 KEEP = "keep result so far"
@@ -110,7 +119,7 @@ class SegmentWidget(QWidget):
         self.source_label = text_label()
         self.device_label = text_label()
         self.status_label = text_label()
-        self.result_label = text_label(selectable=True)
+        self.result_label = text_label(selectable=True, rich=True)
         advanced = QCollapsible("Advanced")
         # Animations make the dock's height jump while tests and users click on.
         advanced.setDuration(0)
@@ -231,11 +240,6 @@ class SegmentWidget(QWidget):
         if plan.problem:
             self._refresh()
             return
-        output = None
-        if plan.in_tiles:
-            output = self._ask_for_zarr(source)
-            if output is None:
-                return
         replace: Labels | None = None
         if self.target.value == Target.REPLACE:
             replace = last_result(self._viewer, source)
@@ -245,6 +249,11 @@ class SegmentWidget(QWidget):
                     return
                 if answer == QMessageBox.StandardButton.No:
                     replace = None
+        output = None
+        if plan.in_tiles:
+            output = self._ask_for_zarr(source, replace)
+            if output is None:
+                return
         request = Request(
             source,
             params,
@@ -275,18 +284,27 @@ class SegmentWidget(QWidget):
             self.cancel_button.setEnabled(False)
             self.status_label.setText("Stopping…")
 
-    def _ask_for_zarr(self, source: Source) -> Path | None:
+    def _ask_for_zarr(self, source: Source, replace: Labels | None) -> Path | None:
         """Ask where a run in tiles writes; the folder must be free, or hold a Zarr."""
         name, _ = QFileDialog.getSaveFileName(
             self,
             "Segment in tiles: where to write the labels",
-            f"{source.layer_name} superpixels.zarr",
+            file_name(f"{source.layer_name} superpixels.zarr"),
             "OME-Zarr (*.zarr)",
         )
         if not name:
             return None
         path = Path(name)
         path = path if path.suffix.lower() == ".zarr" else path.with_name(f"{path.name}.zarr")
+        reader = self._reader_of(path)
+        if reader not in (None, replace):
+            QMessageBox.information(
+                self,
+                "The labels are in use",
+                f"“{reader.name}” is read from {path.name}, and would change with it: choose "
+                "another name, or remove that layer first.",
+            )
+            return None
         if path.exists():
             answer = QMessageBox.question(
                 self, "Replace the labels?", f"{path.name} exists already. Replace it?"
@@ -294,6 +312,16 @@ class SegmentWidget(QWidget):
             if answer != QMessageBox.StandardButton.Yes:
                 return None
         return path
+
+    def _reader_of(self, path: Path) -> Labels | None:
+        """The result, too large for memory, that is read from a file."""
+        for layer in self._viewer.layers:
+            if not isinstance(layer, Labels) or isinstance(layer.data, np.ndarray):
+                continue
+            known = layer.metadata.get(METADATA_KEY, {}).get("file")
+            if known is not None and Path(known).resolve() == path.resolve():
+                return layer
+        return None
 
     def _ask_about_edits(self, layer: Labels) -> QMessageBox.StandardButton:
         box = QMessageBox(
@@ -323,24 +351,25 @@ class SegmentWidget(QWidget):
         self.result_label.setText(of_result(delivery, layer.name))
 
     def _on_told(self, message: str) -> None:
-        self.result_label.setText(escape(message))
+        self.result_label.setText(escape(message, quote=False))
 
     def _on_not_exported(self, message: str) -> None:
-        self.result_label.setText(f"<b>Not exported.</b> {escape(message)}")
+        self.result_label.setText(f"<b>Not exported.</b> {escape(message, quote=False)}")
         show_error(message)
 
     def _on_failed(self, message: str) -> None:
-        self.result_label.setText(f"<b>Not segmented.</b> {escape(message)}")
+        self.result_label.setText(f"<b>Not segmented.</b> {escape(message, quote=False)}")
         show_error(message)
 
     def _on_cancelled(self) -> None:
         text = "Cancelled; nothing was added."
-        if self._run is not None and self._run.tiled_output is not None:
+        kept = None if self._run is None else self._run.kept_tiles
+        if kept is not None:
             text += (
-                f" The tiles that are done are kept in {self._run.tiled_output}.partial: segment "
-                "to the same name again, and the run goes on."
+                f" The tiles that are done are kept in {kept}: segment to the same name again, and "
+                "the run goes on."
             )
-        self.result_label.setText(escape(text))
+        self.result_label.setText(escape(text, quote=False))
 
     def _on_ended(self) -> None:
         run, self._run = self._run, None
@@ -359,17 +388,19 @@ class SegmentWidget(QWidget):
     def _copy(self) -> None:
         if self._done is not None:
             request = self._done.request
+            names = {str(layer.unique_id): layer.name for layer in self._viewer.layers}
+            code = as_python(
+                renamed(request.source, names),
+                request.params,
+                request.preset,
+                request.device,
+                tiled=request.tiled_output is not None,
+            )
+            if self._done.stopped:
+                code = f"# That run was stopped; this one goes on to its end.\n{code}"
             clipboard = QGuiApplication.clipboard()
             assert clipboard is not None
-            clipboard.setText(
-                as_python(
-                    request.source,
-                    request.params,
-                    request.preset,
-                    request.device,
-                    tiled=request.tiled_output is not None,
-                )
-            )
+            clipboard.setText(code)
             show_info("The Python call is on the clipboard.")
 
     def _save(self) -> None:

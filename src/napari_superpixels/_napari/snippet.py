@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_superpixels._napari.source import Source
 
 
@@ -55,7 +57,7 @@ def as_python(
     function, imported = "superpixels", "superpixels"
     channel_axis, special = source.read_axis, []
     if source.mode == Mode.VOLUME:
-        special = [f"spacing={tuple(float(f'{s:.6g}') for s in source.placement.spacing)}"]
+        special = [f"spacing={tuple(map(float, source.placement.spacing))}"]
     elif source.n_stack:
         function = imported = "superpixels_series"
         channel_axis, special = source.frame_axis, [f"follow={source.mode == Mode.SERIES}"]
@@ -83,6 +85,34 @@ def as_python(
         f"{'' if mask is None else mask.as_python()}"
         f"{_as_frames(source)}"
         f"labels = {function}(\n{lines})\n"
+    )
+
+
+def renamed(source: Source, names: Mapping[str, str]) -> Source:
+    """Use the names that layers have now.
+
+    Parameters
+    ----------
+    source : Source
+        What was segmented.
+    names : mapping of str to str
+        Names of the layers that there are, by identity.
+
+    Returns
+    -------
+    Source
+        The same; layers that are gone keep their names.
+    """
+    region = source.region
+    if region is not None and isinstance(region.mask, LabelMask):
+        mask = region.mask
+        name = names.get(mask.layer_id, mask.layer_name)
+        region = replace(region, mask=replace(mask, layer_name=name))
+    return replace(
+        source,
+        layer_name=names.get(source.layer_id, source.layer_name),
+        further=tuple(renamed(other, names) for other in source.further),
+        region=region,
     )
 
 

@@ -15,11 +15,13 @@ from napari_superpixels._napari.plane import (
     SourceError,
     View,
     axis_name,
+    channel_names,
     full_shape,
     lazy,
     plane_grid,
 )
 from napari_superpixels.channels import chosen_channels
+from napari_superpixels.core.nodata import spelled
 from napari_superpixels.export import METADATA_KEY
 from napari_superpixels.export.place import Place
 
@@ -328,7 +330,8 @@ def resolve_source(
         placement = placement.cropped(region.rows, region.columns)
         place = place and place.window(region.rows, region.columns)
     shown_level = level if layer.multiscale else None
-    names = _channel_names(layer, grid.data.shape, channel_axis)
+    n_channels = 1 if channel_axis is None else grid.data.shape[channel_axis]
+    names = channel_names(layer, n_channels)
     description = _describe(grid, shown_level, region, mode, stack)
     if channels is not None and channel_axis is not None:
         missing = [i for i in channels if i >= len(names)]
@@ -365,7 +368,7 @@ def _nodata(layer: Image, given: float | None) -> tuple[float, str]:
     value = known if given is None else given
     if value is None or not np.isfinite(value):
         return float("nan"), ""
-    return value, f", nodata {value:g}{' of its metadata' if given is None else ''} left out"
+    return value, f", nodata {spelled(value)}{' of its metadata' if given is None else ''} left out"
 
 
 def _place_on_map(layer: Image, grid: PlaneGrid) -> Place | None:
@@ -407,14 +410,6 @@ def combine(source: Source, further: Sequence[Source]) -> Source:
         further=tuple(further),
         description=f"{source.description}, {len(names)} channels of {len(layers)} layers",
     )
-
-
-def _channel_names(layer: Image, shape: Sequence[int], channel_axis: int | None) -> tuple[str, ...]:
-    if layer.rgb:
-        return ("red", "green", "blue")
-    if channel_axis is None:
-        return ("intensity",)
-    return tuple(f"channel {i}" for i in range(shape[channel_axis]))
 
 
 def _expression(

@@ -74,7 +74,8 @@ class TileEstimate(QObject):
             To stand after what else the run needs.
         """
         key = (
-            source.layer_name,
+            source.layer_id,
+            source.shape,
             source.expression,
             source.channel_names,
             params,

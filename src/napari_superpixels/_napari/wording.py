@@ -98,15 +98,16 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
         use = "is read from there; “Make an editable copy” of the correction dock loads it"
     text = _of_one(delivery, result) if isinstance(result, SuperpixelResult) else _of_tiles(result)
     if delivery.problem:
-        text += f" <b>Left out:</b> {escape(delivery.problem)}."
-    return f"{text} The layer “{escape(layer_name)}” {use}."
+        text += f" <b>Left out:</b> {escape(delivery.problem, quote=False)}."
+    return f"{text} The layer “{escape(layer_name, quote=False)}” {use}."
 
 
 def _of_tiles(result: TiledResult) -> str:
     tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
     return (
         f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for, in {tiles}, in "
-        f"{spelled(result.seconds)} on {result.device}. Written to {escape(str(result.path))}."
+        f"{spelled(result.seconds)} on {result.device}. Written to "
+        f"{escape(str(result.path), quote=False)}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,6 +92,11 @@ class Delivery:
     n_frames: int = 1
     problem: str = ""
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was cancelled, and what was there is kept."""
+        return getattr(self.result, "reason", None) == FinishReason.STOPPED
+
 
 def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
     """Run a request.
@@ -164,8 +170,11 @@ def _segment_in_tiles(
     request: Request, switch: CancelSwitch
 ) -> Generator[Progress, None, Delivery | None]:
     from napari_superpixels._napari import tiled_run
+    from napari_superpixels.tiling.work_folder import folder_of
 
     assert request.tiled_output is not None
+    work = folder_of(request.tiled_output)
+    is_new = not work.exists()
     steps = tiled_run.segment_tiles(
         request.source,
         request.params,
@@ -181,7 +190,11 @@ def _segment_in_tiles(
                 result: TiledResult = end.value
                 break
             if switch.cancelled:
-                return None  # tiles that are done stay in their folder
+                steps.close()
+                # Kept tiles are for another run; what an earlier one left is not ours to remove.
+                if is_new and not switch.keep:
+                    shutil.rmtree(work, ignore_errors=True)
+                return None
             yield wording.of_tile(step)
     finally:
         steps.close()

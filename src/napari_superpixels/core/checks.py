@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_superpixels.core.nodata import is_nodata
 from napari_superpixels.errors import NothingToSegmentError
 
 if TYPE_CHECKING:
@@ -187,8 +188,8 @@ def valid_pixels(
             f"{np.count_nonzero(~valid)} of {valid.size} pixels are NaN or infinite (the first at "
             f"{first}; all within {within}): pass a mask that leaves them out, or nodata=nan"
         )
-    if nodata is not None and np.isfinite(nodata):
-        valid &= ~(channels == nodata).all(axis=0)
+    if nodata is not None:
+        valid &= ~is_nodata(channels, nodata).all(axis=0)
     for mask in masks:
         wanted = np.asarray(mask)
         if wanted.shape != valid.shape:

@@ -11,6 +11,7 @@ from scipy import ndimage
 from skimage.measure import label
 
 from napari_superpixels.core.checks import as_channels, check_spacing, valid_pixels
+from napari_superpixels.core.nodata import is_nodata
 from napari_superpixels.core.scaling import (
     Scaling,
     becomes_lab,
@@ -197,7 +198,7 @@ def _colors(
     """Clip, convert and scale channels, of which nothing remains; 0 where they have no value."""
     counted = np.broadcast_to(inside, values.shape).copy()
     if nodata is not None:
-        counted &= values != nodata
+        counted &= ~is_nodata(values, nodata)
     clip(values, scaling.limits if scaling else usual_limits(values, counted, dtype, outliers))
     if is_lab:
         white = scaling.white if scaling else white_of(values[:, inside], dtype)

@@ -11,6 +11,7 @@ from skimage.color import rgb2lab
 
 from napari_superpixels.core.checks import as_channels
 from napari_superpixels.core.components import fit_components, sample_pixels
+from napari_superpixels.core.nodata import is_nodata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +133,7 @@ def _fitted(
     max_channels: int,
 ) -> Scaling:
     values = channels.astype(np.float64)
-    counted = np.ones(values.shape, bool) if nodata is None else values != nodata
+    counted = np.ones(values.shape, bool) if nodata is None else ~is_nodata(values, nodata)
     limits = usual_limits(values, counted, channels.dtype, outliers)
     clip(values, limits)
     white = white_of(values, channels.dtype) if is_lab else (0.0, 1.0)

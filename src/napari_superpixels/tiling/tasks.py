@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_superpixels.core.nodata import is_nodata
 from napari_superpixels.tiling.geometry import common, inside
 from napari_superpixels.tiling.segment_tile import segment_tile
 from napari_superpixels.tiling.work_folder import WorkFolder, step_between
@@ -177,6 +178,6 @@ def _channels_first(image: NDArray[Any], job: Job) -> NDArray[Any]:
 
 
 def _has_data(channels: NDArray[Any], job: Job) -> NDArray[np.bool_]:
-    if job.nodata is None or not np.isfinite(job.nodata):
+    if job.nodata is None:
         return np.ones(channels.shape[1:], bool)
-    return np.asarray(~(channels == job.nodata).all(axis=0))
+    return np.asarray(~is_nodata(channels, job.nodata).all(axis=0))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels._napari.plane import full_shape, lazy
+from napari_superpixels._napari.plane import channel_names, full_shape, lazy
 from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.label_edit import EditError
 
@@ -110,7 +110,7 @@ def _cut_out(
         cut = cut[None]
     for axis in lacking:
         cut = np.expand_dims(cut, axis + 1)
-    return EditImage(cut, _names(image, len(cut)), is_rgb=bool(image.rgb), name=image.name)
+    return EditImage(cut, channel_names(image, len(cut)), is_rgb=bool(image.rgb), name=image.name)
 
 
 def _pixel_map(
@@ -128,12 +128,6 @@ def _pixel_map(
     origin = into_image(np.zeros(labels.ndim))
     steps = [into_image(unit) - origin for unit in np.eye(labels.ndim)]
     return np.stack(steps, axis=1), origin
-
-
-def _names(image: Image, n: int) -> tuple[str, ...]:
-    if image.rgb:
-        return ("red", "green", "blue")
-    return ("intensity",) if n == 1 else tuple(f"channel {i}" for i in range(n))
 
 
 def _mismatch(labels: Labels, image: Image) -> EditError:

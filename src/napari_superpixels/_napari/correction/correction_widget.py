@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 from weakref import ReferenceType, ref
@@ -50,6 +51,7 @@ from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import (
     VerticalScroll,
     button,
+    file_name,
     row,
     rows,
     set_row_visible,
@@ -105,7 +107,7 @@ class CorrectionWidget(QWidget):
         self._on_active()
 
     def _build(self) -> None:
-        self.layer_label = text_label()
+        self.layer_label = text_label(rich=True)
         self.image_label = text_label()
         self.message = text_label(selectable=True)
         self.copy_button = button(
@@ -454,11 +456,12 @@ class CorrectionWidget(QWidget):
         self.tabs.setEnabled(self.editor is not None)
         self.save_button.setEnabled(self.editor is not None)
         if self.editor is None:
-            self.layer_label.setText(problem)
+            self.layer_label.setText(escape(problem, quote=False))
             return
         facts = self.editor.session.facts()
         edited, held = facts.count(Lock.EDITED), facts.count(Lock.HELD)
-        text = f"<b>{counted(len(facts.lock), 'superpixel')}</b> in “{self.editor.layer.name}”"
+        name = escape(self.editor.layer.name, quote=False)
+        text = f"<b>{counted(len(facts.lock), 'superpixel')}</b> in “{name}”"
         if edited or held:
             text += f"; {edited} edited, {held} locked"
         self.layer_label.setText(text)
@@ -466,7 +469,7 @@ class CorrectionWidget(QWidget):
     # ---- files -------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        name = "" if self._layer is None else f"{self._layer.name}.tif"
+        name = "" if self._layer is None else file_name(f"{self._layer.name}.tif")
         path, _ = QFileDialog.getSaveFileName(
             self, "Save corrected labels", name, "Labels (*.tif *.tiff)"
         )
