@@ -309,7 +309,7 @@ def test_series(tmp_path, tiles_image, capsys, mode):
         expected = superpixels(frames[1], 9, iterations=4, hidden_channels=(4, 4))
         np.testing.assert_array_equal(labels[1], expected + labels[0].max())
     assert main(["segment", str(stack), "-o", str(tmp_path / "o.png"), "--series", mode]) == 1
-    assert "o.png: this format holds one plane, not a series" in capsys.readouterr().err
+    assert "o.png: this format holds one plane, not a stack" in capsys.readouterr().err
     assert main(["segment", str(stack), "-o", str(tmp_path / "o.tif")]) == 1
     assert "take all with --series" in capsys.readouterr().err
 

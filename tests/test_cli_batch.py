@@ -10,6 +10,8 @@ import tifffile
 from PIL import Image
 
 from napari_superpixels.cli import main
+from napari_superpixels.export import read_provenance
+from napari_superpixels.export.pixel_size import read_pixel_size
 from napari_superpixels.files import read_labels
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
@@ -111,3 +113,24 @@ def test_a_table_leaves_out_nodata(tmp_path, tiles_image):
     for label in np.unique(labels[24:]):
         inside = (labels == label) & (bands[0] != -999)
         assert table.loc[label, mean] == pytest.approx(bands[0][inside].mean())
+
+
+@pytest.mark.parametrize(("name", "is_ours"), [("chromosome.tif", True), ("x.ome.tiff", False)])
+def test_names_that_end_like_ome(tmp_path, tiles_image, name, is_ours):
+    image = tmp_path / "a.tif"
+    tifffile.imwrite(
+        image, tiles_image[..., 0], imagej=True, resolution=(4, 4), metadata={"unit": "um"}
+    )
+    assert main(["segment", str(image), "-o", str(tmp_path / name), *QUICK]) == 0
+    assert ("parameters" in read_provenance(tmp_path / name)) == is_ours
+    assert (read_pixel_size(tmp_path / name, 2) == ((0.25, 0.25), "um")) != is_ours
+
+
+def test_formats_of_planes_are_refused_before_a_volume_is_segmented(tmp_path, rng, capsys):
+    np.save(tmp_path / "v.npy", rng.random((6, 20, 24)))
+    command = ["segment", str(tmp_path / "v.npy"), "-o", f"{tmp_path}/o/", "--volume", *QUICK]
+    assert main([*command, "--format", "tif", "gpkg", "csv"]) == 1
+    assert "v_superpixels.gpkg: this format holds one plane, not a stack" in capsys.readouterr().err
+    assert not list((tmp_path / "o").iterdir())
+    assert main([*command, "--format", "tif", "zarr", "csv"]) == 0
+    assert len(list((tmp_path / "o").iterdir())) == 3

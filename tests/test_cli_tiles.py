@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import geopandas
 import numpy as np
@@ -200,7 +201,28 @@ def test_more_than_memory_even_in_tiles(tmp_path, raster, capsys, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["raster.tif"]
 
 
+def test_tables_that_need_more_than_memory_are_told_first(tmp_path, raster, capsys, monkeypatch):
+    little = SimpleNamespace(available=10**6)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: little)
+    out = f"{tmp_path}/o/"
+    command = ["segment", str(raster), "-o", out, "--format", "zarr", "csv", *TILES]
+    assert main(command) == 1
+    assert "describes all pixels at once, which needs about 0.0 GB" in capsys.readouterr().err
+    assert not list((tmp_path / "o").iterdir())
+
+
 def test_an_output_with_a_slash(tmp_path, raster):
     command = ["segment", str(raster), "-o", f"{tmp_path}/labels.zarr/", "--n-segments", "50"]
     assert main([*command, *TILES]) == 0
     assert zarr.open_array(tmp_path / "labels.zarr" / "0", mode="r").shape == (192, 256)
+
+
+def test_tables_have_the_values_of_the_image(tmp_path, tiles_image):
+    tifffile.imwrite(tmp_path / "a.tif", tiles_image, photometric="rgb")
+    command = ["segment", str(tmp_path / "a.tif"), "-o", f"{tmp_path}/o/", *TILES]
+    assert main([*command, "--n-segments", "9", "--format", "tif", "csv", "edges.csv"]) == 0
+    labels = tifffile.imread(tmp_path / "o" / "a_superpixels.tif")
+    table = pd.read_csv(tmp_path / "o" / "a_superpixels.csv")
+    expected = [tiles_image[labels == label][:, 1].mean() for label in table["label"]]
+    np.testing.assert_allclose(table["mean green"], expected)
+    assert "mean_step" in pd.read_csv(tmp_path / "o" / "a_superpixels.edges.csv")

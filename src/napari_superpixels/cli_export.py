@@ -78,8 +78,10 @@ def _export(arguments: argparse.Namespace) -> int:
     inputs = [path for path in (arguments.labels, arguments.image, arguments.like) if path]
     if bool(arguments.unit) != bool(arguments.pixel_size):
         raise ValueError("--pixel-size needs --unit, such as um or m, and the other way round")
-    for output in arguments.output:
+    for i, output in enumerate(arguments.output):
         format_of(output)
+        if output in arguments.output[:i]:
+            raise ExportError(f"{output}: is named twice")
         if output.exists() and not arguments.force:
             raise ExportError(f"{output}: exists already; use --force to replace it")
         if any(output.exists() and path.exists() and output.samefile(path) for path in inputs):
@@ -95,6 +97,13 @@ def _export(arguments: argparse.Namespace) -> int:
     size = arguments.pixel_size or origin.pixel_size
     if arguments.plane is not None:
         size = size and size[-2:]
+    if labels.ndim == 3:  # now, not after some files are written
+        for output in arguments.output:
+            if format_of(output).planes_only:
+                raise ExportError(
+                    f"{output}: this format holds one plane, and the labels are a stack of "
+                    f"{len(labels)}: choose one with --plane, or leave the format out"
+                )
     try:
         subject = subject_of(
             labels,
@@ -107,7 +116,10 @@ def _export(arguments: argparse.Namespace) -> int:
             frames=frames,
         )
     except SuperpixelError as error:
-        raise SuperpixelError(f"{arguments.labels}: {error}") from error
+        files = str(arguments.labels)
+        if arguments.image is not None:
+            files += f" with the image {arguments.image}"
+        raise SuperpixelError(f"{files}: {error}") from error
     for output in arguments.output:
         write(output, subject, overwrite=arguments.force)
         print(f"{output}: {len(subject.ids)} superpixels")
@@ -120,12 +132,16 @@ def _plane(
     """Cut a plane out of a volume of labels, and of its image with the channel axis `axis`."""
     import numpy as np
 
+    from napari_superpixels.core.checks import check_axis
+
     if labels.ndim != 3 or not 0 <= plane < len(labels):
         wanted = f"0 to {len(labels) - 1}" if labels.ndim == 3 else "no number: this is no volume"
         raise ValueError(f"--plane takes {wanted}; got {plane}")
     if image is None:
         return labels[plane], None, None
-    channels = None if axis is None else axis % image.ndim
+    channels = None if axis is None else check_axis(axis, image.ndim)
+    if image.ndim - (channels is not None) == 2:
+        return labels[plane], image, channels  # of this plane
     depth = 1 if channels == 0 else 0
     cut = np.take(image, plane, depth)
     return labels[plane], cut, None if channels is None else channels - (depth < channels)
@@ -133,12 +149,27 @@ def _plane(
 
 def _read_labels(path: Path) -> tuple[NDArray[np.generic], bool]:
     """Labels, and whether they are frames that were segmented one by one."""
+    import numpy as np
+
+    from napari_superpixels.core.nodata import is_nodata
     from napari_superpixels.export.origin import holds_frames
-    from napari_superpixels.files import FileError
+    from napari_superpixels.files import FileError, read_palette_indices
     from napari_superpixels.lazy_files import open_image, read_now
 
+    indices = read_palette_indices(path)
+    if indices is not None:
+        return indices, False
     found = open_image(path)
     array = read_now(found.array, path)
+    if found.channel_axis is not None:
+        raise FileError(
+            f"{path}: holds {array.shape[found.channel_axis]} channels or colours, and labels have "
+            "none; give the label map itself, of whole numbers"
+        )
+    if found.nodata is not None:
+        array = np.where(is_nodata(array, found.nodata), 0, array)
+    if array.dtype.kind == "f" and (array == np.round(array)).all():
+        array = array.astype(np.int64)  # as ImageJ stores what is above 65535
     if array.dtype.kind not in "biu" or array.ndim not in (2, 3):
         raise FileError(
             f"{path}: a label map has two axes, or three in a volume, and whole numbers; this one "
@@ -161,15 +192,14 @@ def _read_image(
 
 
 def _find_origin(arguments: argparse.Namespace, ndims: Sequence[int]) -> Origin:
-    """What the first of the files says that says anything, of the first number of axes."""
+    """The place, if a file says it, or else the pixel size, of the first number of axes."""
     from napari_superpixels.export.origin import Origin, read_origin
     from napari_superpixels.export.place import read_place
 
     if arguments.like is not None:
         return Origin(read_place(arguments.like))
-    for path in (arguments.labels, arguments.image):
-        for ndim in ndims if path is not None else ():
-            origin = read_origin(path, ndim)
-            if origin != Origin():
-                return origin
-    return Origin()
+    paths = [path for path in (arguments.labels, arguments.image) if path is not None]
+    found = [read_origin(path, ndim) for path in paths for ndim in ndims]
+    placed = [origin for origin in found if origin.place is not None]
+    sized = [origin for origin in found if origin.pixel_size is not None]
+    return next(iter(placed + sized), Origin())

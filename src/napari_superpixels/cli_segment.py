@@ -16,6 +16,7 @@ from napari_superpixels.cli_stacks import (
     has_frames,
     is_volume,
     plane_of,
+    refuse_formats_of_planes,
     refuse_stack,
     segment_series,
     voxel_size,
@@ -296,6 +297,7 @@ def _segment_file(
     if is_volume(arguments):
         if has_tile_options(arguments) or "plane" in arguments:
             raise ValueError("--volume takes no plane, and does not work in tiles")
+        refuse_formats_of_planes(targets)
         return _segment_at_once(image, targets, params, arguments)
     if is_tiled(image, targets, params, arguments):
         return segment_in_tiles(image, targets, params, arguments, _origin)

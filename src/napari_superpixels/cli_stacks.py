@@ -92,8 +92,19 @@ def _axes(found: ImageFile, arguments: argparse.Namespace) -> tuple[int | None, 
     return axis, [i for i in range(found.array.ndim) if i != axis]
 
 
-def _refuse_formats_of_planes(targets: list[Path]) -> None:
-    """Say which of the formats cannot hold a series, before it is segmented."""
+def refuse_formats_of_planes(targets: list[Path]) -> None:
+    """Say which of the formats cannot hold a stack, before it is segmented.
+
+    Parameters
+    ----------
+    targets : list of Path
+        What is to be written.
+
+    Raises
+    ------
+    ExportError
+        If there is one.
+    """
     from napari_superpixels.export import ExportError, format_of
 
     for target in targets:
@@ -101,7 +112,7 @@ def _refuse_formats_of_planes(targets: list[Path]) -> None:
             not is_plain(target) and format_of(target).planes_only
         ):
             raise ExportError(
-                f"{target}: this format holds one plane, not a series; leave it out, and write the "
+                f"{target}: this format holds one plane, not a stack; leave it out, and write the "
                 "planes that you need from the labels with export --plane"
             )
 
@@ -153,7 +164,7 @@ def segment_series(
     from napari_superpixels.result import versions
     from napari_superpixels.series import iter_series, spelled_problems
 
-    _refuse_formats_of_planes(targets)
+    refuse_formats_of_planes(targets)
     found = open_image(image)
     array, axis, planes = found.array, *_axes(found, arguments)
     if len(planes) != 3:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli_output import write_output
+from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_stacks import is_volume
 from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_superpixels.tiling.run import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
 
+# Of tables, graphs and polygons, measured on 4 megapixels: labels, ranks, values in their order.
+_BYTES_A_PIXEL, _BYTES_A_VALUE = 60, 16
 _OPTIONS = ("tile_size_px", "halo_px", "workers", "scheduler", "resume", "level")
 
 
@@ -183,6 +185,8 @@ def segment_in_tiles(
     for target in others:  # now, not after hours
         if target.suffix.lower() == ".png" and n_segments >= 2**16:
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
+        if not is_plain(target):
+            _refuse_too_large(target, found.array, axis)
     options = {
         "channel_axis": axis,
         "channels": getattr(arguments, "channels", None),
@@ -212,6 +216,7 @@ def segment_in_tiles(
         nodata=nodata,
         pixel_size=size,
         unit=origin.unit or (origin.place.unit if origin.place else None),
+        place=known.get("place"),
         resume=getattr(arguments, "resume", False),
         overwrite=arguments.force,
         **options,
@@ -225,13 +230,14 @@ def segment_in_tiles(
             "goes on from there"
         ) from None
     provenance = result.provenance() | {"source": image.name} | known
+    pixels = found.array, axis, nodata
     for target in others:
         kept = (
             f"the labels are kept in {output}: the same command with --resume goes on from there "
             f"to {target}"
         )
         try:
-            _write(target, output, provenance, origin, overwrite=arguments.force)
+            _write(target, output, provenance, origin, pixels, overwrite=arguments.force)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(kept) from None
         except MemoryError as error:
@@ -249,6 +255,24 @@ def segment_in_tiles(
     )
 
 
+def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> None:
+    """Refuse formats that describe more pixels at once than there is memory for."""
+    import psutil
+
+    n_channels = 1 if channel_axis is None else array.shape[channel_axis]
+    n_pixels = array.size / n_channels
+    needed, free = (
+        n_pixels * (_BYTES_A_PIXEL + _BYTES_A_VALUE * n_channels),
+        psutil.virtual_memory().available,
+    )
+    if needed > free:
+        raise SuperpixelMemoryError(
+            f"{target}: this format describes all pixels at once, which needs about "
+            f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; leave it out, or take a "
+            "machine with more memory for it later, with export"
+        )
+
+
 def _plane_shape(image: ImageFile) -> tuple[int, int]:
     """Rows and columns of an image, which may have channels."""
     axis = image.channel_axis
@@ -258,14 +282,32 @@ def _plane_shape(image: ImageFile) -> tuple[int, int]:
 
 
 def _write(
-    target: Path, tiled: Path, provenance: Mapping[str, Any], origin: Origin, *, overwrite: bool
+    target: Path,
+    tiled: Path,
+    provenance: Mapping[str, Any],
+    origin: Origin,
+    pixels: tuple[Any, int | None, float | None],
+    *,
+    overwrite: bool,
 ) -> None:
-    """Write the labels of an OME-Zarr as another file."""
+    """Write the labels of an OME-Zarr, with values of the image, as another file."""
     import numpy as np
     import zarr
 
+    from napari_superpixels.files import without_nodata
+
     labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
-    write_output(target, labels, provenance, origin, overwrite=overwrite)
+    array, channel_axis, nodata = pixels
+    image = None if is_plain(target) else without_nodata(array, nodata)
+    write_output(
+        target,
+        labels,
+        provenance,
+        origin,
+        image=image,
+        channel_axis=channel_axis,
+        overwrite=overwrite,
+    )
 
 
 class _Bars:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TIFF_SUFFIXES = {".tif", ".tiff"}
 _JPEG_SUFFIXES = {".jpg", ".jpeg"}
+_PALETTE_SUFFIXES = {".png", ".gif", ".bmp"}
 # Readers raise many kinds of errors on broken files; a user needs to know which file.
 READ_ERRORS = (
     OSError,
@@ -251,6 +252,34 @@ def described(array: Any, series: tifffile.TiffPageSeries, path: Path) -> ImageF
     return ImageFile(array, channel_axis, nodata, axes)
 
 
+def read_palette_indices(path: str | Path) -> NDArray[np.uint8] | None:
+    """Read a label map whose labels have colours, as many annotation tools store them.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W), or None
+        Indices into the palette; None if it is no PNG, GIF or BMP with a palette.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _PALETTE_SUFFIXES or not path.is_file():
+        return None
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image) if image.mode == "P" else None
+    except READ_ERRORS as error:
+        raise unreadable(path, error) from error
+
+
 def read_labels(path: str | Path) -> NDArray[np.integer]:
     """Read a 2D label map.
 
@@ -269,7 +298,8 @@ def read_labels(path: str | Path) -> NDArray[np.integer]:
     FileError
         If the file cannot be read or holds no 2D map of integers.
     """
-    array: NDArray[np.integer] = read_image(path).array
+    indices = read_palette_indices(path)
+    array: NDArray[np.integer] = read_image(path).array if indices is None else indices
     if array.ndim != 2 or array.dtype.kind not in "biu":
         raise FileError(
             f"{path}: a label map has two axes and whole numbers, this one has shape "

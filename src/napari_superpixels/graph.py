@@ -142,7 +142,7 @@ def _border_edges(
     tuple[int, tuple[slice, ...], tuple[slice, ...], NDArray[np.bool_], NDArray[np.int64]]
 ]:
     """For each axis: both sides, where an edge between them is a border, and of which pair."""
-    n = int(labels.max(initial=0)) + 1
+    n = int(max(labels.max(initial=0), pairs.max(initial=0))) + 1
     keys = pairs[:, 0] * n + pairs[:, 1]
     for axis, (here, there) in zip(
         reversed(range(labels.ndim)), _neighbours(labels.ndim), strict=True

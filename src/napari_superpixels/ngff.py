@@ -17,6 +17,10 @@ _UNITS = {
     "cm": "centimeter",
     "m": "meter",
     "km": "kilometer",
+    "pm": "picometer",
+    "angstrom": "angstrom",
+    "in": "inch",
+    "ft": "foot",
 }
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 import rasterio
 import tifffile
+from PIL import Image
+from rasterio.control import GroundControlPoint
 
 from napari_superpixels.cli import main
 from napari_superpixels.export import read_provenance, save_labels
@@ -161,12 +163,105 @@ def test_what_is_wrong_is_told(tmp_path, label_file, monkeypatch, capsys, option
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("name", ["l.zarr", "l.npy", "l.ome.tif"])
+def test_the_place_of_the_image_counts_whatever_the_labels_say(tmp_path, raster, labels, name):
+    """Also where the labels have a pixel size of their own, or a place as OME-Zarr."""
+    size = ["--pixel-size", "0.5", "0.5", "--unit", "m"] if name == "l.ome.tif" else []
+    if name == "l.ome.tif":
+        save_labels(tmp_path / "l.tif", labels)
+        command = ["export", str(tmp_path / "l.tif"), *size]
+    else:
+        command = ["segment", str(raster), *QUICK]
+    assert main([*command, "-o", str(tmp_path / name)]) == 0
+    for options in ([], ["--image", str(raster)]):
+        out = tmp_path / f"{len(options)}.gpkg"
+        assert main(["export", str(tmp_path / name), *options, "-o", str(out)]) == 0
+        frame = geopandas.read_file(out)
+        if options or name == "l.zarr":
+            assert frame.crs == "EPSG:32633"
+            assert frame.total_bounds[0] >= 412_000
+            np.testing.assert_allclose(frame["area"], frame["area_px"] / 4)
+        else:
+            assert frame.crs is None
+
+
+def test_labels_that_others_write(tmp_path):
+    labels = np.repeat([[0, 1, 2, 3]], 3, axis=0).astype(np.uint8)
+    palette = Image.fromarray(labels, "P")
+    palette.putpalette([9, 9, 9, 200, 0, 0, 0, 200, 0, 0, 0, 200])
+    palette.save(tmp_path / "palette.png")
+    tifffile.imwrite(tmp_path / "float.tif", labels.astype(np.float32) * 70_000)
+    for name, nodata, dtype in (("byte.tif", 3, "uint8"), ("signed.tif", -1, "int16")):
+        stored = np.where(labels == 3, nodata, labels.astype(int)).astype(dtype)
+        tags = [(42113, "s", 0, str(nodata), True)]  # as GDAL does
+        tifffile.imwrite(tmp_path / name, stored, extratags=tags)
+    expected = {
+        "palette.png": [1, 2, 3],
+        "float.tif": [70_000, 140_000, 210_000],
+        "byte.tif": [1, 2],
+        "signed.tif": [1, 2],
+    }
+    for name, ids in expected.items():
+        out = tmp_path / f"{name}.csv"
+        assert main(["export", str(tmp_path / name), "-o", str(out)]) == 0
+        table = pd.read_csv(out)
+        assert table["label"].tolist() == ids
+        assert set(table["area_px"]) == {3}
+
+
+def test_ground_control_points_are_no_place(tmp_path, label_file, labels):
+    places = ((0, 0), (9, 2), (5, 9))
+    points = [GroundControlPoint(r, c, 400_000 + c, 5_000_000 - r) for r, c in places]
+    path = tmp_path / "gcp.tif"
+    known = {"gcps": points, "crs": "EPSG:32633", "dtype": "uint8"}
+    with rasterio.open(path, "w", "GTiff", 16, 12, 1, **known) as file:
+        file.write(np.ones((12, 16), np.uint8), 1)
+    out = tmp_path / "t.csv"
+    assert main(["export", str(label_file), "--image", str(path), "-o", str(out)]) == 0
+    assert set(pd.read_csv(out)["unit"]) == {"pixel"}
+
+
+def test_what_cannot_be_written_is_told_before_anything_is(tmp_path, capsys, rng):
+    np.save(tmp_path / "volume.npy", rng.integers(0, 5, (3, 12, 16)))
+    command = ["export", str(tmp_path / "volume.npy"), "-o"]
+    for names, words in (
+        (["t.csv", "t.gpkg"], "t.gpkg: this format holds one plane, and the labels are a stack"),
+        (["t.csv", "t.csv"], "t.csv: is named twice"),
+    ):
+        assert main([*command, *(str(tmp_path / name) for name in names)]) == 1
+        assert words in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["volume.npy"]
+
+
+def test_a_plane_takes_an_image_of_that_plane(tmp_path, rng, capsys):
+    volume, plane = rng.integers(0, 5, (3, 12, 16)), rng.random((12, 16))
+    np.save(tmp_path / "volume.npy", volume)
+    np.save(tmp_path / "plane.npy", plane)
+    command = [
+        "export",
+        str(tmp_path / "volume.npy"),
+        "--plane",
+        "1",
+        "-o",
+        str(tmp_path / "t.csv"),
+    ]
+    command += ["--image", str(tmp_path / "plane.npy")]
+    assert main(command) == 0
+    table = pd.read_csv(tmp_path / "t.csv")
+    expected = [plane[volume[1] == label].mean() for label in table["label"]]
+    np.testing.assert_allclose(table["mean intensity"], expected)
+    assert main([*command, "--channel-axis", "9", "--force"]) == 1
+    assert "--channel-axis 9" in capsys.readouterr().err
+
+
 def test_labels_that_are_none(tmp_path, capsys):
     iio.imwrite(tmp_path / "empty.png", np.zeros((5, 6), np.uint8))
-    np.save(tmp_path / "floats.npy", np.ones((5, 6)))
+    np.save(tmp_path / "floats.npy", np.full((5, 6), 0.5))
+    iio.imwrite(tmp_path / "photo.png", np.zeros((5, 6, 3), np.uint8))
     for name, words in (
         ("empty.png", "empty.png: the label map holds no superpixel"),
         ("floats.npy", "floats.npy: a label map has two axes, or three in a volume, and whole"),
+        ("photo.png", "photo.png: holds 3 channels or colours, and labels have none"),
     ):
         assert main(["export", str(tmp_path / name), "-o", str(tmp_path / "t.csv")]) == 1
         assert words in capsys.readouterr().err

@@ -87,6 +87,25 @@ def test_polygons_lie_where_the_pixels_lie(tmp_path, labels, image, source, name
     assert on_map.geometry[3].contains(inside[3])
 
 
+@pytest.mark.parametrize(
+    ("crs", "corner"), [("EPSG:32660", (826_000, 1_000_000)), ("EPSG:3413", (-8000, 6000))]
+)
+def test_polygons_that_geojson_would_tear(tmp_path, labels, crs, corner):
+    write_raster(tmp_path / "s.tif", (1000.0, 0.0, corner[0], 0.0, -1000.0, corner[1]), crs)
+    with pytest.raises(ExportError, match=r"180th meridian or a pole, .* write \.gpkg"):
+        export_labels(tmp_path / "t.geojson", labels, like=tmp_path / "s.tif")
+    export_labels(tmp_path / "t.gpkg", labels, like=tmp_path / "s.tif")
+    area = geopandas.read_file(tmp_path / "t.gpkg").area.sum()
+    np.testing.assert_allclose(area, np.count_nonzero(labels) * 1e6)
+
+
+def test_columns_that_differ_in_case_only(tmp_path, labels, image):
+    names = {"channel_axis": -1, "channel_names": ["DAPI", "dapi"]}
+    export_labels(tmp_path / "t.geojson", labels, image, **names)
+    with pytest.raises(ExportError, match=r"by their case \(mean dapi, .*--channel-names"):
+        export_labels(tmp_path / "t.gpkg", labels, image, **names)
+
+
 def test_geojson_follows_its_standard(tmp_path, labels, source):
     path = tmp_path / "map.geojson"
     export_labels(path, labels, like=source)

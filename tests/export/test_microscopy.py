@@ -79,7 +79,7 @@ def test_ome_tiff(tmp_path, labels):
     assert read_pixel_size(path, 2) is None
 
 
-@pytest.mark.parametrize("unit", ["micrometer", "µm", "micron"])
+@pytest.mark.parametrize("unit", ["micrometer", "µm", "micron", "Microns", "micrometers"])
 def test_units_are_written_in_one_way(tmp_path, labels, unit):
     names = ("t.csv", "t.tif", "t.ome.tif", "t.zarr")
     for name in names:
@@ -88,9 +88,36 @@ def test_units_are_written_in_one_way(tmp_path, labels, unit):
     assert read_pixel_size(tmp_path / "t.tif", 2)[1] == "um"
     assert read_pixel_size(tmp_path / "t.ome.tif", 2)[1] == "um"
     assert nodes_of(tmp_path / "t.zarr")[0].metadata["axes"][0]["unit"] == "micrometer"
-    # A unit that OME does not know would make the file invalid.
-    export_labels(tmp_path / "s.ome.tif", labels, pixel_size=(0.5, 0.5), unit="sword")
-    assert read_pixel_size(tmp_path / "s.ome.tif", 2) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "short", "ngff"), [("Å", "angstrom", "angstrom"), ("feet", "ft", "foot")]
+)
+def test_other_units_of_length(tmp_path, labels, unit, short, ngff):
+    for name in ("t.tif", "t.ome.tif", "t.zarr"):
+        export_labels(tmp_path / name, labels, pixel_size=(0.5, 0.25), unit=unit)
+        found = (0.5, 0.25), short if name != "t.zarr" else ngff
+        assert read_pixel_size(tmp_path / name, 2) in (((0.5, 0.25), short), found)
+    assert nodes_of(tmp_path / "t.zarr")[0].metadata["axes"][0]["unit"] == ngff
+
+
+def test_units_that_a_format_does_not_know(tmp_path, labels):
+    size = {"pixel_size": (0.5, 0.5), "unit": "Spanne µ"}
+    export_labels(tmp_path / "t.tif", labels, **size)
+    with tifffile.TiffFile(tmp_path / "t.tif") as tiff:
+        assert tiff.imagej_metadata["unit"] == "Spanne \\u00b5"
+    with pytest.raises(ExportError, match=r"t.ome.tif: OME-TIFF has no unit “Spanne µ”; give"):
+        export_labels(tmp_path / "t.ome.tif", labels, **size)
+    assert not (tmp_path / "t.ome.tif").exists()
+
+
+@pytest.mark.parametrize("unit", ["nm", "mm", "m"])
+def test_planes_in_other_units_than_micrometres(tmp_path, labels, unit):
+    export_labels(tmp_path / "t.ome.tif", labels, pixel_size=(65, 60), unit=unit)
+    assert read_pixel_size(tmp_path / "t.ome.tif", 2) == ((65, 60), unit)
+    volume = np.stack([labels, labels])
+    export_labels(tmp_path / "v.ome.tif", volume, pixel_size=(200, 65, 60), unit=unit)
+    assert read_pixel_size(tmp_path / "v.ome.tif", 3) == ((200, 65, 60), unit)
 
 
 @pytest.mark.parametrize(

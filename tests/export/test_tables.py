@@ -69,6 +69,19 @@ def test_values_that_are_no_numbers_are_left_out(labels, image):
         assert np.isnan(table.loc[9, f"{name} intensity"])
 
 
+def test_a_step_without_a_value_is_left_out():
+    labels = np.repeat([[1, 2]], 4, axis=0)
+    image = np.array([[0, 3], [0, np.nan], [np.inf, 5], [0, 5]], float)
+    found = edges(subject_of(labels, image))
+    assert found["border"].tolist() == [4]
+    assert found["mean_step"].tolist() == [4]
+    assert edges(subject_of(labels, image * np.nan))["mean_step"].isna().all()
+    many = np.array([[1, 2, 3], [1, 2, 3]])  # the last one has no value at all
+    values = np.array([[0, 1, np.nan], [0, 1, np.nan]])
+    steps = edges(subject_of(many, values))["mean_step"]
+    np.testing.assert_array_equal(steps, [1, np.nan])
+
+
 def test_pixels_that_are_not_square(labels):
     table = measure(subject_of(labels, pixel_size=(2, 3), unit="m"))
     np.testing.assert_array_equal(table["area"], table["area_px"] * 6)

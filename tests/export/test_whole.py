@@ -150,3 +150,10 @@ def test_a_folder_comes_back_where_its_successor_cannot_be_renamed(tmp_path, mon
         partial.mkdir()
     assert [p.name for p in path.iterdir()] == ["mine"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_takes_the_place_of_a_file(tmp_path):
+    (tmp_path / "t.zarr").write_text("no folder")
+    export_labels(tmp_path / "t.zarr", np.ones((5, 6), int), overwrite=True)
+    assert (tmp_path / "t.zarr").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["t.zarr"]

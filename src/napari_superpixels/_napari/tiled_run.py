@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -10,6 +11,7 @@ import zarr
 from scipy import ndimage
 
 from napari_superpixels._napari.region import LabelMask
+from napari_superpixels.export.place import Place
 from napari_superpixels.graph import table_of_tiles
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 # Labels up to here, in pixels, become a layer in memory, which can be edited (536 MB as int32).
 MOST_EDITABLE = 2**27
+_NO_PADDING = ((0, 0), (0, 0))
 # Side of what is read at once for the table.
 _BLOCK_PX = 2048
 
@@ -134,12 +137,21 @@ def segment_tiles(
             nodata=source.nodata,
             pixel_size=source.placement.spacing,
             unit=None if unit == "pixel" else unit,
+            place=_place(source),
             device=device,
             memory_limit_gb=memory_limit_gb,
             resume=folder_of(output).exists(),
             overwrite=True,
         )
     )
+
+
+def _place(source: Source) -> dict[str, Any] | None:
+    """Where on the map the labels in the file lie; the layer may be larger."""
+    if source.place is None or source.region is None or source.placement.padding == _NO_PADDING:
+        return source.place
+    part = Place.from_dict(source.place).window(source.region.rows, source.region.columns)
+    return asdict(part)
 
 
 def labels_of(path: Path) -> NDArray[np.int32] | list[Any]:

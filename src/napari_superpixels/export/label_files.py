@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import imageio.v3 as iio
 import numpy as np
 import tifffile
+import zarr
 
 from napari_superpixels.export.whole import ExportError, written_whole
+from napari_superpixels.files import READ_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,18 +129,32 @@ def read_further(path: str | Path) -> dict[str, NDArray[np.unsignedinteger]]:
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
-    """Read how a label TIFF of ours was made.
+    """Read how a label file of ours was made.
 
     Parameters
     ----------
     path : str or Path
-        TIFF written by `save_labels`.
+        TIFF written by `save_labels`, OME-Zarr of a run in tiles, or any file.
 
     Returns
     -------
     dict
         As given to `save_labels`; empty if the file has none.
     """
+    path = Path(path)
+    if path.is_dir():
+        return _of_zarr(path)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return {}
     with tifffile.TiffFile(path) as tiff:
         found: dict[str, Any] = (tiff.shaped_metadata or ({},))[0].get(METADATA_KEY, {})
+    return found
+
+
+def _of_zarr(path: Path) -> dict[str, Any]:
+    try:
+        attributes: dict[str, Any] = dict(zarr.open(str(path), mode="r").attrs)
+    except READ_ERRORS:
+        return {}  # no Zarr; whoever reads its pixels says so
+    found: dict[str, Any] = attributes.get(METADATA_KEY, {})
     return found

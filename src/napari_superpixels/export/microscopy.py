@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from napari_superpixels.export.subject import Subject
 
-_OME_UNITS = {"um": "µm", "pixel": "pixel"} | {u: u for u in ("nm", "mm", "cm", "m", "km")}
+_OME_UNITS = {"um": "µm", "angstrom": "Å"} | {
+    unit: unit for unit in ("pixel", "pm", "nm", "mm", "cm", "m", "km", "in", "ft")
+}
 
 
 def write_imagej(path: Path, subject: Subject) -> None:
@@ -48,7 +50,8 @@ def write_imagej(path: Path, subject: Subject) -> None:
     if subject.pixel_size is not None:
         *depth, height, width = subject.pixel_size  # no depth of frames in time
         resolution = (1 / width, 1 / height)
-        about["unit"] = subject.unit
+        # ImageJ reads Java's escapes; the file holds nothing but ASCII.
+        about["unit"] = "".join(c if c.isascii() else f"\\u{ord(c):04x}" for c in subject.unit)
         if depth:
             about["spacing"] = depth[0]
     # By way of the memory: on a full disk, pixels that are not compressed may end too early.
@@ -58,7 +61,7 @@ def write_imagej(path: Path, subject: Subject) -> None:
 
 
 def write_ome(path: Path, subject: Subject) -> None:
-    """Write an OME-TIFF with the pixel size, unless OME does not know its unit.
+    """Write an OME-TIFF with the pixel size.
 
     Parameters
     ----------
@@ -66,10 +69,20 @@ def write_ome(path: Path, subject: Subject) -> None:
         File to write.
     subject : Subject
         What to write.
+
+    Raises
+    ------
+    ExportError
+        If OME has no such unit.
     """
     about: dict[str, Any] = {"axes": subject.axes.upper(), "Name": "superpixels"}
-    unit = _OME_UNITS.get(subject.unit)
-    if subject.pixel_size is not None and unit is not None:
+    if subject.pixel_size is not None:
+        unit = _OME_UNITS.get(subject.unit)
+        if unit is None:
+            raise ExportError(
+                f"OME-TIFF has no unit “{subject.unit}”; give the pixel size in another, with "
+                "--pixel-size and --unit, such as um or m (pixel_size, unit)"
+            )
         sizes = subject.pixel_size
         for axis, size in zip("ZYX"[-len(sizes) :], sizes, strict=True):
             about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}

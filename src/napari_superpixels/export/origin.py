@@ -93,7 +93,7 @@ def holds_frames(path: Path) -> bool:
     bool
         As its provenance says; False where there is none.
     """
-    return path.suffix.lower() in (".tif", ".tiff") and "series" in read_provenance(path)
+    return "series" in read_provenance(path)
 
 
 def read_origin(path: Path, ndim: int) -> Origin:
@@ -119,13 +119,14 @@ def read_origin(path: Path, ndim: int) -> Origin:
     """
     if is_placed(path):
         return Origin(read_place(path))
-    size = read_pixel_size(path, ndim)
-    if size is not None:
-        return Origin(None, *size)
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        return Origin()
-    found = Origin.from_dict(read_provenance(path))
+    known = read_provenance(path)
+    if known.get("place"):
+        return Origin.from_dict(known)
+    stated = read_pixel_size(path, ndim)
+    if stated is not None:
+        return Origin(None, *stated)
+    found = Origin.from_dict(known)
     if found.pixel_size is None:
         return found
-    known = found.pixel_size[-ndim:]
-    return Origin(None, known, found.unit) if len(known) == ndim else Origin()
+    size = found.pixel_size[-ndim:]
+    return Origin(None, size, found.unit) if len(size) == ndim else Origin()

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SHORT = {
-    "um": ("µm", "μm", "\\u00B5m", "micron", "microns", "micrometer", "micrometre"),
+    "um": ("µm", "μm", "\\u00b5m", "micron", "micrometer", "micrometre"),
     "nm": ("nanometer", "nanometre"),
     "mm": ("millimeter", "millimetre"),
     "cm": ("centimeter", "centimetre"),
     "m": ("meter", "metre"),
     "km": ("kilometer", "kilometre"),
+    "pm": ("picometer", "picometre"),
+    "angstrom": ("å", "ångström", "ångstrom", "angström", "\\u00c5"),
+    "in": ("inch", "inches"),
+    "ft": ("foot", "feet"),
 }
 
 
@@ -34,9 +38,14 @@ def short_unit(unit: str) -> str:
     Returns
     -------
     str
-        ``"um"``, ``"nm"``, ``"mm"``, ``"cm"``, ``"m"`` or ``"km"``; any other as it is.
+        ``"um"``, ``"nm"``, ``"mm"``, ``"cm"``, ``"m"``, ``"km"``, ``"pm"``, ``"angstrom"``,
+        ``"in"`` or ``"ft"``; any other as it is.
     """
-    return next((short for short, others in _SHORT.items() if unit in others), unit)
+    name = unit.strip().lower()
+    for short, others in _SHORT.items():
+        if name in others or (name.endswith("s") and name[:-1] in (*others, short)):
+            return short
+    return unit
 
 
 def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | None:
@@ -60,30 +69,35 @@ def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | No
     if not is_folder and path.suffix.lower() not in (".tif", ".tiff"):
         return None
     try:
-        stated = _of_zarr(path) if is_folder else _of_tiff(path)
+        stated = _of_zarr(path) if is_folder else _of_tiff(path, ndim)
     except READ_ERRORS:
         return None  # no such statement; whoever reads its pixels says what is wrong with the file
     if stated is None:
         return None
     sizes, unit = stated[0][-ndim:], stated[1]
-    if unit in ("", "pixel", "reference frame") or not all(size and size > 0 for size in sizes):
+    if unit in ("", "pixel", "pixels", "reference frame") or not all(
+        size and size > 0 for size in sizes
+    ):
         return None
     return tuple(float(size) for size in sizes), short_unit(unit)
 
 
-def _of_tiff(path: Path) -> tuple[list[Any], str] | None:
+def _of_tiff(path: Path, ndim: int) -> tuple[list[Any], str] | None:
     with tifffile.TiffFile(path) as tiff:
-        return _of_ome(tiff) if tiff.is_ome else _of_imagej(tiff) if tiff.is_imagej else None
+        if tiff.is_ome:
+            return _of_ome(tiff, ndim)
+        return _of_imagej(tiff) if tiff.is_imagej else None
 
 
-def _of_ome(tiff: tifffile.TiffFile) -> tuple[list[Any], str] | None:
+def _of_ome(tiff: tifffile.TiffFile, ndim: int) -> tuple[list[Any], str] | None:
     image = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]["Image"]
     pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
     # Micrometres are what the schema says where a file states no unit.
-    units = {pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "XY"}
-    if len(units) > 1 or pixels.get("PhysicalSizeZUnit", "µm") not in units:
+    axes = [axis for axis in "ZYX"[-ndim:] if f"PhysicalSize{axis}" in pixels]
+    units = {pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in axes}
+    if len(units) != 1:
         return None
-    return [pixels.get(f"PhysicalSize{axis}") for axis in "ZYX"], units.pop()
+    return [pixels.get(f"PhysicalSize{axis}") for axis in "ZYX"[-ndim:]], units.pop()
 
 
 def _of_imagej(tiff: tifffile.TiffFile) -> tuple[list[Any], str] | None:

@@ -123,7 +123,7 @@ def is_placed(path: Path) -> bool:
     try:
         with tifffile.TiffFile(path) as tiff:
             tags = tiff.pages.first.tags
-            return any(tag in tags for tag in (_SCALE, _TIEPOINT, _TRANSFORM))
+            return _SCALE in tags or _TRANSFORM in tags  # tiepoints alone need to be fitted
     except READ_ERRORS:
         return False
 

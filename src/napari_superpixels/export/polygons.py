@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.export.outlines import outlines
 from napari_superpixels.export.table import measure
-from napari_superpixels.export.whole import need
+from napari_superpixels.export.whole import ExportError, need
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,15 @@ def write_geopackage(path: Path, subject: Subject) -> None:
     ExportError
         If the labels have a depth, or a library is not installed.
     """
-    _write(polygons(subject), path, "GPKG", layer=LAYER)
+    frame = polygons(subject)
+    columns = [str(name).lower() for name in frame.columns]
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise ExportError(
+            f"GeoPackage does not tell columns apart by their case ({', '.join(twice)}); "
+            "name the channels with --channel-names (channel_names)"
+        )
+    _write(frame, path, "GPKG", layer=LAYER)
 
 
 def write_geojson(path: Path, subject: Subject) -> None:
@@ -93,7 +101,15 @@ def write_geojson(path: Path, subject: Subject) -> None:
     frame = polygons(subject)
     options: dict[str, str | int] = {"COORDINATE_PRECISION": _DECIMALS}
     if frame.crs is not None:
+        is_geographic = frame.crs.is_geographic
         frame = frame.to_crs(_WGS84)
+        # What lies on both ends of the world. GDAL would split it, and lose holes with that.
+        west, _, east, _ = frame.bounds.to_numpy().T
+        if not is_geographic and (east - west > 180).any():
+            raise ExportError(
+                "superpixels lie across the 180th meridian or a pole, where longitude and latitude "
+                "tear them; write .gpkg, which stays in the CRS of the raster"
+            )
         options["RFC7946"] = "YES"
     _write(frame, path, "GeoJSON", layer=LAYER, **options)
 

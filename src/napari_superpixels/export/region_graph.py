@@ -31,11 +31,12 @@ def edges(subject: Subject) -> pd.DataFrame:
         One row a pair: ``label_a`` < ``label_b``; ``border``, the length along the pixels' edges
         (in a volume the area of the common faces) in ``unit``; and, with an image, ``mean_step``:
         the Euclidean difference over all channels between the pixels on both sides, averaged over
-        the border. Of frames, one row a frame and pair, with ``frame``.
+        the border, without pixels where a channel has no value. Of frames, one row a frame and
+        pair, with ``frame``.
     """
     if subject.frames:
         return by_frame(subject, edges)
-    pairs, count = adjacency(subject.ranks)
+    pairs, _ = adjacency(subject.ranks)
     columns = {
         "label_a": subject.ids[pairs[:, 0] - 1],
         "label_b": subject.ids[pairs[:, 1] - 1],
@@ -43,8 +44,12 @@ def edges(subject: Subject) -> pd.DataFrame:
         "unit": np.full(len(pairs), subject.unit, object),
     }
     if subject.image is not None:
-        values = subject.image.astype(np.float64)
-        columns["mean_step"] = border_steps(subject.ranks, values, pairs) / count
+        known = np.isfinite(subject.image).all(axis=0)
+        ranks = np.where(known, subject.ranks, 0)
+        total = border_steps(ranks, np.where(known, subject.image, 0.0), pairs)
+        count = border_lengths(ranks, pairs, (1,) * ranks.ndim)
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: no step is known
+            columns["mean_step"] = total / count
     return pd.DataFrame(columns)
 
 

@@ -190,6 +190,8 @@ def subject_of(
             if not frames:
                 numbers = f"{array.ndim} numbers above 0, one for each axis of the labels"
             raise SubjectError(f"the pixel size needs {numbers}; got {', '.join(map(str, size))}")
+        if unit is None:
+            raise SubjectError("the pixel size needs its unit, such as unit='um'")
     elif place is not None and (array.ndim == 2 or frames):
         size, unit = place.pixel_size, place.unit
     unit = short_unit(unit) if size and unit else PIXEL

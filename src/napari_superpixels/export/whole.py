@@ -65,17 +65,17 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
         reason = error.strerror or str(error)
         remedy = _REMEDIES.get(error.errno or 0, "check the disk, or choose another folder")
         raise ExportError(f"{path}: cannot be written ({reason}); {remedy}") from error
-    except RuntimeError as error:  # what GDAL's errors are
+    except (RuntimeError, ValueError) as error:  # GDAL's errors, and those of other libraries
         raise ExportError(
             f"{path}: cannot be written ({error}); check the disk, or choose another folder"
         ) from error
 
 
 def _rename(partial: Path, path: Path, aside: Path) -> None:
-    if not (path.is_dir() and partial.is_dir()):
+    if not (path.exists() and partial.is_dir()):
         partial.replace(path)
         return
-    path.rename(aside)  # a folder takes no other's place
+    path.rename(aside)  # a folder takes no other's place, nor that of a file
     try:
         partial.rename(path)
     except OSError:

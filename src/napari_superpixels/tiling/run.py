@@ -37,7 +37,7 @@ from napari_superpixels.tiling.work_folder import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from distributed import Client, Future
     from numpy.typing import NDArray
@@ -117,6 +117,7 @@ def iter_superpixels_tiled(
     halo_px: int | None = None,
     pixel_size: Sequence[float] | None = None,
     unit: str | None = None,
+    place: Mapping[str, Any] | None = None,
     device: str = "auto",
     scheduler: str | None = None,
     n_workers: int | None = None,
@@ -159,6 +160,9 @@ def iter_superpixels_tiled(
         Size of a pixel along each axis that is not channels, for the OME-Zarr.
     unit : str, optional
         Its unit, such as ``"um"``.
+    place : mapping, optional
+        Where on the map the labels lie, as plain values of `export.place.Place`; noted in the file,
+        so that exports of it know.
     device : str, default "auto"
         Where tiles run, see `superpixels`.
     scheduler : str, optional
@@ -254,7 +258,8 @@ def iter_superpixels_tiled(
                 work.stop()
                 raise
         found = result(n)
-        work.describe(output.stem, found.provenance(), pixel_size, unit)
+        known = {} if place is None else {"place": dict(place)}
+        work.describe(output.stem, found.provenance() | known, pixel_size, unit)
         work.finish(output)
     except OSError as error:
         raise TilingError(
