@@ -134,3 +134,19 @@ def test_formats_of_planes_are_refused_before_a_volume_is_segmented(tmp_path, rn
     assert not list((tmp_path / "o").iterdir())
     assert main([*command, "--format", "tif", "zarr", "csv"]) == 0
     assert len(list((tmp_path / "o").iterdir())) == 3
+
+
+def test_a_folder_and_resume_without_anything_to_resume(tmp_path, tiles_image, capsys):
+    tifffile.imwrite(tmp_path / "a.tif", tiles_image, photometric="rgb")
+    (tmp_path / "notes.txt").write_text("no image")
+    out = tmp_path / "out"
+    command = ["segment", str(tmp_path), "-o", f"{out}/", *QUICK]
+    assert main([*command, "--resume"]) == 0
+    assert "in 1 tile" not in capsys.readouterr().out
+    assert [path.name for path in out.iterdir()] == ["a_superpixels.tif"]
+    (tmp_path / "taken").write_text("")
+    assert main(["segment", str(tmp_path), "-o", f"{tmp_path}/taken/", *QUICK]) == 1
+    assert "taken: is a file; choose a folder" in capsys.readouterr().err
+    (tmp_path / "none").mkdir()
+    assert main(["segment", str(tmp_path / "none"), "-o", f"{out}/"]) == 1
+    assert "none: is a folder without images (.tif, " in capsys.readouterr().err

@@ -30,6 +30,7 @@ from napari_superpixels.cli_tiled import (
 )
 from napari_superpixels.cli_words import complain, in_cli_words
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.ngff import is_zarr
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
 
@@ -46,6 +47,9 @@ _OWN = "_superpixels."
 # What `segment` writes itself; other formats go through `export`.
 _LABEL_FORMATS = ("tif", "png", "npy", "zarr")
 _EXPORT_FORMATS = ("ome.tif", "geojson", "gpkg", "zip", "csv", "parquet", "graphml", "edges.csv")
+FORMATS = (*_LABEL_FORMATS, *_EXPORT_FORMATS)
+# Of the files that are meant when a folder is named.
+_IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 
 
 def add_segment(commands: Any) -> None:
@@ -66,7 +70,8 @@ def add_segment(commands: Any) -> None:
         "images",
         nargs="+",
         metavar="IN",
-        help="TIFF, PNG, JPEG, NPY, OME-Zarr; a pattern in quotes, such as 'folder/*.tif', is many",
+        help="TIFF, PNG, JPEG, NPY, OME-Zarr; a pattern in quotes, such as 'folder/*.tif', or a "
+        "folder is many",
     )
     segment.add_argument(
         "-o",
@@ -79,7 +84,7 @@ def add_segment(commands: Any) -> None:
     segment.add_argument(
         "--format",
         nargs="+",
-        choices=(*_LABEL_FORMATS, *_EXPORT_FORMATS),
+        choices=FORMATS,
         default=["tif"],
         help="into a folder: one file of each format",
     )
@@ -187,6 +192,12 @@ def _inputs(arguments: argparse.Namespace) -> list[Path]:
             if not matches:
                 raise SuperpixelError(f"{given}: no file fits this pattern")
             matching += map(Path, matches)
+        elif Path(given).is_dir() and not is_zarr(Path(given)):
+            inside = sorted(path for path in Path(given).iterdir() if _is_image(path))
+            if not inside:
+                kinds = ", ".join(_IMAGE_SUFFIXES)
+                raise SuperpixelError(f"{given}: is a folder without images ({kinds}, OME-Zarr)")
+            matching += inside
         else:
             named.append(Path(given))
     stems = {image.stem for image in (*named, *matching)}
@@ -197,6 +208,11 @@ def _inputs(arguments: argparse.Namespace) -> list[Path]:
         return bool(found) and stem in stems and path.parent.resolve() == folder
 
     return [*named, *(path for path in matching if not is_own(path))]
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file in a folder is meant when the folder is named."""
+    return path.suffix.lower() in _IMAGE_SUFFIXES or (path.is_dir() and is_zarr(path))
 
 
 def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[list[Path]], bool]:
@@ -217,6 +233,8 @@ def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[li
         twice = {str(t) for t in firsts if firsts.count(t) > 1}
         if twice:
             raise ExportError(f"two images would be written to {sorted(twice)[0]}; rename one")
+        if output.is_file():
+            raise ExportError(f"{output}: is a file; choose a folder to write to")
         output.mkdir(parents=True, exist_ok=True)
         return targets, True
     if suffix not in (*LABEL_SUFFIXES, ".zarr"):

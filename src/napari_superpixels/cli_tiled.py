@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Of tables, graphs and polygons, measured on 4 megapixels: labels, ranks, values in their order.
 _BYTES_A_PIXEL, _BYTES_A_VALUE = 60, 16
-_OPTIONS = ("tile_size_px", "halo_px", "workers", "scheduler", "resume", "level")
+_OPTIONS = ("tile_size_px", "halo_px", "workers", "scheduler", "level")
 
 
 def add_tile_options(segment: argparse.ArgumentParser) -> None:
@@ -35,14 +35,16 @@ def add_tile_options(segment: argparse.ArgumentParser) -> None:
         The parser.
     """
     group = segment.add_argument_group(
-        "tiles, for images larger than memory (any of these, an OUT that ends in .zarr, or an "
-        "estimate above the memory segments in tiles)"
+        "tiles, for images larger than memory (any of these but --resume, an OUT that ends in "
+        ".zarr, or an estimate above the memory segments in tiles)"
     )
     group.add_argument("--tile-size-px", type=int, help="size of a tile; chosen if not given")
     group.add_argument("--halo-px", type=int, help="what a tile sees around it")
     group.add_argument("--workers", type=int, help="processes on this machine; else threads")
     group.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler")
-    group.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    group.add_argument(
+        "--resume", action="store_true", help="go on with a run in tiles that was stopped, if any"
+    )
     group.add_argument("--level", type=int, help="level of a pyramid, 0 for full resolution")
 
 
@@ -81,6 +83,41 @@ def has_tile_options(arguments: argparse.Namespace) -> bool:
     return any(name in arguments for name in _OPTIONS)
 
 
+def was_begun(output: Path) -> bool:
+    """Whether a run in tiles left something to go on with.
+
+    Parameters
+    ----------
+    output : Path
+        From `output_of_tiles`.
+
+    Returns
+    -------
+    bool
+        Also where only the copy to other formats is missing.
+    """
+    from napari_superpixels.tiling.work_folder import folder_of
+
+    return output.exists() or folder_of(output).exists()
+
+
+def output_of_tiles(targets: list[Path]) -> Path:
+    """Where a run in tiles writes its labels.
+
+    Parameters
+    ----------
+    targets : list of Path
+        What is to be written in the end.
+
+    Returns
+    -------
+    Path
+        OME-Zarr: the first target, or beside it.
+    """
+    first = targets[0]
+    return first if first.suffix.lower() == ".zarr" else first.with_name(f"{first.name}.zarr")
+
+
 def is_tiled(
     image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
 ) -> bool:
@@ -104,7 +141,8 @@ def is_tiled(
     """
     if may_be_tiled(arguments):
         return True
-    if image.is_dir():
+    output = output_of_tiles(targets)
+    if image.is_dir() or ("resume" in arguments and was_begun(output)):
         return True
     from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
     from napari_superpixels.lazy_files import open_image
@@ -175,9 +213,8 @@ def segment_in_tiles(
         origin = origin.at(_plane_shape(open_image(image)), _plane_shape(found))
     known = origin.to_dict()
     size = origin.pixel_size or (origin.place.pixel_size if origin.place else None)
-    first = targets[0]
-    to_zarr = first.suffix.lower() == ".zarr"
-    output = first if to_zarr else first.with_name(f"{first.name}.zarr")
+    output = output_of_tiles(targets)
+    to_zarr = output == targets[0]
     others = targets[1:] if to_zarr else targets
     axis = getattr(arguments, "channel_axis", found.channel_axis)
     nodata = getattr(arguments, "nodata", found.nodata)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 VERSION = "0.4"
+_OF_ZARR = (".zgroup", ".zarray", "zarr.json")
 _TYPES = {"c": "channel", "t": "time"}
 _UNITS = {
     "nm": "nanometer",
@@ -22,6 +24,22 @@ _UNITS = {
     "in": "inch",
     "ft": "foot",
 }
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder holds Zarr.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    bool
+        True for arrays and groups of Zarr 2 and 3.
+    """
+    return any((path / name).exists() for name in _OF_ZARR)
 
 
 def multiscales(

@@ -7,9 +7,11 @@ import os
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels import SuperpixelParams
+from napari_superpixels.export import read_provenance
 
 
 @pytest.fixture
@@ -104,9 +106,77 @@ def test_nothing_chosen_and_wrong_format(viewer, dock, folder, run):
     dock.batch.start_button.click()
     assert not dock.batch.running
     assert dock.batch.message.text().startswith("Choose files, a folder")
-    text = run(str(folder / "a.tif"), folder / "out", formats="jpg")
-    assert "Nothing was segmented" in text
-    assert "invalid choice: 'jpg'" in text.replace("&#x27;", "'")
+    dock.batch.files.value, dock.batch.output.value = str(folder / "a.tif"), str(folder / "out")
+    dock.batch.formats.value = "tif, jpg"
+    dock.batch.start_button.click()
+    assert not dock.batch.running
+    assert dock.batch.message.text().startswith("“jpg” is no format: take some of tif, png,")
+    (folder / "taken").write_text("")
+    text = run(str(folder / "a.tif"), folder / "taken", formats=".tif, csv")
+    assert text.startswith("<b>Nothing was segmented.</b>")
+    assert "taken: is a file; choose a folder to write to" in text
+    (folder / "empty").mkdir()
+    text = run(str(folder / "empty"), folder / "out")
+    assert "empty: is a folder without images (.tif, " in text
+
+
+def test_a_folder_is_its_images(viewer, dock, folder, run, tiles_image):
+    (folder / "notes.txt").write_text("no image")
+    zarr.save_array(str(folder / "z.zarr"), tiles_image[..., 0])
+    text = run(str(folder), folder / "out", formats="tif, csv")
+    assert text.startswith("3 segmented, 0 were done already, 1 failed.")
+    # Also beside its results, and again.
+    assert run(str(folder), folder).startswith("3 segmented")
+    assert run(str(folder), folder).startswith("0 segmented, 3 were done already, 1 failed.")
+    text = run(f"{folder / 'a.tif'}, {folder / 'b.tif'}", folder / "two")
+    assert text.startswith("2 segmented")
+
+
+def test_channels_of_the_dock(viewer, dock, folder, run, rng):
+    bands = rng.integers(0, 255, (4, 30, 40)).astype(np.uint8)
+    axes = {"axes": "CYX"}
+    tifffile.imwrite(folder / "bands.tif", bands, photometric="minisblack", metadata=axes)
+    viewer.add_image(bands, axis_labels=("c", "y", "x"))
+    dock.image.channels_box.value = "0,2-3"
+    assert run(str(folder / "bands.tif"), folder / "out").startswith("1 segmented")
+    assert read_provenance(folder / "out" / "bands_superpixels.tif")["channels"] == [0, 2, 3]
+
+
+def test_volumes_and_the_dock_s_words(viewer, dock, folder, rng, run):
+    stack = rng.integers(0, 255, (6, 20, 24)).astype(np.uint8)
+    axes = {"axes": "ZYX"}
+    tifffile.imwrite(folder / "stack.tif", stack, photometric="minisblack", metadata=axes)
+    files = f"{folder / 'stack.tif'}; {folder / 'a.tif'}"
+    text = run(files, folder / "out")
+    assert "choose under “Stacks” what to do with its planes" in text
+    assert "--" not in text
+    text = run(files, folder / "volumes", stacks="3D supervoxels")
+    assert text.startswith("1 segmented, 0 were done already, 1 failed.")
+    assert "it is no volume, choose another entry under “Stacks”" in text
+    assert tifffile.imread(folder / "volumes" / "stack_superpixels.tif").shape == stack.shape
+
+
+def test_tiles_go_on_when_the_batch_is_started_again(viewer, dock, folder, qtbot, run, tiles_image):
+    tifffile.imwrite(folder / "big.tif", np.tile(tiles_image, (30, 30, 1)), photometric="rgb")
+    dock.form.set_params(dock.form.params().replace(n_segments=2000))
+    batch, out = dock.batch, folder / "out"
+    batch.files.value, batch.output.value = str(folder / "big.tif"), str(out)
+    batch.formats.value = "zarr"
+    batch.start_button.click()
+    work = out / "big_superpixels.zarr.partial"
+    qtbot.waitUntil(lambda: any(work.glob("tiles/*.npz")), timeout=100_000)
+    with qtbot.waitSignal(batch.ended, timeout=60_000):
+        batch.stop_button.click()
+    assert "tiles are kept" in batch.message.text()
+    kept = {file: file.stat().st_mtime_ns for file in work.glob("tiles/*.npz")}
+    assert kept
+    dock.form.control("seed").value = 7
+    text = run(str(folder / "big.tif"), out)
+    assert "holds a run with another parameters; start the batch with the same ones, or" in text
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    dock.form.control("seed").value = 0
+    assert run(str(folder / "big.tif"), out).startswith("1 segmented")
+    assert [path.name for path in out.iterdir()] == ["big_superpixels.zarr"]
 
 
 def test_stop(viewer, dock, folder, qtbot):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from qtpy.QtCore import QProcess, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
 from napari_superpixels._napari.layout import button, row, rows, text_label
+from napari_superpixels.cli_segment import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +28,25 @@ _STACKS = {
     "one image a file": [],
     "frames alone": ["--series", "alone"],
     "frames in series": ["--series", "follow"],
+    "3D supervoxels": ["--volume"],
 }
 _BETWEEN = "; "
+# The command's words, and the dock's.
+_WORDS = {
+    "choose one plane with --plane, take all with --series, all as one with --volume, or say with "
+    "--channel-axis which holds channels": "choose under “Stacks” what to do with its planes",
+    "--series takes": "a series takes",
+    ": say with --channel-axis which axis holds channels": "",
+    ": say which, for example --channel-axis 0": ": leave “Use channels” empty for it",
+    "go on with --resume (resume=True)": "start the batch again",
+    "the same command with --resume": "the same batch",
+    "go on with the same image and parameters": "start the batch with the same ones",
+    "it is no volume, leave out --volume and --spacing": "it is no volume, choose another entry "
+    "under “Stacks”",
+    "take smaller tiles (--tile-size-px) or fewer --workers": "raise the limit under Preferences > "
+    "Plugins, or cut the image into parts",
+    "with export --plane": "with Export… of the layer",
+}
 _MOST_SHOWN = 5
 
 
@@ -43,6 +62,8 @@ class BatchChoices:
         Where to run.
     nodata : float or None
         Value of pixels to leave out.
+    channels : str
+        Channels that decide; empty for all.
     memory_limit_gb : float or None
         Above it, images are segmented in tiles.
     """
@@ -50,6 +71,7 @@ class BatchChoices:
     params: SuperpixelParams
     device: str
     nodata: float | None
+    channels: str
     memory_limit_gb: float | None
 
 
@@ -83,7 +105,7 @@ class Batch(QWidget):
         self.files = LineEdit(
             name="files",
             label="Files",
-            tooltip="Image files, or patterns such as /data/*.tif, with “;” between them.",
+            tooltip="Image files, folders, or patterns such as /data/*.tif, with “;” between them.",
         )
         self.output = LineEdit(
             name="output",
@@ -95,15 +117,17 @@ class Batch(QWidget):
             name="formats",
             label="Formats",
             value="tif",
-            tooltip="One or more of tif, png, npy, zarr, ome.tif, geojson, gpkg, zip (ImageJ "
-            "ROIs), csv, parquet, graphml, edges.csv, with spaces between them.",
+            tooltip=f"One or more of {', '.join(FORMATS)}, with spaces between them; zip is "
+            "ImageJ ROIs.",
         )
         self.stacks = ComboBox(
             name="stacks",
             label="Stacks",
             choices=list(_STACKS),
             tooltip="What to do with files that hold several frames or planes: there are none of "
-            "that kind; each frame on its own; or a series, in which superpixels keep their ids.",
+            "that kind; each frame on its own, or a series, in which superpixels keep their ids "
+            "(files of one plane are segmented as ever); or one volume a file, whose voxels are "
+            "cubes where the file does not say their size.",
         )
         self.choose_button = button("Files…", "Choose image files.", self._choose_files)
         self.folder_button = button("Folder…", "Choose where to write.", self._choose_folder)
@@ -111,10 +135,15 @@ class Batch(QWidget):
             "Segment files", "Segment all files with the parameters above.", self.start
         )
         self.stop_button = button("Stop", "Stop; files that are done stay.", self.stop)
+        self.about = text_label()
+        self.about.setText(
+            "Whole images, with the parameters, nodata value and channels that are chosen above."
+        )
         self.progress = QProgressBar()
         self.message = text_label(selectable=True, rich=True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.about)
         layout.addWidget(rows(self.files, self.output, self.formats, self.stacks))
         layout.addLayout(row(self.choose_button, self.folder_button))
         layout.addLayout(row(self.start_button, self.stop_button))
@@ -131,7 +160,12 @@ class Batch(QWidget):
         """Segment the files."""
         files = self._files()
         output = _from_home(str(self.output.value))
-        formats = str(self.formats.value).split()
+        kinds = re.split(r"[\s,;]+", str(self.formats.value))
+        formats = [kind.lstrip(".") for kind in kinds if kind]
+        unknown = [kind for kind in formats if kind not in FORMATS]
+        if unknown:
+            self._say(f"“{unknown[0]}” is no format: take some of {', '.join(FORMATS)}.")
+            return
         try:
             choices = self._choices()
         except ValueError as error:
@@ -158,6 +192,8 @@ class Batch(QWidget):
         if Path(text).exists():
             return [text]
         parts = [_from_home(part) for part in text.split(_BETWEEN.strip())]
+        if len(parts) == 1 and not Path(parts[0]).exists():
+            parts = [_from_home(part) for part in text.split(",")]
         return [part for part in parts if part]
 
     def _command(
@@ -170,12 +206,15 @@ class Batch(QWidget):
         command += _STACKS[str(self.stacks.value)]
         if choices.nodata is not None:
             command += [f"--nodata={choices.nodata}"]
+        if choices.channels:
+            command += [f"--channels={choices.channels}"]
         if choices.memory_limit_gb is not None:
             command += [f"--memory-limit-gb={choices.memory_limit_gb}"]
-        return [*command, "--json"]
+        # What was stopped in tiles goes on.
+        return [*command, "--resume", "--json"]
 
     def stop(self) -> None:
-        """Stop the process; what it was writing vanishes."""
+        """Stop the process; of what it was writing, tiles stay, and another run goes on."""
         if self._process is None:
             return
         self._stopped = True
@@ -216,7 +255,7 @@ class Batch(QWidget):
             text = (
                 f"{len(self._told)} of {last['total']}: {Path(last['file']).name} {last['state']}"
             )
-            self._say(escape(text))
+            self._say(text)
         self._show()
 
     def _on_errors(self) -> None:
@@ -242,22 +281,27 @@ class Batch(QWidget):
         }
         text = f"{counts['done']} segmented, {counts['skipped']} were done already, "
         text += f"{counts['failed']} failed."
+        begin = ""
         if self._stopped:
-            text = f"<b>Stopped.</b> {text}"
+            begin = "Stopped."
+            text += " What was being written is done anew when you start again; tiles are kept."
         elif not self._told and code:
             lines = self._complaints.strip().splitlines() or ["the process ended without a word"]
-            text = f"<b>Nothing was segmented.</b> {escape(lines[-1])}"
+            begin, text = "Nothing was segmented.", lines[-1]
         failed = [told["text"] for told in self._told if told["state"] == "failed"]
-        if failed:
-            text += "".join(f"<br>• {escape(reason)}" for reason in failed[:_MOST_SHOWN])
+        listed = [f"• {reason}" for reason in failed[:_MOST_SHOWN]]
         if len(failed) > _MOST_SHOWN:
-            text += f"<br>… and {len(failed) - _MOST_SHOWN} more."
-        self._say(text)
+            listed.append(f"… and {len(failed) - _MOST_SHOWN} more.")
+        self._say("\n".join([text, *listed]), begin)
         self._show()
         self.ended.emit()
 
-    def _say(self, text: str) -> None:
-        self.message.setText(text)
+    def _say(self, text: str, begin: str = "") -> None:
+        """Show plain text, after a beginning in bold."""
+        for theirs, ours in _WORDS.items():
+            text = text.replace(theirs, ours)
+        text = escape(text, quote=False).replace("\n", "<br>")
+        self.message.setText(f"<b>{begin}</b> {text}" if begin else text)
 
     def _show(self) -> None:
         self.start_button.setEnabled(not self.running)

@@ -221,7 +221,13 @@ class SegmentWidget(QWidget):
         if self.device.problem:
             raise ValueError(self.device.problem)
         limit = Preferences.read().memory_limit_gb
-        return BatchChoices(self.form.params(), self.device.resolved, self.region.nodata(), limit)
+        return BatchChoices(
+            self.form.params(),
+            self.device.resolved,
+            self.region.nodata(),
+            ",".join(map(str, self.image.channels() or ())),
+            limit,
+        )
 
     @property
     def running(self) -> bool:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.export.place import Place, read_place
 from napari_superpixels.export.subject import Subject, SubjectError, subject_of
 from napari_superpixels.export.whole import ExportError, written_whole
+from napari_superpixels.ngff import is_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
-
-
-_OF_ZARR = (".zgroup", ".zarray", "zarr.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,7 @@ def write(path: Path, subject: Subject, *, overwrite: bool) -> None:
         If it cannot be written.
     """
     wanted = format_of(path)
-    if path.is_dir() and not any((path / name).exists() for name in _OF_ZARR):
+    if path.is_dir() and not is_zarr(path):
         raise ExportError(f"{path}: is a folder; choose another name")
     writer = getattr(import_module(f"napari_superpixels.export.{wanted.module}"), wanted.writer)
     with written_whole(path, overwrite=overwrite) as partial:
