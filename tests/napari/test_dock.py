@@ -8,7 +8,7 @@ from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QMessageBox, QWidget
+from qtpy.QtWidgets import QMessageBox, QScrollArea, QWidget
 
 from napari_superpixels import SuperpixelParams
 from napari_superpixels._napari.axes import Role
@@ -389,6 +389,22 @@ def test_fits_a_laptop_and_every_control_is_reached_by_tab(viewer, dock, tiles_i
         )
     ]
     assert unreachable == []
+
+
+def test_no_control_is_cut_at_the_right(make_napari_viewer, open_quick_dock, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1366, 768)
+    dock = open_quick_dock(viewer)
+    dock.advanced.expand(animate=False)
+    dock.batch_section.expand(animate=False)
+    content = dock.findChild(QScrollArea).widget()
+    qtbot.waitUntil(lambda: content.height() > 800)
+
+    def cut():
+        shown = [w for w in content.findChildren(QWidget) if w.isVisibleTo(content)]
+        return [type(w).__name__ for w in shown if w.geometry().right() > w.parentWidget().width()]
+
+    qtbot.waitUntil(lambda: cut() == [], timeout=5000)
 
 
 def test_cancel_discards_by_choice(viewer, dock, tiles_image, qtbot):

@@ -130,6 +130,23 @@ def made_from(layer: Labels, layers: Sequence[Any]) -> list[tuple[Image, int | N
     return used if len(used) == len(known) else []
 
 
+def is_always_a_plane(layer: Labels) -> bool:
+    """Tell whether any format takes just the plane shown.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        The layer.
+
+    Returns
+    -------
+    bool
+        True for labels on a map, and for stacks of more than three axes.
+    """
+    known = layer.metadata.get(METADATA_KEY, {})
+    return known.get("place") is not None or sum(n > 1 for n in full_shape(layer)) > 3
+
+
 def plane_note(layer: Labels, view: View) -> str:
     """Say which plane goes into a format that holds planes.
 
@@ -184,9 +201,7 @@ def export_job(
     place = known.get("place")
     shape = full_shape(layer)
     frames = None
-    n_axes = sum(n > 1 for n in shape)
-    plane_only = wanted.planes_only or place is not None or n_axes > 3
-    if plane_only:
+    if wanted.planes_only or is_always_a_plane(layer):
         index, note = _index_of_plane(layer, view), plane_note(layer, view)
         note = f", {note}" if note else ""
     else:

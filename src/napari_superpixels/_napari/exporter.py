@@ -12,7 +12,13 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from superqt.utils import FunctionWorker, create_worker
 
-from napari_superpixels._napari.export_job import ExportJob, export_job, made_from, plane_note
+from napari_superpixels._napari.export_job import (
+    ExportJob,
+    export_job,
+    is_always_a_plane,
+    made_from,
+    plane_note,
+)
 from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import button, file_name
 from napari_superpixels._napari.plane import SourceError, View
@@ -107,7 +113,9 @@ class Exporter(QObject):
         except SourceError as error:
             note = f"one plane: {error}"
         own = file_name(f"{layer.name}{_PROPOSED}")
-        title = f"Export “{layer.name}”" + (f" (polygons, ROIs, picture: {note})" if note else "")
+        if note and not is_always_a_plane(layer):
+            note = f"polygons, ROIs, picture: {note}"
+        title = f"Export “{layer.name}”" + (f" ({note})" if note else "")
         name, chosen = QFileDialog.getSaveFileName(
             self._dock, title, own, ";;".join(filters), proposed
         )

@@ -57,13 +57,16 @@ class ImageChoice:
         self._follow = follow
         # magicgui asks for the choices again when a control gets a parent.
         self._choices: dict[str, list[Any]] = {"image": [], "mode": [], "level": []}
+        self._about = (
+            "The image layer to segment; follows the layer that you select in the list."
+            if follow
+            else "The image that guides the tools, and whose values are in the table."
+        )
         self.layer_box = ComboBox(
             name="image",
             label="Image",
             choices=lambda _: self._choices["image"],
-            tooltip="The image layer to segment; follows the layer that you select in the list."
-            if follow
-            else "The image that guides the tools, and whose values are in the table.",
+            tooltip=self._about,
         )
         self.axes_box = AxesBox()
         self.mode_box = ComboBox(
@@ -262,6 +265,7 @@ class ImageChoice:
             self._updating = True
             self.layer_box.value = layer.name
             self._updating = False
+            self.layer_box.tooltip = f"{layer.name}\n\n{self._about}"  # the box cuts long names
         if layer != self._layer:
             self._watch(layer)
             self._axes = None

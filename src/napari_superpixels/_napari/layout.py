@@ -16,12 +16,13 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
+from superqt import QCollapsible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LABEL_WIDTH_PX = 140
-_CONTROL_WIDTH_PX = 150
+_CONTROL_WIDTH_PX = 110
 
 
 class Control(Protocol):
@@ -155,6 +156,33 @@ def rows(*controls: Control) -> QWidget:
         control.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout.addRow(label, control.native)
     return widget
+
+
+def section(title: str, content: QWidget) -> QCollapsible:
+    """Make a part of the dock that opens with a click.
+
+    Parameters
+    ----------
+    title : str
+        What is always shown.
+    content : QWidget
+        What is shown when it is open.
+
+    Returns
+    -------
+    QCollapsible
+        Closed.
+    """
+    made = QCollapsible(title)
+    # Animations make the dock's height jump while tests and users click on.
+    made.setDuration(0)
+    made.addWidget(content)
+    # As wide as the rows outside: margins would cut the controls at the right.
+    for widget in (made, made.content()):
+        layout = widget.layout()
+        assert layout is not None
+        layout.setContentsMargins(0, 0, 0, 0)
+    return made
 
 
 def set_row_visible(widget: QWidget, control: Control, visible: bool) -> None:

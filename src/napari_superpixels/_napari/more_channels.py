@@ -21,6 +21,7 @@ from napari_superpixels._napari.region import Region
 from napari_superpixels._napari.source import Source, resolve_source
 
 _NONE = "none"
+_LONGEST = 18  # letters that fit into the button
 
 
 class MoreChannels:
@@ -88,7 +89,15 @@ class MoreChannels:
             box.setChecked(x in self._chosen)
             box.setEnabled(not reason or x in self._chosen)
             box.setToolTip(f"Has other pixels: {reason}." if reason else "")
-        self.native.setText(", ".join(x.name for x in self._chosen) or _NONE)
+        self._tell()
+
+    def _tell(self) -> None:
+        names = [x.name for x in self._chosen]
+        text = ", ".join(names) or _NONE
+        if len(text) > _LONGEST:
+            text = f"{len(names)} layers" if len(names) > 1 else f"{text[: _LONGEST - 1]}…"
+        self.native.setText(text)
+        self.native.setToolTip("\n".join([*names, "", self.tooltip]) if names else self.tooltip)
 
     def sources(
         self, grid: PlaneGrid, view: View, region: Region | None, axes: Axes, mode: Mode

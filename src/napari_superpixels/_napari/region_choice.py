@@ -75,7 +75,7 @@ class RegionChoice:
             tooltip="Pixels with this value in every channel are left out, and so are NaNs. Empty: "
             "what the image's metadata say (GeoTIFFs); “none”: nothing is left out but NaN.",
         )
-        self.nodata_box.native.setPlaceholderText("from the image, if it says")
+        self.nodata_box.native.setPlaceholderText("as the image says")
         self._layer: Layer | None = None
         self._updating = False
         self._timer = QTimer()

@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_superpixels._napari.batch import Batch, BatchChoices
 from napari_superpixels._napari.devices import DeviceChoice
@@ -32,6 +31,7 @@ from napari_superpixels._napari.layout import (
     file_name,
     row,
     rows,
+    section,
     text_label,
 )
 from napari_superpixels._napari.run import Run, Target, last_result, warm_up
@@ -120,16 +120,10 @@ class SegmentWidget(QWidget):
         self.device_label = text_label()
         self.status_label = text_label()
         self.result_label = text_label(selectable=True, rich=True)
-        advanced = QCollapsible("Advanced")
-        # Animations make the dock's height jump while tests and users click on.
-        advanced.setDuration(0)
-        advanced.addWidget(rows(self.region.nodata_box, self.tiles, *self.form.advanced))
-        self.advanced = advanced
+        further = rows(self.region.nodata_box, self.tiles, *self.form.advanced)
+        self.advanced = advanced = section("Advanced", further)
         self.batch = Batch(self._batch_choices)
-        batch = QCollapsible("Batch: many files")
-        batch.setDuration(0)
-        batch.addWidget(self.batch)
-        self.batch_section = batch
+        self.batch_section = batch = section("Batch: many files", self.batch)
         self.reset_button = button("Reset", "Back to the balanced preset.", self.form.reset)
 
         form = QWidget()
@@ -368,8 +362,10 @@ class SegmentWidget(QWidget):
         show_error(message)
 
     def _on_cancelled(self) -> None:
-        text = "Cancelled; nothing was added."
         kept = None if self._run is None else self._run.kept_tiles
+        # What could be kept would have been delivered.
+        when = " before anything was finished" if self.on_cancel.value == KEEP and not kept else ""
+        text = f"Cancelled{when}; nothing was added."
         if kept is not None:
             text += (
                 f" The tiles that are done are kept in {kept}: segment to the same name again, and "
