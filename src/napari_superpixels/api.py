@@ -225,7 +225,6 @@ def iter_superpixels(
     else:
         optimized = yield from _guarded(prepared, params, where, preview_interval_s, start, needed)
         labels = yield from _finished(optimized, prepared, params)
-    info = describe_device(where)
     return SuperpixelResult(
         labels=prepared.embed(labels),
         params=params,
@@ -233,7 +232,7 @@ def iter_superpixels(
         losses=optimized.losses if optimized else (),
         iterations=optimized.iterations if optimized else 0,
         seconds=time.perf_counter() - begin,
-        device=f"{info.device} ({info.name})",
+        device=describe_device(where).where,
         reason=optimized.reason if optimized else FinishReason.COMPLETED,
         weights=optimized.weights if optimized else {},
     )

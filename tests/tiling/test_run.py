@@ -38,6 +38,7 @@ def test_one_map_over_all_tiles(image, segment):
     labels, result = segment(image, channel_axis=-1)
     assert_superpixels(labels, 60)
     assert (result.n_tiles, result.n_obtained) == (12, labels.max())
+    assert result.device.startswith("cpu (")
     assert result.n_obtained > 40
     truth = (np.mgrid[:150, :210][0] // 23) * 10 + np.mgrid[:150, :210][1] // 31
     whole = superpixels(image, 60, preset="fast", iterations=10, channel_axis=-1)

@@ -51,6 +51,11 @@ class DeviceInfo:
     free_bytes: int
     total_bytes: int
 
+    @property
+    def where(self) -> str:
+        """What a result says of the place it was made: without what changes while it runs."""
+        return f"{self.device} ({self.name})"
+
     def __str__(self) -> str:
         return (
             f"{self.device}: {self.name}, {self.free_bytes / _GB:.1f} of "
@@ -250,7 +255,7 @@ def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> N
 
 
 REMEDIES = (
-    "Ask for fewer superpixels, segment a smaller region or tiles of the image, choose the "
+    "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
     "balanced or fast preset (or a larger 'downscale'), or run on another device such as the CPU"
 )
 

@@ -218,7 +218,7 @@ def iter_superpixels_tiled(
     job = Job(source, wanted, nodata, grid, wanted_n, params, device)
 
     def result(n_obtained: int) -> TiledResult:
-        where = scheduler or str(describe_device(resolve_device(device)))
+        where = scheduler or describe_device(resolve_device(device)).where
         return TiledResult(
             path=output,
             params=params,
