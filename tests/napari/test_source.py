@@ -14,6 +14,7 @@ from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
 from napari_superpixels._napari.layer_output import new_layer
 from napari_superpixels._napari.placement import place_plane
 from napari_superpixels._napari.source import (
+    Frames,
     SourceError,
     View,
     resolve_source,
@@ -154,7 +155,11 @@ def test_every_pixel_of_the_result_lies_on_its_source_pixel(rng, case):
     step = [0] * layer.ndim
     if layer.ndim > 2 and channel_axis != 0:
         step[0] = 2
-    view = View(tuple(layer.data_to_world([*step[:-2], 3, 4])), (-2, -1))
+    point = np.array(layer.data_to_world([*step[:-2], 3, 4]))
+    if step[0]:  # napari finds the slice by its slider alone, also where a transform mixes axes
+        start = layer.world_to_data(np.zeros(layer.ndim))[0]
+        point[0] = (step[0] - start) / (layer.world_to_data(np.eye(layer.ndim)[0])[0] - start)
+    view = View(tuple(point), (-2, -1))
     source = resolve_source(layer, view, axes_with(layer, view, channel_axis))
     result = new_layer(source, np.ones((8, 9), np.int32), "out")
     assert isinstance(result, Labels)
@@ -226,3 +231,41 @@ def test_a_turned_zarr_can_be_copied_as_python(rng):
     copied = eval(f"data{source.expression}", {"data": layer.data})
     np.testing.assert_array_equal(copied, data.transpose(1, 0, 2))
     np.testing.assert_array_equal(source.data, copied)
+
+
+def test_the_slice_of_a_sheared_stack_is_the_one_shown(rng):
+    transform = {"scale": (3, 0.5, 0.5), "rotate": 25, "shear": (0.1, 0.2, 0.3)}
+    viewer = ViewerModel()
+    layer = viewer.add_image(rng.random((4, 30, 40)), translate=(5, -4, 3), **transform)
+    # napari finds the slice by the slider alone, whatever the displayed axes add to the map.
+    start = layer.world_to_data(np.zeros(3))[0]
+    per_step = layer.world_to_data(np.eye(3)[0])[0] - start
+    for wanted in range(4):
+        viewer.dims.set_point(0, (wanted - start) / per_step)
+        np.testing.assert_array_equal(resolve_in(viewer, layer).read(), layer.data[wanted])
+
+
+def test_area_and_volume_of_sheared_pixels(rng):
+    plane = Image(rng.random((6, 7)), scale=(0.5, 0.5), shear=[1.0], units=("um", "um"))
+    placement = resolve(plane).placement
+    assert placement.pixel_area == pytest.approx(0.25)
+    volume = Image(rng.random((5, 6, 7)), scale=(3, 0.5, 0.5), rotate=25, shear=(0.1, 0.2, 0.3))
+    placement = place_plane(volume, (0, 1, 2), {}, (1, 1, 1))
+    assert placement.voxel_volume == pytest.approx(0.75)
+    mixed = Image(rng.random((6, 7)), scale=(0.5, 200), units=("um", "nm"))
+    assert resolve(mixed).placement.pixel_area == pytest.approx(500 * 200)
+
+
+def test_one_slice_of_a_zarr_reads_its_own_chunks_only(tmp_path, rng):
+    stored = zarr.create_array(
+        tmp_path / "stack.zarr", shape=(6, 32, 32), chunks=(1, 32, 32), dtype="f4"
+    )
+    stored[:] = rng.random((6, 32, 32))
+    (tmp_path / "stack.zarr" / "c" / "5" / "0" / "0").write_bytes(b"broken")
+    layer = Image(stored, contrast_limits=(0, 1))
+    view = show(layer)
+    frames = Frames(resolve_source(layer, view, proposed_axes(layer, view), mode=Mode.EACH))
+    for number in range(5):
+        np.testing.assert_array_equal(frames[number], stored[number])
+    with pytest.raises(RuntimeError):
+        frames[5]

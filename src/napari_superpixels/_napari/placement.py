@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.transforms import Affine, CompositeAffine
 
-from napari_superpixels._napari.transforms import pixel_size, pixel_size_in_one_unit
+from napari_superpixels._napari.transforms import (
+    pixel_content,
+    pixel_size,
+    pixel_size_in_one_unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +37,9 @@ class Placement:
         Size of a pixel, or voxel, in `unit`.
     unit : str
         That of the layer's columns; ``"pixel"`` where its units do not fit together.
+    pixel_area, voxel_volume : float
+        Area of a pixel in the plane, and what a pixel or voxel holds along all of `axes`; those of
+        a sheared layer are less than the product of `spacing`.
     padding : ((int, int), (int, int))
         Rows above and below, columns left and right, that a label map lacks and that become 0.
     """
@@ -42,12 +49,9 @@ class Placement:
     spatial: Mapping[str, Any]
     spacing: tuple[float, ...]
     unit: str
+    pixel_area: float
+    voxel_volume: float
     padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-
-    @property
-    def pixel_area(self) -> float:
-        """Area of a pixel in the plane, in `unit` squared."""
-        return float(np.prod(self.spacing[-2:]))
 
     def expand(self, labels: NDArray[np.integer]) -> NDArray[np.integer]:
         """Give a label map the axes of its source.
@@ -191,4 +195,7 @@ def place_plane(
         },
         spacing=tuple(size * factors[axis] for size, axis in zip(sizes, axes, strict=True)),
         unit=unit,
+        pixel_area=pixel_content(layer, axes[-2:])
+        * float(np.prod([factors[a] for a in axes[-2:]])),
+        voxel_volume=pixel_content(layer, axes) * float(np.prod([factors[a] for a in axes])),
     )

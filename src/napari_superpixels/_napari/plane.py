@@ -170,7 +170,10 @@ def plane_grid(
     plane = plane or plane_axes(layer, view)
     if channel_axis in plane:
         raise SourceError("The channel axis is one of the two that are shown: swap the axes shown.")
-    point = to_pixels(layer, [view.point], view.units)[0]
+    # As napari finds the slice that it shows: of a sheared layer, by the sliders alone.
+    sliders = np.array(view.point, float)
+    sliders[list(view.displayed)] = 0
+    point = to_pixels(layer, [sliders], view.units)[0]
     index: dict[int, int] = {}
     for axis in range(layer.ndim):
         if axis in plane or axis == channel_axis:
@@ -281,7 +284,11 @@ def lazy(data: Any) -> Any:
     array_like
         NumPy and dask arrays as they are, anything else as a dask array.
     """
-    return data if hasattr(data, "__array_function__") else da.from_array(data, name=False)
+    if hasattr(data, "__array_function__"):
+        return data
+    # Its own chunks: dask would put many into one, and read all of them for one slice.
+    chunks = getattr(data, "chunks", None) or "auto"
+    return da.from_array(data, chunks=chunks, name=False)
 
 
 def plane_axes(layer: Layer, view: View) -> tuple[int, int]:

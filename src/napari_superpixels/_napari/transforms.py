@@ -115,6 +115,32 @@ def pixel_size_in_one_unit(
     return lengths, str(unit)
 
 
+def pixel_content(layer: Layer, axes: Sequence[int]) -> float:
+    """Measure the area of a pixel, or the volume of a voxel, also of a sheared layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        The layer, with any transform and units.
+    axes : sequence of int
+        Axes of its data that span the pixel.
+
+    Returns
+    -------
+    float
+        In the unit of the last of the axes; in the layer's own where units do not fit together.
+    """
+    matrix, _ = _affine(layer.data_to_world, layer.ndim)
+    unit = layer.units[axes[-1]]
+    if all(layer.units[axis].is_compatible_with(unit) for axis in axes):
+        one = 1 * unit  # rows of the matrix are axes of the world, each in a unit of its own
+        sizes = [1 / one.m_as(own) if own.is_compatible_with(unit) else 1.0 for own in layer.units]
+        matrix = matrix * np.array(sizes)[:, None]
+    steps = matrix[:, list(axes)]
+    # Gram's determinant: steps along the axes need not stand at right angles.
+    return float(np.sqrt(max(np.linalg.det(steps.T @ steps), 0.0)))
+
+
 def _affine(
     function: Callable[[NDArray[np.float64]], Any], ndim: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
