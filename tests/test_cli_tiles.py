@@ -226,3 +226,13 @@ def test_tables_have_the_values_of_the_image(tmp_path, tiles_image):
     expected = [tiles_image[labels == label][:, 1].mean() for label in table["label"]]
     np.testing.assert_allclose(table["mean green"], expected)
     assert "mean_step" in pd.read_csv(tmp_path / "o" / "a_superpixels.edges.csv")
+
+
+def test_more_regions_than_superpixels_are_told(tmp_path, raster, capsys):
+    islands = np.zeros((192, 256), np.uint8)
+    islands[4::24, 4::24] = islands[5::24, 4::24] = 1
+    mask = tmp_path / "islands.tif"
+    tifffile.imwrite(mask, islands)
+    command = ["segment", str(raster), "-o", str(tmp_path / "out.zarr"), "--mask", str(mask)]
+    assert main([*command, "--n-segments", "20", *TILES]) == 0
+    assert "88 superpixels of 20 asked for; more, since each separate" in capsys.readouterr().out

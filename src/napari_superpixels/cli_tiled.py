@@ -286,8 +286,11 @@ def segment_in_tiles(
     if not to_zarr:
         shutil.rmtree(output)
     tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
+    more = ""
+    if result.n_obtained > result.n_requested:
+        more = "; more, since each separate region of the pixels to segment needs one of its own"
     return (
-        f"{result.n_obtained} superpixels of {result.n_requested} asked for, {tiles}, in "
+        f"{result.n_obtained} superpixels of {result.n_requested} asked for{more}, {tiles}, in "
         f"{result.seconds:.1f} s on {result.device}"
     )
 

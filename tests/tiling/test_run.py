@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from distributed import LocalCluster
 from quick import FAST
 from skimage.measure import label
 
@@ -196,7 +197,7 @@ def test_full_disk(image, segment, tmp_path, monkeypatch, expected):
 
     with monkeypatch.context() as patched:
         patched.setattr(work_folder.np, "savez_compressed", full)
-        with pytest.raises(TilingError, match="No space left on device"):
+        with pytest.raises(TilingError, match="the disk is full: free some space"):
             segment(image, channel_axis=-1)
     assert not list(tmp_path.rglob(".partial-*"))
     with pytest.raises(TilingError, match=r"was not finished.*resume"):
@@ -285,10 +286,25 @@ def test_a_running_cluster(image, segment, expected):
     np.testing.assert_array_equal(labels, expected)
 
 
-def test_no_such_scheduler(image, segment, monkeypatch):
+def test_no_such_scheduler(image, segment, monkeypatch, tmp_path):
     monkeypatch.setattr(engine, "_TIMEOUT_S", 1)
     with pytest.raises(TilingError, match="does not answer"):
         segment(image, channel_axis=-1, scheduler="tcp://127.0.0.1:9")
+    assert not list(tmp_path.iterdir())  # nothing that would stand in the way of the next try
+
+
+def test_a_scheduler_without_workers(image, segment, monkeypatch):
+    monkeypatch.setattr(engine, "_WORKERS_TIMEOUT_S", 0.5)
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(TilingError, match="has no workers: start one"),
+    ):
+        segment(image, channel_axis=-1, scheduler=cluster.scheduler_address)
+
+
+def test_the_number_asked_for_is_among_the_parameters(image, segment):
+    _, result = segment(image, channel_axis=-1, n_segments=45)
+    assert result.provenance()["parameters"]["n_segments"] == 45
 
 
 def test_a_worker_without_gpu(image, segment, tmp_path):

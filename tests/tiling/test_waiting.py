@@ -14,6 +14,7 @@ from quick import FAST
 from napari_superpixels.events import drain
 from napari_superpixels.tiling import waiting
 from napari_superpixels.tiling.run import iter_superpixels_tiled
+from napari_superpixels.tiling.work_folder import WorkFolder, folder_of
 
 
 def once_there(block, gate):
@@ -52,3 +53,16 @@ def test_waiting_leaves_nothing_behind(image, tmp_path, monkeypatch):
     assert drain(steps).n_tiles == step.total == 12
     assert step.done == 0
     assert after < before + 20  # one a tile and call would be 1,200
+
+
+def test_few_of_many_reasons_are_told(image, tmp_path):
+    steps = iter_superpixels_tiled(
+        image, tmp_path / "out.zarr", 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32
+    )
+    next(steps)
+    work = WorkFolder(folder_of(tmp_path / "out.zarr"))
+    failed = {index: OSError(f"reason {i}") for i, index in enumerate(work.job().grid.tiles)}
+    told = waiting._what_failed("segmenting tiles", failed, len(failed), work)
+    steps.close()
+    assert told.count("reason ") == 3
+    assert "and 9 other reasons like these" in told

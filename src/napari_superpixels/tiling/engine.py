@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A scheduler answers within seconds, or not at all.
 _TIMEOUT_S = 10
+# Workers that were just started need a while to come.
+_WORKERS_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Engine:
         Raises
         ------
         TilingError
-            If the scheduler does not answer.
+            If the scheduler does not answer, or has no workers.
         """
         if self.scheduler is not None:
             try:
@@ -108,6 +110,13 @@ class Engine:
                     "with “dask scheduler”, and workers with “dask worker ADDRESS”"
                 ) from error
             with client:
+                try:
+                    client.wait_for_workers(1, timeout=_WORKERS_TIMEOUT_S)
+                except TimeoutError as error:
+                    raise TilingError(
+                        f"the Dask scheduler at {self.scheduler} has no workers: start one with "
+                        f"“dask worker {self.scheduler}” on each machine"
+                    ) from error
                 yield client
             return
         with (

@@ -89,7 +89,8 @@ class TiledResult:
     def provenance(self) -> dict[str, Any]:
         """How the labels were made, as plain values."""
         return {
-            "parameters": self.params.to_dict(),
+            # The number is for the whole image, and may be more than parameters hold.
+            "parameters": self.params.to_dict() | {"n_segments": self.n_requested},
             "n_requested": self.n_requested,
             "n_obtained": self.n_obtained,
             "tiles": self.n_tiles,
@@ -249,9 +250,9 @@ def iter_superpixels_tiled(
         scheduler, n_workers, tile_memory(source, grid, wanted_n, params), memory_limit_gb
     )
     threads = torch.get_num_threads()
-    work.begin(job, resume=resume)
     try:
         with engine.client(device) as client:
+            work.begin(job, resume=resume)  # not before: a scheduler may not answer
             try:
                 n = yield from _run(client, work)
             except (GeneratorExit, KeyboardInterrupt):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
+from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from napari_superpixels.tiling.work_folder import WorkFolder
 
+# Reasons that are told; the others are counted.
+_MOST_TOLD = 3
 # How often a consumer hears from a run, so that it can cancel.
 _PULSE_S = 0.2
 
@@ -87,14 +91,18 @@ def _what_failed(
     for key, error in failed.items():
         if isinstance(error, KilledWorker):
             text = "several workers died while they had it, perhaps for want of memory"
+        elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            text = "the disk is full: free some space"
         else:
             text = " ".join(str(error).split()) or type(error).__name__
         reasons.setdefault(text, []).append(key)
     tiles = work.job().grid.tiles
     told = "; ".join(
         f"{tiles.get(keys[0], 'one')}{f' and {len(keys) - 1} more' if keys[1:] else ''}: {text}"
-        for text, keys in reasons.items()
+        for text, keys in islice(reasons.items(), _MOST_TOLD)
     )
+    if len(reasons) > _MOST_TOLD:
+        told += f"; and {len(reasons) - _MOST_TOLD} other reasons like these"
     return (
         f"{phase}: {len(failed)} of {total} tiles failed ({told}). What is done is kept in "
         f"{work.path}: mend the cause, and go on with --resume (resume=True)"
