@@ -150,3 +150,10 @@ def test_a_folder_and_resume_without_anything_to_resume(tmp_path, tiles_image, c
     (tmp_path / "none").mkdir()
     assert main(["segment", str(tmp_path / "none"), "-o", f"{out}/"]) == 1
     assert "none: is a folder without images (.tif, " in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, photo, capsys):
+    (tmp_path / "file").write_text("")
+    out = f"{tmp_path / 'file' / 'new'}/"
+    assert main(["segment", str(photo), "-o", out]) == 1
+    assert "the folder cannot be made" in capsys.readouterr().err

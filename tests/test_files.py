@@ -10,7 +10,13 @@ import tifffile
 from PIL import Image
 
 from napari_superpixels.export import ExportError, read_provenance, save_labels
-from napari_superpixels.files import FileError, read_ground_truths, read_image, read_labels
+from napari_superpixels.files import (
+    FileError,
+    read_ground_truths,
+    read_image,
+    read_labels,
+    unreadable,
+)
 
 
 def test_png_jpeg_npy_and_tiff(tmp_path, rng):
@@ -205,3 +211,8 @@ def test_the_fourth_band_of_a_map_is_kept_unless_it_is_alpha(tmp_path, rng, alph
         file.write(data)
     read = read_image(tmp_path / "map.tif")
     np.testing.assert_array_equal(np.moveaxis(read.array, -1, 0), data[:bands])
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path):
+    error = unreadable(tmp_path / "a.tif", PermissionError(13, "Permission denied"))
+    assert "you may not read this file; ask its owner" in str(error)

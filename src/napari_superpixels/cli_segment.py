@@ -235,7 +235,13 @@ def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[li
             raise ExportError(f"two images would be written to {sorted(twice)[0]}; rename one")
         if output.is_file():
             raise ExportError(f"{output}: is a file; choose a folder to write to")
-        output.mkdir(parents=True, exist_ok=True)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ExportError(
+                f"{output}: the folder cannot be made ({error.strerror or error}): choose one that "
+                "you may write to"
+            ) from error
         return targets, True
     if suffix not in (*LABEL_SUFFIXES, ".zarr"):
         kinds = ", ".join(LABEL_SUFFIXES)

@@ -164,6 +164,8 @@ def unreadable(path: Path, error: Exception) -> FileError:
         return FileError(
             f"{path}: cannot be read as an image: it is empty (0 bytes); copy or export it again"
         )
+    if isinstance(error, PermissionError):
+        return FileError(f"{path}: you may not read this file; ask its owner, or copy it")
     reason = " ".join(str(error).split()) or type(error).__name__
     return FileError(
         f"{path}: cannot be read as an image ({reason}): it may be damaged, cut short, or of "

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_superpixels._napari.correction.derived import DerivedLayer
 from napari_superpixels._napari.correction.target import scope_of
+from napari_superpixels._napari.transforms import pixel_content
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.session import Session
@@ -321,7 +322,7 @@ class LayerEditor:
             In the layer's units.
         """
         n = 3 if self.volume and self.layer.ndim >= 3 else 2
-        size = float(np.prod(self.layer.scale[-n:]))
+        size = pixel_content(self.layer, range(self.layer.ndim - n, self.layer.ndim))
         unit = str(self.layer.units[-1])
         return size, "px" if unit == "pixel" else f"{unit}{'²' if n == 2 else '³'}"
 
