@@ -218,6 +218,7 @@ def _is_image(path: Path) -> bool:
 def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[list[Path]], bool]:
     """Files to write for each image, and whether they go into a folder."""
     from napari_superpixels.export import LABEL_SUFFIXES, ExportError
+    from napari_superpixels.export.whole import not_written
 
     output = Path(arguments.output)
     suffix = output.suffix.lower()
@@ -238,10 +239,7 @@ def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[li
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ExportError(
-                f"{output}: the folder cannot be made ({error.strerror or error}): choose one that "
-                "you may write to"
-            ) from error
+            raise not_written(output, error, "the folder cannot be made") from error
         return targets, True
     if suffix not in (*LABEL_SUFFIXES, ".zarr"):
         kinds = ", ".join(LABEL_SUFFIXES)

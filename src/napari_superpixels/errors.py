@@ -19,3 +19,19 @@ class NothingToSegmentError(SuperpixelError, ValueError):
 
 class DeviceUnavailableError(SuperpixelError, ValueError):
     """The device asked for does not exist here, or this PyTorch cannot use it."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Spell out an error of some library in one line, to stand in a message of ours.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+
+    Returns
+    -------
+    str
+        Its text, or its kind where it has none.
+    """
+    return " ".join(str(error).split()) or type(error).__name__

@@ -19,7 +19,7 @@ from PIL import Image
 from scipy.io.matlab import MatReadError
 
 from napari_superpixels.core.nodata import is_nodata
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors import SuperpixelError, reason_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,10 +166,9 @@ def unreadable(path: Path, error: Exception) -> FileError:
         )
     if isinstance(error, PermissionError):
         return FileError(f"{path}: you may not read this file; ask its owner, or copy it")
-    reason = " ".join(str(error).split()) or type(error).__name__
     return FileError(
-        f"{path}: cannot be read as an image ({reason}): it may be damaged, cut short, or of "
-        "another kind than its name says; copy or export it again"
+        f"{path}: cannot be read as an image ({reason_of(error)}): it may be damaged, cut short, "
+        "or of another kind than its name says; copy or export it again"
     )
 
 

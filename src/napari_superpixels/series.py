@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_superpixels.api import iter_superpixels, refine
 from napari_superpixels.core.checks import as_channels, valid_pixels
-from napari_superpixels.errors import NothingToSegmentError, SuperpixelError
+from napari_superpixels.errors import NothingToSegmentError, SuperpixelError, reason_of
 from napari_superpixels.events import drain
 from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.metrics import explained_variation
@@ -189,8 +189,9 @@ def _read(frames: Any, number: int) -> NDArray[Any]:
     try:
         return np.asarray(frames[number])
     except READ_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileError(f"it cannot be read ({reason}); copy or export it again") from error
+        raise FileError(
+            f"it cannot be read ({reason_of(error)}); copy or export it again"
+        ) from error
 
 
 def _of_frame(number: int, error: Exception) -> Exception:

@@ -11,6 +11,7 @@ from napari.layers import Image, Labels
 from roles import axes_with
 
 from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
+from napari_superpixels._napari.correction.target import scope_of
 from napari_superpixels._napari.layer_output import new_layer
 from napari_superpixels._napari.placement import place_plane
 from napari_superpixels._napari.source import (
@@ -19,6 +20,7 @@ from napari_superpixels._napari.source import (
     View,
     resolve_source,
 )
+from napari_superpixels.files import FileError
 
 
 def show(layer, step=None, order=None):
@@ -34,6 +36,12 @@ def show(layer, step=None, order=None):
 def resolve(layer, step=None, level=0, order=None):
     view = show(layer, step, order)
     return resolve_source(layer, view, proposed_axes(layer, view), level)
+
+
+def slider_at(layer, wanted):
+    """Where the first slider shows a slice: by itself, also where a transform mixes axes."""
+    start = layer.world_to_data(np.zeros(layer.ndim))[0]
+    return (wanted - start) / (layer.world_to_data(np.eye(layer.ndim)[0])[0] - start)
 
 
 def resolve_in(viewer, layer):
@@ -156,9 +164,8 @@ def test_every_pixel_of_the_result_lies_on_its_source_pixel(rng, case):
     if layer.ndim > 2 and channel_axis != 0:
         step[0] = 2
     point = np.array(layer.data_to_world([*step[:-2], 3, 4]))
-    if step[0]:  # napari finds the slice by its slider alone, also where a transform mixes axes
-        start = layer.world_to_data(np.zeros(layer.ndim))[0]
-        point[0] = (step[0] - start) / (layer.world_to_data(np.eye(layer.ndim)[0])[0] - start)
+    if step[0]:
+        point[0] = slider_at(layer, step[0])
     view = View(tuple(point), (-2, -1))
     source = resolve_source(layer, view, axes_with(layer, view, channel_axis))
     result = new_layer(source, np.ones((8, 9), np.int32), "out")
@@ -237,12 +244,19 @@ def test_the_slice_of_a_sheared_stack_is_the_one_shown(rng):
     transform = {"scale": (3, 0.5, 0.5), "rotate": 25, "shear": (0.1, 0.2, 0.3)}
     viewer = ViewerModel()
     layer = viewer.add_image(rng.random((4, 30, 40)), translate=(5, -4, 3), **transform)
-    # napari finds the slice by the slider alone, whatever the displayed axes add to the map.
-    start = layer.world_to_data(np.zeros(3))[0]
-    per_step = layer.world_to_data(np.eye(3)[0])[0] - start
     for wanted in range(4):
-        viewer.dims.set_point(0, (wanted - start) / per_step)
+        viewer.dims.set_point(0, slider_at(layer, wanted))
         np.testing.assert_array_equal(resolve_in(viewer, layer).read(), layer.data[wanted])
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+def test_the_correction_works_on_the_slice_of_a_sheared_stack_that_is_shown():
+    transform = {"scale": (3, 0.5, 0.5), "rotate": 25, "shear": (0.1, 0.2, 0.3)}
+    viewer = ViewerModel()
+    layer = viewer.add_labels(np.ones((4, 30, 40), np.uint16), translate=(5, -4, 3), **transform)
+    for wanted in range(4):
+        viewer.dims.set_point(0, slider_at(layer, wanted))
+        assert scope_of(viewer, layer, volume=False).index[0] == wanted
 
 
 def test_area_and_volume_of_sheared_pixels(rng):
@@ -269,3 +283,6 @@ def test_one_slice_of_a_zarr_reads_its_own_chunks_only(tmp_path, rng):
         np.testing.assert_array_equal(frames[number], stored[number])
     with pytest.raises(RuntimeError):
         frames[5]
+    volume = resolve_source(layer, view, proposed_axes(layer, view), mode=Mode.VOLUME)
+    with pytest.raises(FileError, match=f"“{layer.name}” cannot be read .* copy or export"):
+        volume.read()

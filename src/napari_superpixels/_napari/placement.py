@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +180,10 @@ def place_plane(
     where = tuple(kept.index(axis) for axis in axes)
     known = pixel_size_in_one_unit(layer, axes)
     sizes, unit = known or (pixel_size(layer)[list(axes)].tolist(), "pixel")
+
+    def content(axes: Sequence[int]) -> float:
+        return pixel_content(layer, axes) * math.prod(factors[axis] for axis in axes)
+
     return Placement(
         axes=where,
         singleton_axes=tuple(i for i, axis in enumerate(kept) if axis in index),
@@ -195,7 +200,6 @@ def place_plane(
         },
         spacing=tuple(size * factors[axis] for size, axis in zip(sizes, axes, strict=True)),
         unit=unit,
-        pixel_area=pixel_content(layer, axes[-2:])
-        * float(np.prod([factors[a] for a in axes[-2:]])),
-        voxel_volume=pixel_content(layer, axes) * float(np.prod([factors[a] for a in axes])),
+        pixel_area=content(axes[-2:]),
+        voxel_volume=content(axes),
     )

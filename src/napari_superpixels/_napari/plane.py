@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 
-from napari_superpixels._napari.transforms import to_pixels, to_world
+from napari_superpixels._napari.transforms import slider_position, to_pixels, to_world
 from napari_superpixels.export import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -170,10 +170,7 @@ def plane_grid(
     plane = plane or plane_axes(layer, view)
     if channel_axis in plane:
         raise SourceError("The channel axis is one of the two that are shown: swap the axes shown.")
-    # As napari finds the slice that it shows: of a sheared layer, by the sliders alone.
-    sliders = np.array(view.point, float)
-    sliders[list(view.displayed)] = 0
-    point = to_pixels(layer, [sliders], view.units)[0]
+    point = slider_position(layer, view.point, view.displayed, view.units)
     index: dict[int, int] = {}
     for axis in range(layer.ndim):
         if axis in plane or axis == channel_axis:

@@ -21,7 +21,7 @@ from napari_superpixels._napari.plane import (
     plane_grid,
     same_slices,
 )
-from napari_superpixels._napari.transforms import to_pixels, to_world
+from napari_superpixels._napari.transforms import slider_position, to_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -242,7 +242,7 @@ def region_of_shapes(grid: PlaneGrid, view: View, shapes: Shapes) -> Region:
 def _is_shown(shapes: Shapes, view: View) -> Any:
     """As napari does: a shape is shown where its other coordinates round to the sliders'."""
     hidden = [axis for axis in range(shapes.ndim) if axis not in plane_axes(shapes, view)]
-    here = np.round(to_pixels(shapes, [view.point], view.units)[0])
+    here = np.round(slider_position(shapes, view.point, view.displayed, view.units))
     return lambda corners: bool((np.round(corners[:, hidden]) == here[hidden]).all())
 
 

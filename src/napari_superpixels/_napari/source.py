@@ -22,8 +22,10 @@ from napari_superpixels._napari.plane import (
 )
 from napari_superpixels.channels import chosen_channels
 from napari_superpixels.core.nodata import spelled
+from napari_superpixels.errors import reason_of
 from napari_superpixels.export import METADATA_KEY
 from napari_superpixels.export.place import Place
+from napari_superpixels.files import READ_ERRORS, FileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,8 +158,19 @@ class Source:
         -------
         ndarray
             With the channel axis `read_axis`.
+
+        Raises
+        ------
+        FileError
+            If they cannot be read.
         """
-        return np.asarray(self.lazily())
+        try:
+            return np.asarray(self.lazily())
+        except READ_ERRORS as error:
+            raise FileError(
+                f"“{self.layer_name}” cannot be read ({reason_of(error)}): copy or export its file "
+                "again"
+            ) from error
 
     def lazily(self) -> Any:
         """The channels of all layers together, which lazy layers keep lazy.

@@ -39,6 +39,39 @@ def to_pixels(
     return own * _layer_units_per_world_unit(layer, units) @ matrix.T + origin
 
 
+def slider_position(
+    layer: Layer,
+    point: Sequence[float],
+    displayed: Sequence[int],
+    units: Sequence[Any] | None = None,
+) -> NDArray[np.float64]:
+    """Find the slice of a layer that the sliders stand at, as napari does.
+
+    Only axes with a slider count: where a transform mixes axes, as shear does, the place on the
+    displayed ones does not move the slice.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        The layer, with any transform.
+    point : sequence of float, length D
+        Where the viewer stands, in world coordinates.
+    displayed : sequence of int
+        Axes that the viewer displays, of its own.
+    units : sequence of pint.Unit, optional
+        Units of the world, where they differ from the layer's own.
+
+    Returns
+    -------
+    ndarray, shape (layer.ndim,)
+        Pixels of its full resolution, with fractions; of no meaning on displayed axes.
+    """
+    sliders = np.array(point, float)
+    sliders[list(displayed)] = 0
+    place: NDArray[np.float64] = to_pixels(layer, [sliders], units)[0]
+    return place
+
+
 def to_world(
     layer: Layer,
     pixels: ArrayLike,

@@ -22,7 +22,6 @@ from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.source import Frames, Source
 from napari_superpixels._napari.wording import Progress
 from napari_superpixels.events import FinishReason, Step
-from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.graph import PartSums, part_sums, series_table, superpixel_table
 from napari_superpixels.params import SuperpixelParams
 
@@ -138,13 +137,7 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None
     from napari_superpixels.core.checks import as_channels
 
     source = request.source
-    try:
-        image = source.read()
-    except READ_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileError(
-            f"“{source.layer_name}” cannot be read ({reason}): copy or export its file again"
-        ) from error
+    image = source.read()
     mask = _mask(source)
     steps = iter_superpixels(
         image,

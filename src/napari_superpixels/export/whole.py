@@ -30,6 +30,28 @@ class ExportError(SuperpixelError):
     """A file cannot be written; the message names it and the reason."""
 
 
+def not_written(path: Path, error: OSError, what: str = "cannot be written") -> ExportError:
+    """Say why a file or folder cannot be written, and what to do.
+
+    Parameters
+    ----------
+    path : Path
+        Its name.
+    error : OSError
+        What the system says.
+    what : str, default "cannot be written"
+        What is not possible.
+
+    Returns
+    -------
+    ExportError
+        To raise.
+    """
+    reason = error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0, "check the disk, or choose another folder")
+    return ExportError(f"{path}: {what} ({reason}); {remedy}")
+
+
 @contextmanager
 def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a temporary place beside `path`; what is there takes its name once the block ends well.
@@ -62,9 +84,7 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = _REMEDIES.get(error.errno or 0, "check the disk, or choose another folder")
-        raise ExportError(f"{path}: cannot be written ({reason}); {remedy}") from error
+        raise not_written(path, error) from error
     except (RuntimeError, ValueError) as error:  # GDAL's errors, and those of other libraries
         raise ExportError(
             f"{path}: cannot be written ({error}); check the disk, or choose another folder"

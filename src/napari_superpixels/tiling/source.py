@@ -11,6 +11,7 @@ import numpy as np
 from dask.base import is_dask_collection as is_dask
 
 from napari_superpixels.core.checks import as_channels, check_chosen
+from napari_superpixels.errors import reason_of
 from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.lazy_files import open_image
 from napari_superpixels.tiling.geometry import spelled
@@ -115,10 +116,9 @@ class Source:
             # In this thread: on a worker, dask would hand it back to the cluster.
             return np.asarray(part.compute(scheduler="synchronous") if is_dask(part) else part)
         except READ_ERRORS as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
             raise FileError(
-                f"{self.name}: pixels {spelled(window)} cannot be read ({reason}); copy or export "
-                "it again, or leave them out with a mask"
+                f"{self.name}: pixels {spelled(window)} cannot be read ({reason_of(error)}); copy "
+                "or export it again, or leave them out with a mask"
             ) from error
 
 

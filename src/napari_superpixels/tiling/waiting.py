@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import KilledWorker
 
+from napari_superpixels.errors import reason_of
 from napari_superpixels.tiling.work_folder import TilingError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _what_failed(
         elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
             text = "the disk is full: free some space"
         else:
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = "it was cancelled" if error is None else reason_of(error)
         reasons.setdefault(text, []).append(key)
     tiles = work.job().grid.tiles
     told = "; ".join(

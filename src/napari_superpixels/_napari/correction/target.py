@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Labels
 
+from napari_superpixels._napari.transforms import slider_position
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.scope import Scope
 
@@ -132,7 +133,7 @@ def scope_of(viewer: Viewer, layer: Labels, *, volume: bool) -> Scope:
     axes = sorted(axis - shift for axis in viewer.dims.order[-n_axes:])
     if axes[0] < 0:
         raise EditError(f"The viewer shows an axis that “{layer.name}” lacks: swap the axes shown.")
-    point = np.asarray(layer.world_to_data(viewer.dims.point[-layer.ndim :]))
+    point = slider_position(layer, viewer.dims.point, viewer.dims.order[-2:])
     index = [round(float(p)) for p in point]
     for axis in range(layer.ndim):
         if axis in axes:
