@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import json
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -21,6 +19,7 @@ from napari_superpixels.cli_stacks import (
     segment_series,
     voxel_size,
 )
+from napari_superpixels.cli_targets import input_files, output_files
 from napari_superpixels.cli_tiled import (
     add_tile_options,
     has_tile_options,
@@ -30,7 +29,6 @@ from napari_superpixels.cli_tiled import (
 )
 from napari_superpixels.cli_words import complain, in_cli_words
 from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.ngff import is_zarr
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
 
@@ -42,14 +40,10 @@ OK, FAILED = 0, 1
 # RuntimeError is what PyTorch raises.
 EXPECTED = (SuperpixelError, ValueError, TypeError, OSError, RuntimeError, MemoryError)
 _MOST_AT_ONCE = 65535
-# Between the name of an image and the suffix of what is written for it into a folder.
-_OWN = "_superpixels."
 # What `segment` writes itself; other formats go through `export`.
 _LABEL_FORMATS = ("tif", "png", "npy", "zarr")
 _EXPORT_FORMATS = ("ome.tif", "geojson", "gpkg", "zip", "csv", "parquet", "graphml", "edges.csv")
 FORMATS = (*_LABEL_FORMATS, *_EXPORT_FORMATS)
-# Of the files that are meant when a folder is named.
-_IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 
 
 def add_segment(commands: Any) -> None:
@@ -182,79 +176,12 @@ def _params(arguments: argparse.Namespace) -> SuperpixelParams:
     return base.replace(**given)
 
 
-def _inputs(arguments: argparse.Namespace) -> list[Path]:
-    """The files, with patterns spelled out; what this command wrote for others fits no pattern."""
-    named: list[Path] = []
-    matching: list[Path] = []
-    for given in arguments.images:
-        if glob.has_magic(given) and not Path(given).exists():
-            matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207  (absolute too)
-            if not matches:
-                raise SuperpixelError(f"{given}: no file fits this pattern")
-            matching += map(Path, matches)
-        elif Path(given).is_dir() and not is_zarr(Path(given)):
-            inside = sorted(path for path in Path(given).iterdir() if _is_image(path))
-            if not inside:
-                kinds = ", ".join(_IMAGE_SUFFIXES)
-                raise SuperpixelError(f"{given}: is a folder without images ({kinds}, OME-Zarr)")
-            matching += inside
-        else:
-            named.append(Path(given))
-    stems = {image.stem for image in (*named, *matching)}
-    folder = Path(arguments.output).resolve()
-
-    def is_own(path: Path) -> bool:
-        stem, found, _ = path.name.rpartition(_OWN)
-        return bool(found) and stem in stems and path.parent.resolve() == folder
-
-    return [*named, *(path for path in matching if not is_own(path))]
-
-
-def _is_image(path: Path) -> bool:
-    """Whether a file in a folder is meant when the folder is named."""
-    return path.suffix.lower() in _IMAGE_SUFFIXES or (path.is_dir() and is_zarr(path))
-
-
-def _targets(images: list[Path], arguments: argparse.Namespace) -> tuple[list[list[Path]], bool]:
-    """Files to write for each image, and whether they go into a folder."""
-    from napari_superpixels.export import LABEL_SUFFIXES, ExportError
-    from napari_superpixels.export.whole import not_written
-
-    output = Path(arguments.output)
-    suffix = output.suffix.lower()
-    has_slash = arguments.output.endswith(("/", os.sep))
-    is_folder = suffix != ".zarr" and (has_slash or output.is_dir())
-    if not is_folder and len(images) > 1:
-        raise ExportError(f"{output}: several images need a folder; end its name with a slash")
-    if is_folder:
-        targets = [
-            [output / f"{image.stem}{_OWN}{kind}" for kind in arguments.format] for image in images
-        ]
-        firsts = [files[0] for files in targets]
-        twice = {str(t) for t in firsts if firsts.count(t) > 1}
-        if twice:
-            raise ExportError(f"two images would be written to {sorted(twice)[0]}; rename one")
-        if output.is_file():
-            raise ExportError(f"{output}: is a file; choose a folder to write to")
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise not_written(output, error, "the folder cannot be made") from error
-        return targets, True
-    if suffix not in (*LABEL_SUFFIXES, ".zarr"):
-        kinds = ", ".join(LABEL_SUFFIXES)
-        raise ExportError(f"{output}: write labels as one of {kinds}, or in tiles as .zarr")
-    if not output.parent.is_dir():
-        raise ExportError(f"{output.parent}: no such folder")
-    return [[output]], False
-
-
 def _segment(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    images = _inputs(arguments)
+    images = input_files(arguments)
     params = _params(arguments)
-    targets, is_folder = _targets(images, arguments)
+    targets, is_folder = output_files(images, arguments)
     failures: list[str] = []
     n_skipped = 0
     is_batch = len(images) > 1

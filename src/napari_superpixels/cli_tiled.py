@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_superpixels.export.origin import Origin
     from napari_superpixels.files import ImageFile
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.run import TiledResult
+    from napari_superpixels.tiling.result import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
 
 # Of tables, graphs and polygons, measured on 4 megapixels: labels, ranks, values in their order.
@@ -286,12 +286,9 @@ def segment_in_tiles(
     if not to_zarr:
         shutil.rmtree(output)
     tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
-    more = ""
-    if result.n_obtained > result.n_requested:
-        more = "; more, since each separate region of the pixels to segment needs one of its own"
     return (
-        f"{result.n_obtained} superpixels of {result.n_requested} asked for{more}, {tiles}, in "
-        f"{result.seconds:.1f} s on {result.device}"
+        f"{result.n_obtained} superpixels of {result.n_requested} asked for{result.why_more}, "
+        f"{tiles}, in {result.seconds:.1f} s on {result.device}"
     )
 
 

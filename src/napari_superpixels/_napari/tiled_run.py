@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.source import Source
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.estimate import Estimate
-    from napari_superpixels.tiling.run import TiledResult
+    from napari_superpixels.tiling.result import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
 
 # Labels up to here, in pixels, become a layer in memory, which can be edited (536 MB as int32).

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.worker import Delivery
     from napari_superpixels.events import Step
     from napari_superpixels.series import SeriesStep
-    from napari_superpixels.tiling.run import TiledResult
+    from napari_superpixels.tiling.result import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
 
 SLICES = {Mode.EACH: "slices", Mode.SERIES: "frames"}
@@ -105,9 +105,9 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
 def _of_tiles(result: TiledResult) -> str:
     tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
     return (
-        f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked for, in {tiles}, in "
-        f"{spelled(result.seconds)} on {result.device}. Written to "
-        f"{escape(str(result.path), quote=False)}."
+        f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked "
+        f"for{result.why_more}, in {tiles}, in {spelled(result.seconds)} on {result.device}. "
+        f"Written to {escape(str(result.path), quote=False)}."
     )
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.result import SuperpixelResult
-    from napari_superpixels.tiling.run import TiledResult
+    from napari_superpixels.tiling.result import TiledResult
 
 T = TypeVar("T")
 

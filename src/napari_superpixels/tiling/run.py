@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,12 @@ from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.scaling import fit_scaling
 from napari_superpixels.events import drain
 from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.result import versions
 from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.engine import Engine
 from napari_superpixels.tiling.memory import tile_memory
 from napari_superpixels.tiling.numbering import number_tiles
 from napari_superpixels.tiling.plan import plan_tiles
+from napari_superpixels.tiling.result import TiledResult
 from napari_superpixels.tiling.source import source_of
 from napari_superpixels.tiling.waiting import TileStep, all_done
 from napari_superpixels.tiling.work_folder import (
@@ -49,58 +48,6 @@ _COUNTS = ("n_valid", "n_not_finite", "n_sample")
 # Pixels from which the scaling of the colours is found, whatever the size of the image; fewer where
 # many channels make so many values of them.
 _MOST_SAMPLES, _MOST_VALUES = 2**20, 2**24
-
-
-@dataclass(frozen=True, slots=True)
-class TiledResult:
-    """Superpixels of a tiled run.
-
-    Attributes
-    ----------
-    path : Path
-        OME-Zarr with labels 1...K of uint32, each superpixel connected; 0 outside.
-    params : SuperpixelParams
-        Parameters of the run.
-    n_requested, n_obtained : int
-        N, and K, at most N (more only where the mask has more separate regions).
-    n_tiles : int
-        Number of tiles.
-    tile_px, halo_px : tuple of int
-        Size of the tiles and of what they see around them.
-    seconds : float
-        Wall-clock time of the run, since it was resumed.
-    device : str
-        Where tiles ran.
-    channels : tuple of int or None
-        Those that were chosen; None for all.
-    """
-
-    path: Path
-    params: SuperpixelParams
-    n_requested: int
-    n_obtained: int
-    n_tiles: int
-    tile_px: tuple[int, ...]
-    halo_px: tuple[int, ...]
-    seconds: float
-    device: str
-    channels: tuple[int, ...] | None = None
-
-    def provenance(self) -> dict[str, Any]:
-        """How the labels were made, as plain values."""
-        return {
-            # The number is for the whole image, and may be more than parameters hold.
-            "parameters": self.params.to_dict() | {"n_segments": self.n_requested},
-            "n_requested": self.n_requested,
-            "n_obtained": self.n_obtained,
-            "tiles": self.n_tiles,
-            "tile_px": list(self.tile_px),
-            "halo_px": list(self.halo_px),
-            "seconds": round(self.seconds, 3),
-            "device": self.device,
-            **({} if self.channels is None else {"channels": list(self.channels)}),
-            "versions": versions(),
-        }
 
 
 def iter_superpixels_tiled(

@@ -1,0 +1,124 @@
+"""Which files ``napari-superpixels segment`` reads, and which it writes for them."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.ngff import is_zarr
+
+if TYPE_CHECKING:
+    import argparse
+
+# Between the name of an image and the suffix of what is written for it into a folder.
+_OWN = "_superpixels."
+# Of the files that are meant when a folder is named.
+_IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
+
+
+def input_files(arguments: argparse.Namespace) -> list[Path]:
+    """Find the files to segment; what the command wrote for others fits no pattern.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    list of Path
+        Those named, then those of patterns and folders.
+
+    Raises
+    ------
+    SuperpixelError
+        If a pattern fits no file, or a folder holds no image.
+    """
+    named: list[Path] = []
+    matching: list[Path] = []
+    for given in arguments.images:
+        if glob.has_magic(given) and not Path(given).exists():
+            matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207  (absolute too)
+            if not matches:
+                raise SuperpixelError(f"{given}: no file fits this pattern")
+            matching += map(Path, matches)
+        elif Path(given).is_dir() and not is_zarr(Path(given)):
+            inside = sorted(path for path in Path(given).iterdir() if _is_image(path))
+            if not inside:
+                kinds = ", ".join(_IMAGE_SUFFIXES)
+                raise SuperpixelError(f"{given}: is a folder without images ({kinds}, OME-Zarr)")
+            matching += inside
+        else:
+            named.append(Path(given))
+    stems = {image.stem for image in (*named, *matching)}
+    folder = Path(arguments.output).resolve()
+
+    def is_own(path: Path) -> bool:
+        stem, found, _ = path.name.rpartition(_OWN)
+        return bool(found) and stem in stems and path.parent.resolve() == folder
+
+    return [*named, *(path for path in matching if not is_own(path))]
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file in a folder is meant when the folder is named."""
+    return path.suffix.lower() in _IMAGE_SUFFIXES or (path.is_dir() and is_zarr(path))
+
+
+def output_files(
+    images: list[Path], arguments: argparse.Namespace
+) -> tuple[list[list[Path]], bool]:
+    """Find the files to write; a folder for them is made.
+
+    Parameters
+    ----------
+    images : list of Path
+        Files to segment.
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    list of list of Path
+        For each image, one for each format.
+    bool
+        Whether they go into a folder.
+
+    Raises
+    ------
+    ExportError
+        If the output does not fit the images, or cannot be made.
+    """
+    from napari_superpixels.export import LABEL_SUFFIXES, ExportError
+    from napari_superpixels.export.whole import not_written
+
+    output = Path(arguments.output)
+    suffix = output.suffix.lower()
+    has_slash = arguments.output.endswith(("/", os.sep))
+    is_folder = suffix != ".zarr" and (has_slash or output.is_dir())
+    if not is_folder and len(images) > 1:
+        raise ExportError(f"{output}: several images need a folder; end its name with a slash")
+    if is_folder:
+        targets = [
+            [output / f"{image.stem}{_OWN}{kind}" for kind in arguments.format] for image in images
+        ]
+        firsts = [files[0] for files in targets]
+        twice = {str(t) for t in firsts if firsts.count(t) > 1}
+        if twice:
+            raise ExportError(f"two images would be written to {sorted(twice)[0]}; rename one")
+        if output.is_file():
+            raise ExportError(f"{output}: is a file; choose a folder to write to")
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise not_written(output, error, "the folder cannot be made") from error
+        return targets, True
+    if suffix not in (*LABEL_SUFFIXES, ".zarr"):
+        kinds = ", ".join(LABEL_SUFFIXES)
+        raise ExportError(f"{output}: write labels as one of {kinds}, or in tiles as .zarr")
+    if not output.parent.is_dir():
+        raise ExportError(f"{output.parent}: no such folder")
+    return [[output]], False
