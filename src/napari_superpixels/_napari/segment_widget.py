@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_superpixels._napari.batch import Batch, BatchChoices
+from napari_superpixels._napari.canvas_context import CanvasContext
 from napari_superpixels._napari.devices import DeviceChoice
 from napari_superpixels._napari.exporter import Exporter
 from napari_superpixels._napari.form import ParameterForm
@@ -68,6 +69,7 @@ class SegmentWidget(QWidget):
         self._run: Run | None = None
         self._window: ReferenceType[QWidget] | None = None
         self._done: Delivery | None = None
+        self._canvas = CanvasContext(napari_viewer, self)
         self.choice = SourceChoice(napari_viewer)
         self.image, self.region, self.more = (
             self.choice.image,
@@ -453,6 +455,7 @@ def _let_go(state: dict[str, object]) -> None:
         window = state["_window"]
         window = window() if isinstance(window, ReferenceType) else None
         run.abandon(viewer_lives=window is not None and isalive(window))
-    for part in (choice, *(state.get(name) for name in ("exporter", "batch", "estimate"))):
-        if isinstance(part, SourceChoice | Exporter | Batch | TileEstimate):
+    others = ("_canvas", "exporter", "batch", "estimate")
+    for part in (choice, *(state.get(name) for name in others)):
+        if isinstance(part, SourceChoice | CanvasContext | Exporter | Batch | TileEstimate):
             part.cleanup()

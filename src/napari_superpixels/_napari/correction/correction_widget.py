@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_superpixels._napari.canvas_context import CanvasContext
 from napari_superpixels._napari.correction.aligned import aligned_image
 from napari_superpixels._napari.correction.class_panel import ClassPanel
 from napari_superpixels._napari.correction.controller import Controller
@@ -86,6 +87,7 @@ class CorrectionWidget(QWidget):
         self._layer: Labels | None = None
         self._window: ReferenceType[QWidget] | None = None
         self._image_in_use: tuple[Hashable] | None = None
+        self._canvas = CanvasContext(napari_viewer, self)
         self.options = Options()
         self.image = ImageChoice(napari_viewer, follow=False)
         self._build()
@@ -532,6 +534,7 @@ def _let_go(state: dict[str, Any]) -> None:
     for event, slot in connections:
         event.disconnect(slot)
     state["image"].cleanup()
+    state["_canvas"].cleanup()
     state["network"].abandon()
     editor, controller = state["editor"], state["_controller"]
     state["editor"] = state["_controller"] = None
