@@ -8,6 +8,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtGui import QGuiApplication
+from roles import set_roles
 
 from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
 from napari_superpixels._napari.plane import SourceError, View
@@ -29,11 +30,6 @@ def zeros(*shape, **fields):
 def result(viewer):
     (layer,) = [layer for layer in viewer.layers if isinstance(layer, Labels)]
     return layer
-
-
-def set_roles(dock, *roles):
-    for axis, role in enumerate(roles):
-        dock.image.axes_box.choose(axis, Role(role))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,23 @@ class Axes:
         if self.rgb:
             return len(self.roles)
         return self.roles.index(Role.CHANNEL) if Role.CHANNEL in self.roles else None
+
+    def with_channel(self, axis: int | None) -> Axes:
+        """Let another axis hold channels.
+
+        Parameters
+        ----------
+        axis : int or None
+            The axis; None for no axis.
+
+        Returns
+        -------
+        Axes
+            Otherwise the same; what held channels is “other”.
+        """
+        others = (Role.OTHER if role == Role.CHANNEL else role for role in self.roles)
+        roles = (Role.CHANNEL if i == axis else role for i, role in enumerate(others))
+        return replace(self, roles=tuple(roles))
 
     def check(self, layer: Image) -> None:
         """Refuse roles that do not make an image.
