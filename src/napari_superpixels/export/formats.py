@@ -106,6 +106,7 @@ def export_labels(
     like: str | Path | None = None,
     frames: bool = False,
     overwrite: bool = False,
+    sheared_content: float | None = None,
 ) -> None:
     """Write a label map for other software; the format follows the suffix.
 
@@ -142,6 +143,10 @@ def export_labels(
         missing, and depth (Z) where it has three.
     overwrite : bool, default False
         Replace an existing file.
+    sheared_content : float, optional
+        Area of a pixel (volume of a voxel; in frames, area of a pixel of one) whose sides are not
+        at right angles, in the unit of `pixel_size`, for tables. The product of `pixel_size`
+        without it.
 
     Raises
     ------
@@ -166,6 +171,7 @@ def export_labels(
             unit=unit,
             place=place,
             frames=frames,
+            sheared_content=sheared_content,
         )
     except SubjectError as error:
         raise SubjectError(f"{path}: {error}") from error

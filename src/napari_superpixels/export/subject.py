@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,9 @@ class Subject:
     frames : bool
         Whether the first axis holds frames, each measured on its own: in time if `pixel_size` is
         that of a frame, else in depth.
+    sheared_content : float or None
+        Area of a pixel, or volume of a voxel, whose sides are not at right angles; of frames, area
+        of a pixel of one.
     """
 
     labels: NDArray[np.unsignedinteger]
@@ -57,6 +61,7 @@ class Subject:
     unit: str = PIXEL
     place: Place | None = None
     frames: bool = False
+    sheared_content: float | None = None
 
     @property
     def axes(self) -> str:
@@ -70,6 +75,11 @@ class Subject:
         known = self.pixel_size or ()
         return (1.0,) * (self.labels.ndim - len(known)) + known
 
+    @property
+    def pixel_content(self) -> float:
+        """Area of a pixel, or volume of a voxel; 1 where the pixel size is unknown."""
+        return self.sheared_content or math.prod(self.spacing)
+
     def planes(self) -> Iterator[tuple[int, Subject]]:
         """Take the frames one by one, without those that hold no superpixel.
 
@@ -82,10 +92,8 @@ class Subject:
         for number, labels in enumerate(self.labels):
             if labels.any():
                 image = None if self.image is None else self.image[:, number]
-                yield (
-                    number,
-                    Subject(labels, image, self.channel_names, size, self.unit, self.place),
-                )
+                frame = Subject(labels, image, self.channel_names, size, self.unit, self.place)
+                yield number, replace(frame, sheared_content=self.sheared_content)
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -128,6 +136,7 @@ def subject_of(
     unit: str | None = None,
     place: Place | None = None,
     frames: bool = False,
+    sheared_content: float | None = None,
 ) -> Subject:
     """Check what is to be exported, and bring it into one form.
 
@@ -150,6 +159,8 @@ def subject_of(
         Where the labels lie on the map.
     frames : bool, default False
         Whether the first of three axes holds frames.
+    sheared_content : float, optional
+        See `Subject`.
 
     Returns
     -------
@@ -195,7 +206,7 @@ def subject_of(
     elif place is not None and (array.ndim == 2 or frames):
         size, unit = place.pixel_size, place.unit
     unit = short_unit(unit) if size and unit else PIXEL
-    return Subject(compact(array), channels, names, size, unit, place, frames)
+    return Subject(compact(array), channels, names, size, unit, place, frames, sheared_content)
 
 
 def _channels_first(
