@@ -37,7 +37,7 @@ from napari_superpixels._napari.layout import (
 )
 from napari_superpixels._napari.run import Run, Target, last_result, warm_up
 from napari_superpixels._napari.run_plan import RunPlan, Tiles, plan_run
-from napari_superpixels._napari.settings import Preferences
+from napari_superpixels._napari.settings import Preferences, PreferencesWatch
 from napari_superpixels._napari.snippet import as_python, renamed
 from napari_superpixels._napari.source import Source
 from napari_superpixels._napari.source_choice import SourceChoice
@@ -47,6 +47,8 @@ from napari_superpixels._napari.worker import Delivery, Request
 from napari_superpixels.durations import spelled
 from napari_superpixels.export import METADATA_KEY
 from napari_superpixels.params import SuperpixelParams
+
+_Closed = SourceChoice | CanvasContext | PreferencesWatch | Exporter | Batch | TileEstimate
 
 KEEP = "keep result so far"
 DISCARD = "leave no trace"
@@ -113,6 +115,8 @@ class SegmentWidget(QWidget):
         self.device.changed.connect(self._refresh)
         self.tiles.changed.connect(self._refresh)
         self.estimate.found.connect(self._refresh)
+        self._preferences = PreferencesWatch()
+        self._preferences.changed.connect(self._refresh)
         # Children get no closeEvent when the window closes, but every widget is destroyed.
         self.destroyed.connect(partial(_let_go, self.__dict__))
         self._refresh()
@@ -455,7 +459,7 @@ def _let_go(state: dict[str, object]) -> None:
         window = state["_window"]
         window = window() if isinstance(window, ReferenceType) else None
         run.abandon(viewer_lives=window is not None and isalive(window))
-    others = ("_canvas", "exporter", "batch", "estimate")
+    others = ("_canvas", "_preferences", "exporter", "batch", "estimate")
     for part in (choice, *(state.get(name) for name in others)):
-        if isinstance(part, SourceChoice | CanvasContext | Exporter | Batch | TileEstimate):
+        if isinstance(part, _Closed):
             part.cleanup()
