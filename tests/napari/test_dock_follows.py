@@ -63,3 +63,15 @@ def test_the_closed_dock_listens_no_more(viewer, dock, tiles_image, qtbot):
     layer.scale = (3, 3)
     page.memory_limit_gb = 7
     assert told == []
+
+
+def test_the_status_bar_names_the_result(viewer, dock, tiles_image, qtbot):
+    viewer.add_image(tiles_image, name="tiles")
+    dock.segment_button.click()
+    viewer.layers.selection.active = viewer.layers["tiles superpixels (preview)"]
+    viewer.mouse_over_canvas = True
+    viewer.cursor.position = (5, 5)
+    viewer.update_status_from_cursor()
+    assert viewer.status["layer_name"] == "tiles superpixels (preview)"
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    assert viewer.status["layer_name"] == "tiles superpixels"

@@ -174,9 +174,11 @@ class Run(QObject):
             layer.opacity, layer.contour = replaced.opacity, replaced.contour
             layers.move(layers.index(layer), layers.index(replaced))
             layers.remove(replaced)
-        # Selected before it has features: with them, napari 0.9 fails to describe a Labels layer
-        # under the pointer in a 3D view.
+        # Renamed, selected and described in the status bar before it has features: with them,
+        # napari 0.9 fails to describe a Labels layer under the pointer in a 3D view.
+        layer.name = name
         layers.selection.active = layer
+        self._viewer.update_status_from_cursor()
         finish_layer(layer, delivery, name)
         self.delivered.emit(delivery, layer)
 
