@@ -16,7 +16,7 @@ from npe2 import PluginManifest
 from rasterio.enums import Resampling
 
 from napari_superpixels._napari import geotiff_reader
-from napari_superpixels._napari.axes import proposed_axes
+from napari_superpixels._napari.axes import Axes, Role, proposed_axes
 from napari_superpixels._napari.geotiff_reader import get_reader
 from napari_superpixels._napari.source import View, resolve_source
 from napari_superpixels.export import METADATA_KEY, export_labels
@@ -217,8 +217,11 @@ def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):
     layer = layers_of(path)
     view = View((0, *layer.translate[1:]), (-2, -1))
     assert resolve_source(layer, view, proposed_axes(layer, view)).place == asdict(read_place(path))
-    turned = View((0, *layer.translate[1:]), (-3, -1))
-    assert resolve_source(layer, turned, proposed_axes(layer, turned)).place is None
+    turned = View((0, *layer.translate[1:]), (-3, -1))  # labels say what is a row all the same
+    same = resolve_source(layer, turned, proposed_axes(layer, turned)).place
+    assert same == asdict(read_place(path))
+    roles = Axes((Role.Y, Role.CHANNEL, Role.X))
+    assert resolve_source(layer, turned, roles).place is None
     layer.data = layer.data[:, 5:]
     assert resolve_source(layer, view, proposed_axes(layer, view)).place is None
     monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
