@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from napari_superpixels.export.origin import Origin
 
+# ImageJ has no whole numbers above these.
+_IMAGEJ_LABELS = 2**16
+
 
 def is_plain(target: Path) -> bool:
     """Tell whether a file is one of ours, which needs to know nothing of the image.
@@ -72,7 +75,7 @@ def write_output(
     """
     from napari_superpixels.export import export_labels, save_labels
 
-    if is_plain(target):
+    if is_plain(target) and not _is_for_others(target, labels, origin):
         save_labels(target, labels, provenance, overwrite=overwrite)
         return
     if target.suffix.lower() == ".zarr":
@@ -86,5 +89,15 @@ def write_output(
         unit=origin.unit,
         place=origin.place,
         frames=frames,
+        provenance=provenance,
         overwrite=overwrite,
     )
+
+
+def _is_for_others(target: Path, labels: NDArray[np.integer], origin: Origin) -> bool:
+    """Whether to write a TIFF as maps or ImageJ have it, as all that is known fits into one."""
+    if target.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    if origin.place is not None:
+        return labels.ndim == 2
+    return origin.pixel_size is not None and int(labels.max(initial=0)) < _IMAGEJ_LABELS

@@ -105,6 +105,7 @@ def export_labels(
     place: Place | Mapping[str, Any] | None = None,
     like: str | Path | None = None,
     frames: bool = False,
+    provenance: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a label map for other software; the format follows the suffix.
@@ -140,6 +141,8 @@ def export_labels(
         The first of three axes holds frames that were segmented one by one: tables and graphs
         describe each on its own. The axis is time (T) where `pixel_size` has two numbers or is
         missing, and depth (Z) where it has three.
+    provenance : mapping, optional
+        How the labels were made, as plain values; ``.tif`` keeps it, see `read_provenance`.
     overwrite : bool, default False
         Replace an existing file.
 
@@ -166,6 +169,7 @@ def export_labels(
             unit=unit,
             place=place,
             frames=frames,
+            provenance=provenance,
         )
     except SubjectError as error:
         raise SubjectError(f"{path}: {error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
+from napari_superpixels.export.label_files import as_description
 from napari_superpixels.export.whole import ExportError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def write_imagej(path: Path, subject: Subject) -> None:
             )
         labels = labels.astype(np.float32)
     about: dict[str, Any] = {"axes": subject.axes.upper(), "min": 0, "max": int(subject.ids[-1])}
+    if subject.provenance:
+        about["Info"] = as_description(subject.provenance)  # ImageJ: Image > Show Info…
     resolution = None
     if subject.pixel_size is not None:
         *depth, height, width = subject.pixel_size  # no depth of frames in time

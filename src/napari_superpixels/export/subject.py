@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from napari_superpixels.export.pixel_size import short_unit
 from napari_superpixels.export.whole import ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -48,6 +48,8 @@ class Subject:
     frames : bool
         Whether the first axis holds frames, each measured on its own: in time if `pixel_size` is
         that of a frame, else in depth.
+    provenance : mapping
+        How the labels were made, as plain values; TIFFs keep it.
     """
 
     labels: NDArray[np.unsignedinteger]
@@ -57,6 +59,7 @@ class Subject:
     unit: str = PIXEL
     place: Place | None = None
     frames: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def axes(self) -> str:
@@ -128,6 +131,7 @@ def subject_of(
     unit: str | None = None,
     place: Place | None = None,
     frames: bool = False,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Subject:
     """Check what is to be exported, and bring it into one form.
 
@@ -150,6 +154,8 @@ def subject_of(
         Where the labels lie on the map.
     frames : bool, default False
         Whether the first of three axes holds frames.
+    provenance : mapping, optional
+        How the labels were made, as plain values.
 
     Returns
     -------
@@ -195,7 +201,9 @@ def subject_of(
     elif place is not None and (array.ndim == 2 or frames):
         size, unit = place.pixel_size, place.unit
     unit = short_unit(unit) if size and unit else PIXEL
-    return Subject(compact(array), channels, names, size, unit, place, frames)
+    return Subject(
+        compact(array), channels, names, size, unit, place, frames, dict(provenance or {})
+    )
 
 
 def _channels_first(
