@@ -175,14 +175,18 @@ def test_a_level_of_a_pyramid_keeps_its_place(tmp_path, tiles_image, step):
     assert area == pytest.approx(labels.size * (0.5 * step) ** 2, rel=1e-6)
 
 
+def _ome_zarr(path, array, scale, unit):
+    """As other software writes it."""
+    root = zarr.open_group(path, mode="w", zarr_format=2)
+    root.create_array("0", data=array, chunks=(64,) * array.ndim)
+    axes = [{"name": n, "type": "space"} | unit for n in "zyx"[-array.ndim :]]
+    datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}]
+    root.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+
+
 def test_ome_zarr_keeps_its_pixel_size(tmp_path, tiles_image):
     path, out = tmp_path / "image.zarr", tmp_path / "out"
-    root = zarr.open_group(path, mode="w", zarr_format=2)
-    root.create_array("0", data=np.tile(tiles_image[..., 0], (4, 4)), chunks=(64, 64))
-    axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "yx"]
-    scale = [{"type": "scale", "scale": [0.5, 0.25]}]
-    datasets = [{"path": "0", "coordinateTransformations": scale}]
-    root.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    _ome_zarr(path, np.tile(tiles_image[..., 0], (4, 4)), [0.5, 0.25], {"unit": "micrometer"})
     command = ["segment", str(path), "-o", f"{out}/", "--format", "zarr", "tif", "--n-segments"]
     assert main([*command, "50", *TILES]) == 0
     assert read_pixel_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), "um")
@@ -191,6 +195,29 @@ def test_ome_zarr_keeps_its_pixel_size(tmp_path, tiles_image):
     exported = ["export", str(out / "image_superpixels.zarr"), "--image", str(path), "-o"]
     assert main([*exported, str(table)]) == 0
     assert set(pd.read_csv(table)["unit"]) == {"um"}
+
+
+def test_ome_zarr_without_a_unit_keeps_its_scale(tmp_path, tiles_image, capsys):
+    path, out = tmp_path / "image.zarr", tmp_path / "out"
+    _ome_zarr(path, np.tile(tiles_image[..., 0], (4, 4)), [0.5, 0.25], {})
+    command = ["segment", str(path), "-o", f"{out}/", "--format", "zarr", "tif", "csv"]
+    assert main([*command, "--n-segments", "50", *TILES]) == 0
+    assert read_pixel_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), None)
+    table = pd.read_csv(out / "image_superpixels.csv")
+    assert set(table["unit"]) == {"pixel"}
+    np.testing.assert_array_equal(table["area"], table["area_px"])
+    again = tmp_path / "again.csv"
+    assert main(["export", str(out / "image_superpixels.zarr"), "-o", str(again)]) == 0
+    assert set(pd.read_csv(again)["unit"]) == {"pixel"}
+
+
+def test_a_volume_has_the_scale_of_an_ome_zarr(tmp_path, rng, capsys):
+    path, out = tmp_path / "volume.zarr", tmp_path / "labels.zarr"
+    _ome_zarr(path, rng.integers(0, 255, (6, 20, 24)).astype(np.uint8), [2.0, 0.5, 0.5], {})
+    command = ["segment", str(path), "-o", str(out), "--volume", "--n-segments", "9", "--quiet"]
+    assert main([*command, "--iterations", "4", "--hidden-channels", "4", "4"]) == 0
+    assert "cube" not in capsys.readouterr().err
+    assert read_pixel_size(out, 3) == ((2.0, 0.5, 0.5), None)
 
 
 def test_more_than_memory_even_in_tiles(tmp_path, raster, capsys, monkeypatch):

@@ -201,5 +201,5 @@ def _find_origin(arguments: argparse.Namespace, ndims: Sequence[int]) -> Origin:
     paths = [path for path in (arguments.labels, arguments.image) if path is not None]
     found = [read_origin(path, ndim) for path in paths for ndim in ndims]
     placed = [origin for origin in found if origin.place is not None]
-    sized = [origin for origin in found if origin.pixel_size is not None]
+    sized = [origin for origin in found if origin.unit is not None]
     return next(iter(placed + sized), Origin())

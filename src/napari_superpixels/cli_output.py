@@ -74,19 +74,24 @@ def write_output(
         If it cannot be written.
     """
     from napari_superpixels.export import export_labels, save_labels
+    from napari_superpixels.export.subject import PIXEL
 
     if is_plain(target) and not _is_for_others(target, labels, origin):
         save_labels(target, labels, provenance, overwrite=overwrite)
         return
+    size, unit = origin.pixel_size, origin.unit
     if target.suffix.lower() == ".zarr":
         image = channel_axis = None
+        unit = unit or PIXEL  # a scale alone says something there
+    elif unit is None:
+        size = None
     export_labels(
         target,
         labels,
         image,
         channel_axis=channel_axis,
-        pixel_size=origin.pixel_size,
-        unit=origin.unit,
+        pixel_size=size,
+        unit=unit,
         place=origin.place,
         frames=frames,
         provenance=provenance,
@@ -100,4 +105,4 @@ def _is_for_others(target: Path, labels: NDArray[np.integer], origin: Origin) ->
         return False
     if origin.place is not None:
         return labels.ndim == 2
-    return origin.pixel_size is not None and int(labels.max(initial=0)) < _IMAGEJ_LABELS
+    return origin.unit is not None and int(labels.max(initial=0)) < _IMAGEJ_LABELS

@@ -263,7 +263,8 @@ def _segment_at_once(
 
     chosen = getattr(arguments, "channels", None)
     # Of a file that holds more than is wanted, only that is read.
-    loaded = read_image(image) if chosen is None and "plane" not in arguments else open_image(image)
+    in_part = chosen is not None or "plane" in arguments or image.is_dir()
+    loaded = open_image(image) if in_part else read_image(image)
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
     known = _origin(image, ndim=3 if is_volume(arguments) else 2)
     spacing = None
@@ -274,7 +275,9 @@ def _segment_at_once(
     elif "channel_axis" not in arguments:
         refuse_stack(loaded)
     nodata = getattr(arguments, "nodata", loaded.nodata)
-    mask = read_image(arguments.mask).array if "mask" in arguments else None
+    mask = None
+    if "mask" in arguments:
+        mask = read_now(open_image(arguments.mask).array, arguments.mask)
     steps = iter_superpixels(
         read_now(chosen_channels(array, channel_axis, chosen), image),
         params,
