@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from napari_superpixels.channels import channel_numbers, chosen_channels
 from napari_superpixels.cli_output import is_plain, write_output
+from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
 from napari_superpixels.cli_stacks import (
     has_frames,
     is_volume,
@@ -266,18 +267,18 @@ def _segment_at_once(
     in_part = chosen is not None or "plane" in arguments or image.is_dir()
     loaded = open_image(image) if in_part else read_image(image)
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
+    alpha = loaded.alpha
     known = _origin(image, ndim=3 if is_volume(arguments) else 2)
     spacing = None
     if is_volume(arguments):
         spacing = voxel_size(image, known, arguments)
     elif "plane" in arguments:
         array, channel_axis = plane_of(array, channel_axis, arguments.plane)
+        alpha = None if alpha is None else plane_of(alpha, None, arguments.plane)[0]
     elif "channel_axis" not in arguments:
         refuse_stack(loaded)
-    nodata = getattr(arguments, "nodata", loaded.nodata)
-    mask = None
-    if "mask" in arguments:
-        mask = read_now(open_image(arguments.mask).array, arguments.mask)
+    nodata = nodata_of(loaded, arguments)
+    mask = mask_of(image, alpha, arguments)
     steps = iter_superpixels(
         read_now(chosen_channels(array, channel_axis, chosen), image),
         params,
@@ -306,7 +307,7 @@ def _segment_at_once(
     kind = "superpixels" if spacing is None else "supervoxels"
     return (
         f"{result.n_obtained} {kind} of {result.n_requested} asked for, in "
-        f"{result.seconds:.1f} s on {result.device}"
+        f"{result.seconds:.1f} s on {result.device}{left_out(result.labels)}"
     )
 
 

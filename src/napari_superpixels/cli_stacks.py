@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.channels import chosen_channels
 from napari_superpixels.cli_output import is_plain, write_output
+from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
 from napari_superpixels.cli_words import complain
 from napari_superpixels.core.checks import check_axis
 from napari_superpixels.errors import SuperpixelError
@@ -177,10 +178,8 @@ def segment_series(
     values = np.moveaxis(array, planes[0], 0)
     if axis is not None and axis > planes[0]:
         axis -= 1
-    mask = None
-    if "mask" in arguments:
-        mask = read_now(open_image(arguments.mask).array, arguments.mask)
-    nodata = getattr(arguments, "nodata", found.nodata)
+    mask = mask_of(image, found.alpha, arguments)  # frames are first, as it has no channels
+    nodata = nodata_of(found, arguments)
     steps = iter_series(
         frames,
         params,
@@ -238,7 +237,9 @@ def segment_series(
             overwrite=arguments.force,
         )
     told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"
-    return f"{told}; {n_new} frames segmented anew" if arguments.series == "follow" else told
+    if arguments.series == "follow":
+        told += f"; {n_new} frames segmented anew"
+    return told + left_out(labels)
 
 
 def refuse_stack(image: ImageFile) -> None:

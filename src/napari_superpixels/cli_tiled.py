@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli_output import is_plain, write_output
+from napari_superpixels.cli_pixels import left_out, nodata_of
 from napari_superpixels.cli_stacks import is_volume
 from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
 
@@ -197,6 +198,8 @@ def segment_in_tiles(
     str
         What to tell the user.
     """
+    import dask.array as da
+
     from napari_superpixels.events import drain
     from napari_superpixels.export import ExportError
     from napari_superpixels.export.origin import Origin
@@ -217,7 +220,7 @@ def segment_in_tiles(
     to_zarr = output == targets[0]
     others = targets[1:] if to_zarr else targets
     axis = getattr(arguments, "channel_axis", found.channel_axis)
-    nodata = getattr(arguments, "nodata", found.nodata)
+    nodata = nodata_of(found, arguments)
     n_segments = getattr(arguments, "n_segments", params.n_segments)
     for target in others:  # now, not after hours
         if target.suffix.lower() == ".png" and n_segments >= 2**16:
@@ -266,6 +269,7 @@ def segment_in_tiles(
             f"the tiles that are done are kept in {output}.partial: the same command with --resume "
             "goes on from there"
         ) from None
+    outside = left_out(da.from_zarr(str(output / "0")))
     provenance = result.provenance() | {"source": image.name} | known
     pixels = found.array, axis, nodata
     for target in others:
@@ -288,7 +292,7 @@ def segment_in_tiles(
     tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
     return (
         f"{result.n_obtained} superpixels of {result.n_requested} asked for{result.why_more}, "
-        f"{tiles}, in {result.seconds:.1f} s on {result.device}"
+        f"{tiles}, in {result.seconds:.1f} s on {result.device}{outside}"
     )
 
 

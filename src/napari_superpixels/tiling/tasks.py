@@ -158,10 +158,12 @@ def _at(folder: str, index: Index) -> tuple[WorkFolder, Job, Tile]:
 
 def _read(job: Job, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Pixels of the image, and which of them are asked for; others are 0 where not read."""
-    if job.mask is None:
-        return job.image.read(box), np.ones([s.stop - s.start for s in box], bool)
-    mask = job.mask.read(box)
-    wanted = (mask != 0) & (mask == mask)  # NaN is no "yes"
+    wanted = job.image.read_opaque(box)
+    if job.mask is not None:
+        mask = job.mask.read(box)
+        wanted &= (mask != 0) & (mask == mask)  # NaN is no "yes"
+    if wanted.all():
+        return job.image.read(box), wanted
     # Not the others, as far as that goes: the mask may leave out what cannot be read.
     (used,) = ndimage.find_objects(wanted.astype(np.uint8)) or [(slice(0, 0),) * wanted.ndim]
     pairs = zip(box, used, strict=True)
