@@ -175,6 +175,19 @@ def test_a_level_of_a_pyramid_keeps_its_place(tmp_path, tiles_image, step):
     assert area == pytest.approx(labels.size * (0.5 * step) ** 2, rel=1e-6)
 
 
+def test_a_low_limit_takes_tiles_only_where_they_help(tmp_path, tiles_image, rng, capsys):
+    quick = ["--iterations", "2", "--hidden-channels", "32", "4"]
+    np.save(tmp_path / "small.npy", tiles_image[..., 0])
+    np.save(tmp_path / "large.npy", rng.integers(0, 255, (1500, 1500)).astype(np.uint8))
+    for name, limit_gb, code in (("small", "0.001", 1), ("large", "0.3", 0)):
+        files = [str(tmp_path / f"{name}.npy"), "-o", str(tmp_path / f"{name}.tif")]
+        limit = ["--memory-limit-gb", limit_gb, "--n-segments", "2000"]
+        assert main(["segment", *files, *limit, *quick]) == code
+        said = capsys.readouterr()
+        assert ("so it is segmented in tiles" in said.err) == (name == "large")
+        assert ("more than the memory limit of 0.001 GB" in said.err) == (name == "small")
+
+
 def _ome_zarr(path, array, scale, unit):
     """As other software writes it."""
     root = zarr.open_group(path, mode="w", zarr_format=2)

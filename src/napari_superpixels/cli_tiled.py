@@ -147,6 +147,7 @@ def is_tiled(
         return True
     from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
     from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.tiling.estimate import estimate_run
     from napari_superpixels.tiling.source import Source
 
     if "plane" in arguments or not image.exists():
@@ -162,6 +163,11 @@ def is_tiled(
             needed, resolve_device(arguments.device), getattr(arguments, "memory_limit_gb", None)
         )
     except SuperpixelMemoryError:
+        estimate = estimate_run(
+            image, params.n_segments, params, trial=False, **_tile_options(found, arguments)
+        )
+        if estimate.added_bytes >= needed:
+            return False  # tiles would not help: refused as it is, with what does
         if not arguments.quiet:
             print(
                 f"{image}: needs about {needed / 1e9:.1f} GB at once, so it is segmented in tiles",
@@ -227,17 +233,7 @@ def segment_in_tiles(
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
         if not is_plain(target):
             _refuse_too_large(target, found.array, axis)
-    options = {
-        "channel_axis": axis,
-        "channels": getattr(arguments, "channels", None),
-        "level": level,
-        "tile_size_px": getattr(arguments, "tile_size_px", None),
-        "halo_px": getattr(arguments, "halo_px", None),
-        "device": arguments.device,
-        "scheduler": getattr(arguments, "scheduler", None),
-        "n_workers": getattr(arguments, "workers", None),
-        "memory_limit_gb": getattr(arguments, "memory_limit_gb", None),
-    }
+    options = _tile_options(found, arguments)
     estimate = estimate_run(image, n_segments, params, nodata=nodata, **options)
     if options["scheduler"] is None:
         problem = too_much(estimate, arguments.device, options["memory_limit_gb"])
@@ -294,6 +290,21 @@ def segment_in_tiles(
         f"{result.n_obtained} superpixels of {result.n_requested} asked for{result.why_more}, "
         f"{tiles}, in {result.seconds:.1f} s on {result.device}{outside}"
     )
+
+
+def _tile_options(image: ImageFile, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What both the estimate and the run take."""
+    return {
+        "channel_axis": getattr(arguments, "channel_axis", image.channel_axis),
+        "channels": getattr(arguments, "channels", None),
+        "level": getattr(arguments, "level", 0),
+        "tile_size_px": getattr(arguments, "tile_size_px", None),
+        "halo_px": getattr(arguments, "halo_px", None),
+        "device": arguments.device,
+        "scheduler": getattr(arguments, "scheduler", None),
+        "n_workers": getattr(arguments, "workers", None),
+        "memory_limit_gb": getattr(arguments, "memory_limit_gb", None),
+    }
 
 
 def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> None:

@@ -40,11 +40,12 @@ def test_processes_take_memory_of_their_own(image):
 def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
     monkeypatch.setattr("napari_superpixels.tiling.engine.CPU_COUNT", 8)
     options = {"channel_axis": -1, "trial": False, **SMALL}
-    all_cores = estimate_run(image, 60, FAST, **options).memory_bytes
-    one = estimate_run(image, 60, FAST, memory_limit_gb=0.1, **options).memory_bytes
+    all_cores = estimate_run(image, 60, FAST, **options).added_bytes
+    one = estimate_run(image, 60, FAST, memory_limit_gb=0.001, **options).added_bytes
     a_few = (one + all_cores) / 2
     estimate = estimate_run(image, 60, FAST, memory_limit_gb=a_few / 1e9, **options)
-    assert one < estimate.memory_bytes <= a_few
+    assert one < estimate.added_bytes <= a_few
+    assert too_much(estimate, "cpu", a_few / 1e9) == ""
     labels, _ = segment(image, channel_axis=-1, memory_limit_gb=a_few / 1e9)
     np.testing.assert_array_equal(labels, expected)
 
@@ -52,9 +53,9 @@ def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
 def test_what_does_not_fit_is_told(image):
     estimate = estimate_run(image, 60, FAST, channel_axis=-1, trial=False, **SMALL)
     assert too_much(estimate, "cpu", None) == ""
-    assert "limit of 0.1 GB" in too_much(estimate, "cpu", 0.1)
+    assert "limit of 0.01 GB" in too_much(estimate, "cpu", 0.01)
     huge = replace(estimate, memory_bytes=1e15)
-    assert re.search("about 1000000.0 GB, but cpu .* GB free", too_much(huge, "cpu", None))
+    assert re.search("about 999999.\d GB, but cpu .* GB free", too_much(huge, "cpu", None))
 
 
 def test_no_trial_of_what_only_the_cluster_has(image):

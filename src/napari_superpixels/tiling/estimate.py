@@ -62,6 +62,11 @@ class Estimate:
     disk_bytes: float
     seconds: float | None
 
+    @property
+    def added_bytes(self) -> float:
+        """Of the memory, what this process does not have already: as `estimate_memory` counts."""
+        return self.memory_bytes - run_memory(0, 0, 1)
+
     def __str__(self) -> str:
         """In a sentence."""
         size = " × ".join(map(str, self.tile_px))
@@ -169,7 +174,7 @@ def too_much(estimate: Estimate, device: str, limit_gb: float | None) -> str:
     str
         A sentence without its full stop, to which remedies are added; empty if it fits.
     """
-    needed = estimate.memory_bytes
+    needed = estimate.added_bytes
     text = f"even in tiles this needs about {needed / 1e9:.1f} GB"
     if limit_gb is not None and needed > limit_gb * 1e9:
         return f"{text}, more than the memory limit of {limit_gb:g} GB"
