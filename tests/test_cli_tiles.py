@@ -46,6 +46,11 @@ def test_segment_in_tiles(tmp_path, raster, capsys):
     assert labels.min() == 1
     assert main(command) == 1
     assert "exists already" in capsys.readouterr().err
+    # A script that always resumes finds nothing left to do.
+    assert main([*command, "--resume"]) == 0
+    assert main([*command, "--resume", "--seed", "5"]) == 1
+    assert "exists already" in capsys.readouterr().err
+    np.testing.assert_array_equal(zarr.open_array(out / "0", mode="r")[:], labels)
     tiff = tmp_path / "out.tif"
     assert main(["segment", str(raster), "-o", str(tiff), "--n-segments", "100", *TILES]) == 0
     np.testing.assert_array_equal(read_labels(tiff), labels)

@@ -26,6 +26,7 @@ from napari_superpixels.cli_tiled import (
     has_tile_options,
     is_tiled,
     may_be_tiled,
+    output_of_tiles,
     segment_in_tiles,
 )
 from napari_superpixels.cli_words import complain, in_cli_words
@@ -235,7 +236,8 @@ def _segment_file(
 
     inputs = [image, *([arguments.mask] if "mask" in arguments else [])]
     for target in targets:
-        if target.exists() and not arguments.force:
+        may_be_done = "resume" in arguments and target == output_of_tiles(targets)
+        if target.exists() and not (arguments.force or may_be_done):
             raise ExportError(f"{target}: exists already; use --force to replace it")
         if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
             raise ExportError(f"{target}: is an input; write the labels to another file")

@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_told(image):
     assert too_much(estimate, "cpu", None) == ""
     assert "limit of 0.01 GB" in too_much(estimate, "cpu", 0.01)
     huge = replace(estimate, memory_bytes=1e15)
-    assert re.search("about 999999.\d GB, but cpu .* GB free", too_much(huge, "cpu", None))
+    assert re.search(r"about 999999.\d GB, but cpu .* GB free", too_much(huge, "cpu", None))
 
 
 def test_no_trial_of_what_only_the_cluster_has(image):
