@@ -74,7 +74,7 @@ def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
         (["no.png", "-o", "out.tif"], "no.png: no such file"),
         (["{photo}", "-o", "out.jpg"], "write labels as one of .tif"),
         (["{photo}", "{photo}", "-o", "out.tif"], "several images need a folder"),
-        (["{photo}", "{photo}", "-o", "out/"], "two images would be written to"),
+        (["{photo}", "{photo}", "-o", "out/"], "photo.png would both be written to out"),
         (["{photo}", "-o", "no/such/out.tif"], "no such folder"),
         (["{photo}", "-o", "out.tif", "--lam", "7"], "lam must be 0 to 3"),
         (["{photo}", "-o", "out.tif", "--device", "tpu"], "unknown device 'tpu'"),

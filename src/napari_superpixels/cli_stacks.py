@@ -8,6 +8,7 @@ from napari_superpixels.channels import chosen_channels
 from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_words import complain
 from napari_superpixels.core.checks import check_axis
+from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def segment_series(
         file = targets[0].with_name(f"{stem}.incomplete.tif")
         save_labels(file, labels, provenance | {"left out": problems}, overwrite=True)
         raise SuperpixelError(
-            f"{len(problems)} of {len(frames)} frames failed, the others are in {file}: "
+            f"{len(problems)} of {counted(len(frames), 'frame')} failed, the others are in {file}: "
             f"{spelled_problems(problems)}"
         )
     for target in targets:
@@ -237,8 +238,13 @@ def segment_series(
             frames=True,
             overwrite=arguments.force,
         )
-    told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"
-    return f"{told}; {n_new} frames segmented anew" if arguments.series == "follow" else told
+    n = len(np.unique(labels[labels > 0]))
+    told = f"{counted(len(frames), 'frame')}, {counted(n, 'superpixel')} in all"
+    return (
+        f"{told}; {counted(n_new, 'frame')} segmented anew"
+        if arguments.series == "follow"
+        else told
+    )
 
 
 def refuse_stack(image: ImageFile) -> None:
