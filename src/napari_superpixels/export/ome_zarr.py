@@ -10,7 +10,8 @@ import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
-from napari_superpixels.ngff import VERSION, multiscales
+from napari_superpixels.export.metres import in_metres
+from napari_superpixels.ngff import VERSION, has_unit, multiscales
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -29,8 +30,9 @@ _COLORS = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")
 def write_zarr(path: Path, subject: Subject) -> None:
     """Write OME-Zarr 0.4 with a pyramid: each level keeps every second row and column.
 
-    The image is the root and the labels are ``labels/superpixels``; without an image, the labels
-    are the root.
+    The pixel size is in metres where the format does not have its unit, and without a unit where
+    it is no number of metres. The image is the root and the labels are ``labels/superpixels``;
+    without an image, the labels are the root.
 
     Parameters
     ----------
@@ -39,6 +41,8 @@ def write_zarr(path: Path, subject: Subject) -> None:
     subject : Subject
         What to write.
     """
+    if not has_unit(subject.unit):
+        subject = in_metres(subject)
     root = zarr.open_group(_Store(path), mode="w", zarr_format=2)
     if subject.image is None:
         _write_levels(root, subject.labels, LABELS, subject)
