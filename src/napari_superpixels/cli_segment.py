@@ -30,7 +30,7 @@ from napari_superpixels.cli_tiled import (
 )
 from napari_superpixels.cli_words import complain, in_cli_words
 from napari_superpixels.counts import counted
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors import SuperpixelError, cannot_read
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
 
@@ -176,7 +176,10 @@ def _params(arguments: argparse.Namespace) -> SuperpixelParams:
     if "params" in arguments:
         if not arguments.params.is_file():
             raise SuperpixelError(f"{arguments.params}: no such file")
-        base = SuperpixelParams.load(arguments.params)
+        try:
+            base = SuperpixelParams.load(arguments.params)
+        except OSError as error:
+            raise SuperpixelError(cannot_read(arguments.params, error)) from error
     given = {f.name: getattr(arguments, f.name) for f in fields(base) if f.name in arguments}
     if may_be_tiled(arguments):  # the number is for the whole image, and may be any
         given.pop("n_segments", None)
