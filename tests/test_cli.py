@@ -74,17 +74,24 @@ def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
         (["no.png", "-o", "out.tif"], "no.png: no such file"),
         (["{photo}", "-o", "out.jpg"], "write labels as one of .tif"),
         (["{photo}", "{photo}", "-o", "out.tif"], "several images need a folder"),
-        (["{photo}", "{photo}", "-o", "out/"], "two images would be written to"),
+        (["{photo}", "{photo}", "-o", "out/"], "photo.png would both be written to out"),
         (["{photo}", "-o", "no/such/out.tif"], "no such folder"),
-        (["{photo}", "-o", "out.tif", "--lam", "7"], "lam must be 0 to 3"),
+        (["{photo}", "-o", "out.tif", "--lam", "7"], " --lam must be 0 to 3"),
+        (["{photo}", "-o", "out.zarr", "--workers", "0"], " --workers must be 1 or more"),
+        (["{photo}", "-o", "out.zarr", "--n-segments", "0"], " --n-segments must be 1 to"),
+        (["{photo}", "-o", "out.tif", "--params", "bad.toml"], "bad.toml: lam must be 0 to 3"),
         (["{photo}", "-o", "out.tif", "--device", "tpu"], "unknown device 'tpu'"),
         (["{photo}", "-o", "out.tif", "--params", "no.toml"], "no.toml: no such file"),
         (["{photo}", "-o", "out.tif", "--mask", "no.tif"], "no.tif: no such file"),
-        (["{photo}", "-o", "out.tif", "--memory-limit-gb", "0.001"], "memory limit of 0.001 GB"),
+        (
+            ["{photo}", "-o", "out.tif", "--memory-limit-gb", "0.001"],
+            "memory limit of 0.001 GB: take",
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line(tmp_path, photo, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text("[superpixels]\nlam = 9.0\n")
     code = main(["segment", *(a.format(photo=photo) for a in arguments)])
     complaint = capsys.readouterr().err
     assert code == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import imageio.v3 as iio
 import numpy as np
 import pandas as pd
@@ -157,3 +160,47 @@ def test_a_folder_that_cannot_be_made(tmp_path, photo, capsys):
     out = f"{tmp_path / 'file' / 'new'}/"
     assert main(["segment", str(photo), "-o", out]) == 1
     assert "the folder cannot be made" in capsys.readouterr().err
+
+
+def test_two_images_of_one_name_are_both_named(tmp_path, photo, capsys):
+    other = tmp_path / "other" / photo.with_suffix(".tif").name
+    other.parent.mkdir()
+    tifffile.imwrite(other, np.zeros((20, 20), np.uint8))
+    out = tmp_path / "out"
+    assert main(["segment", str(photo), str(other), "-o", f"{out}/", *QUICK]) == 1
+    complaint = capsys.readouterr().err
+    both = f"{photo} and {other} would both be written to {out / photo.stem}_superpixels.tif"
+    assert both in complaint
+    assert not out.exists()
+
+
+def test_a_truncated_tiff_is_told_once(tmp_path):
+    whole = tmp_path / "whole.tif"
+    values = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+    tifffile.imwrite(whole, values, compression="zlib", rowsperstrip=8)
+    (tmp_path / "cut.tif").write_bytes(whole.read_bytes()[:1000])
+    command = ["segment", str(tmp_path / "cut.tif"), "-o", str(tmp_path / "out.tif"), *QUICK]
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_superpixels", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "cut.tif: cannot be read as an image" in line
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("1e999", "1e999 is larger than any pixel"), ("none", "'none' is no num")]
+)
+def test_nodata_values_that_are_none(photo, tmp_path, capsys, value, words):
+    with pytest.raises(SystemExit):
+        main(["segment", str(photo), "-o", str(tmp_path / "out.tif"), "--nodata", value])
+    assert words in capsys.readouterr().err
+
+
+def test_one_superpixel_is_told_as_one(photo, tmp_path, capsys):
+    quick = [*QUICK, "--n-segments", "1"]
+    assert main(["segment", str(photo), "-o", str(tmp_path / "out.tif"), *quick]) == 0
+    assert ": 1 superpixel of 1 asked for" in capsys.readouterr().out

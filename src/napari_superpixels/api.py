@@ -10,12 +10,12 @@ import numpy as np
 
 from napari_superpixels.core.checks import as_channels, check_spacing
 from napari_superpixels.core.device import (
-    REMEDIES,
     check_memory,
     describe_device,
     estimate_memory,
     is_out_of_memory,
     release_memory,
+    remedies,
     resolve_device,
 )
 from napari_superpixels.core.finish import finish
@@ -291,7 +291,7 @@ def _guarded(
     release_memory(device)
     raise SuperpixelMemoryError(
         f"{describe_device(device)}: out of memory. The estimate for this run was "
-        f"{needed / 1e9:.1f} GB. {REMEDIES}."
+        f"{needed / 1e9:.1f} GB. {remedies(device)}."
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.counts import counted
+
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
@@ -88,6 +90,4 @@ def left_out(labels: Any) -> str:
         Empty if all have one.
     """
     n = int((labels == 0).sum())
-    return (
-        f"; {n} pixel{'s' if n > 1 else ''} left out (no data, transparent or masked)" if n else ""
-    )
+    return f"; {counted(n, 'pixel')} left out (no data, transparent or masked)" if n else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -30,7 +31,8 @@ from napari_superpixels.cli_tiled import (
     segment_in_tiles,
 )
 from napari_superpixels.cli_words import complain, in_cli_words
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.counts import counted
+from napari_superpixels.errors import SuperpixelError, cannot_read
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
 
@@ -123,7 +125,7 @@ def add_segment(commands: Any) -> None:
         metavar=("Z", "Y", "X"),
         help="size of a voxel, where the file does not say; means --volume",
     )
-    segment.add_argument("--nodata", type=float, help="value of pixels to leave out")
+    segment.add_argument("--nodata", type=_nodata_value, help="value of pixels to leave out")
     segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
     segment.add_argument(
         "--memory-limit-gb", type=float, help="segment in tiles what is estimated above this"
@@ -161,12 +163,25 @@ def _channel_numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _nodata_value(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; take one, or nan") from None
+    if math.isinf(value) and "inf" not in text.lower():
+        raise argparse.ArgumentTypeError(f"{text} is larger than any pixel can be; check it")
+    return value
+
+
 def _params(arguments: argparse.Namespace) -> SuperpixelParams:
     base = get_preset(arguments.preset)
     if "params" in arguments:
         if not arguments.params.is_file():
             raise SuperpixelError(f"{arguments.params}: no such file")
-        base = SuperpixelParams.load(arguments.params)
+        try:
+            base = SuperpixelParams.load(arguments.params)
+        except OSError as error:
+            raise SuperpixelError(cannot_read(arguments.params, error)) from error
     given = {f.name: getattr(arguments, f.name) for f in fields(base) if f.name in arguments}
     if may_be_tiled(arguments):  # the number is for the whole image, and may be any
         given.pop("n_segments", None)
@@ -306,9 +321,9 @@ def _segment_at_once(
             channel_axis=channel_axis,
             overwrite=arguments.force,
         )
-    kind = "superpixels" if spacing is None else "supervoxels"
+    kind = "superpixel" if spacing is None else "supervoxel"
     return (
-        f"{result.n_obtained} {kind} of {result.n_requested} asked for, in "
+        f"{counted(result.n_obtained, kind)} of {result.n_requested} asked for, in "
         f"{result.seconds:.1f} s on {result.device}{left_out(result.labels)}"
     )
 

@@ -9,6 +9,7 @@ from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
 from napari_superpixels.cli_words import complain
 from napari_superpixels.core.checks import check_axis
+from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def segment_series(
         file = targets[0].with_name(f"{stem}.incomplete.tif")
         save_labels(file, labels, provenance | {"left out": problems}, overwrite=True)
         raise SuperpixelError(
-            f"{len(problems)} of {len(frames)} frames failed, the others are in {file}: "
+            f"{len(problems)} of {counted(len(frames), 'frame')} failed, the others are in {file}: "
             f"{spelled_problems(problems)}"
         )
     for target in targets:
@@ -236,9 +237,10 @@ def segment_series(
             frames=True,
             overwrite=arguments.force,
         )
-    told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"
+    n = len(np.unique(labels[labels > 0]))
+    told = f"{counted(len(frames), 'frame')}, {counted(n, 'superpixel')} in all"
     if arguments.series == "follow":
-        told += f"; {n_new} frames segmented anew"
+        told += f"; {counted(n_new, 'frame')} segmented anew"
     return told + left_out(labels)
 
 

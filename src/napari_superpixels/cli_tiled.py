@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_pixels import left_out, nodata_of
 from napari_superpixels.cli_stacks import is_volume
+from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
 
 if TYPE_CHECKING:
@@ -285,10 +286,10 @@ def segment_in_tiles(
             raise ExportError(f"{error}; {kept}") from error
     if not to_zarr:
         shutil.rmtree(output)
-    tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
     return (
-        f"{result.n_obtained} superpixels of {result.n_requested} asked for{result.why_more}, "
-        f"{tiles}, in {result.seconds:.1f} s on {result.device}{outside}"
+        f"{counted(result.n_obtained, 'superpixel')} of {result.n_requested} asked for"
+        f"{result.why_more}, {counted(result.n_tiles, 'tile')}, in "
+        f"{result.seconds:.1f} s on {result.device}{outside}"
     )
 
 

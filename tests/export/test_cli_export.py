@@ -268,6 +268,20 @@ def test_what_cannot_be_written_is_told_before_anything_is(tmp_path, capsys, rng
     assert [path.name for path in tmp_path.iterdir()] == ["volume.npy"]
 
 
+def test_one_format_that_is_refused_does_not_stop_the_others(tmp_path, capsys):
+    np.save(tmp_path / "large.npy", np.full((12, 16), 2**24 + 1))
+    outputs = [tmp_path / name for name in ("none/t.csv", "t.tif", "t.csv")]
+    command = ["export", str(tmp_path / "large.npy"), "-o", *map(str, outputs)]
+    assert main(command) == 1
+    told = capsys.readouterr()
+    assert told.out == f"{outputs[2]}: 1 superpixel\n"
+    lines = told.err.splitlines()
+    assert lines[0].endswith("2 of 3 files could not be written:")
+    assert f"{outputs[0]}: cannot be written" in lines[1]
+    assert f"{outputs[1]}: TIFF for ImageJ holds labels up to 16777216" in lines[2]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["large.npy", "t.csv"]
+
+
 def test_a_plane_takes_an_image_of_that_plane(tmp_path, rng, capsys):
     volume, plane = rng.integers(0, 5, (3, 12, 16)), rng.random((12, 16))
     np.save(tmp_path / "volume.npy", volume)

@@ -196,7 +196,7 @@ def test_cancelled_runs_go_on(viewer, dock, picture, output, qtbot, run_to_end):
     # Other parameters are another run: it is told, and nothing is lost.
     dock.form.control("seed").value = 5
     run_to_end(dock)
-    assert "holds a run with another parameters" in dock.result_label.text()
+    assert "holds a run that differs in seed (0, now 5);" in dock.result_label.text()
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     dock.form.control("seed").value = 0
     run_to_end(dock)

@@ -21,6 +21,7 @@ from napari_superpixels._napari.geotiff_reader import get_reader
 from napari_superpixels._napari.source import View, resolve_source
 from napari_superpixels.export import METADATA_KEY, export_labels
 from napari_superpixels.export.place import Place, read_place
+from napari_superpixels.files import FileError
 
 PLUGIN = "napari-superpixels"
 CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)
@@ -210,6 +211,55 @@ def test_what_lies_on_no_map(tmp_path, monkeypatch, plugin):
     assert get_reader(str(tmp_path / "map.png")) is None
     monkeypatch.setitem(sys.modules, "rasterio", None)
     assert get_reader(str(geo)) is not geotiff_reader.read_geotiffs
+
+
+def broken(path, rng):
+    """A GeoTIFF of which half is missing."""
+    bands = rng.integers(0, 255, (1, 300, 300)).astype(np.uint8)
+    write(path, bands, tiled=True, blockxsize=64, blockysize=64)
+    path.write_bytes(path.read_bytes()[:50_000])
+    return str(path)
+
+
+def test_a_broken_map_names_itself(tmp_path, rng, monkeypatch):
+    path = broken(tmp_path / "cut.tif", rng)
+    told = r"cut\.tif: cannot be read as an image \(.*IReadBlock.*: it may be damaged, cut short"
+    with pytest.raises(FileError, match=told):
+        get_reader(path)(path)
+    # The contrast needs the pixels at once; without it, the dock or the canvas meets them later.
+    monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
+    monkeypatch.setattr(geotiff_reader, "_contrast", lambda values: (0.0, 1.0))
+    monkeypatch.setattr(geotiff_reader._Raster, "sample", lambda self: None)
+    ((data, _, _),) = get_reader(path)(path)
+    with pytest.raises(FileError, match=told):
+        np.asarray(data)
+
+
+def test_plain_tiffs_that_cannot_be_read_name_themselves(tmp_path, monkeypatch):
+    plain, other = plain_tiffs(tmp_path)
+    bad = tmp_path / "bad.tif"
+    bad.touch()
+
+    def read(paths, *, stack, plugin_name):  # napari's own leaves broken files open
+        if str(bad) in paths or stack:
+            raise ValueError("Could not find a backend")
+        return []
+
+    monkeypatch.setattr(geotiff_reader.npe2, "read", read)
+    for content, reason in [
+        (b"", r"it is empty \(0 bytes\)"),
+        (b"no TIFF at all", r"\(not a TIFF file"),
+        (plain.read_bytes()[:-8], r"\(Could not find a backend\): it may be damaged, cut short"),
+    ]:
+        bad.write_bytes(content)
+        with pytest.raises(FileError, match=rf"bad\.tif: cannot be read as an image.*{reason}"):
+            get_reader(str(bad))(str(bad))
+    stack = [str(plain), str(bad)]
+    with pytest.raises(FileError, match=r"bad\.tif: cannot be read as an image"):
+        get_reader(stack)(stack)
+    stack = [str(plain), str(other)]
+    with pytest.raises(FileError, match=r"plain0\.tif and 1 more cannot be opened as one stack"):
+        get_reader(stack)(stack)
 
 
 def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):

@@ -7,6 +7,7 @@ the picture is upright, and rasters in one CRS line up.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import npe2
 import numpy as np
+import tifffile
 
+from napari_superpixels.errors import reason_of
 from napari_superpixels.export import METADATA_KEY, ExportError
 from napari_superpixels.export.geotiff import TAG
 from napari_superpixels.export.place import Place, is_placed, place_of, read_place
+from napari_superpixels.files import READ_ERRORS, FileError, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -66,9 +70,42 @@ def _lies_on_map(path: Path) -> bool:
 
 
 def _read_with_napari(path: str | Sequence[str]) -> list[Any]:
-    if isinstance(path, str | os.PathLike):
-        return list(npe2.read([path], stack=False, plugin_name="napari"))
-    return list(npe2.read(list(path), stack=True, plugin_name="napari"))
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    is_stack = len(paths) > 1
+    try:
+        return list(npe2.read(paths, stack=is_stack, plugin_name="napari"))
+    except READ_ERRORS as error:
+        if not is_stack:
+            raise _unreadable_tiff(Path(paths[0]), error) from error
+        for each in paths:  # the one that cannot be read names itself
+            _read_with_napari(each)
+        raise FileError(
+            f"{paths[0]} and {len(paths) - 1} more cannot be opened as one stack "
+            f"({reason_of(error)}): if they differ in size or kind, open them one by one"
+        ) from error
+
+
+def _unreadable_tiff(path: Path, error: Exception) -> FileError:
+    try:
+        with tifffile.TiffFile(path):
+            return unreadable(path, error)
+    except READ_ERRORS as reason:  # napari tries another library then, which says less
+        return unreadable(path, reason)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Tell a raster that cannot be read by its name, also when it is read later."""
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except RasterioError as error:
+        # GDAL's own words are in the cause, where there is one.
+        reason = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise unreadable(path, reason) from error
+    except READ_ERRORS as error:
+        raise unreadable(path, error) from error
 
 
 def read_geotiffs(path: str | Sequence[str]) -> list[LayerTuple]:
@@ -89,6 +126,8 @@ def read_geotiffs(path: str | Sequence[str]) -> list[LayerTuple]:
 
     Raises
     ------
+    FileError
+        If one cannot be read. Pixels that are read later raise it when they are.
     ValueError
         If one holds complex numbers.
     """
@@ -115,7 +154,7 @@ class _Raster:
         import rasterio
         from rasterio.enums import ColorInterp, MaskFlags
 
-        with rasterio.open(path) as raster:
+        with _named(path), rasterio.open(path) as raster:
             place = place_of(raster)
             assert place is not None
             colors = tuple(raster.colorinterp)
@@ -149,7 +188,7 @@ class _Raster:
 
         window = Window(left, top, right - left, bottom - top)
         shape = (len(self.bands), -(-(bottom - top) // step), -(-(right - left) // step))
-        with rasterio.open(self.path) as raster:
+        with _named(self.path), rasterio.open(self.path) as raster:
             if not self.has_nans:
                 found = raster.read(window=window, out_shape=shape)
                 return np.asarray(found, self.out_dtype)

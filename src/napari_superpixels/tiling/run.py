@@ -160,8 +160,6 @@ def iter_superpixels_tiled(
         if output.resolve() in (path, *path.parents):
             raise TilingError(f"{output}: holds an input; write the labels to another folder")
     wanted_n = params.n_segments if n_segments is None else n_segments
-    if not 1 <= wanted_n < 2**32:
-        raise ValueError(f"n_segments must be 1 to {2**32 - 1}, got {wanted_n}")
     grid = plan_tiles(source.shape, wanted_n, params, tile_size_px, halo_px)
     job = Job(source, wanted, nodata, grid, wanted_n, params, device)
 

@@ -226,8 +226,8 @@ class WorkFolder:
             other = differences(self.job_identity(), identity)
             if other:
                 raise TilingError(
-                    f"{self.path}: holds a run with another {', '.join(other)}; go on with the "
-                    "same image and parameters, or delete the folder"
+                    f"{self.path}: holds a run that differs in {', '.join(other)}; go on with "
+                    "the same image and parameters, or delete the folder"
                 )
         is_new = not self.path.exists()
         try:

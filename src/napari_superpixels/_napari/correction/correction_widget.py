@@ -58,7 +58,8 @@ from napari_superpixels._napari.layout import (
     text_label,
 )
 from napari_superpixels._napari.run import warm_up
-from napari_superpixels.editing.label_edit import EditError, counted
+from napari_superpixels.counts import counted
+from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.export import METADATA_KEY
