@@ -85,7 +85,7 @@ def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
         (["{photo}", "-o", "out.tif", "--mask", "no.tif"], "no.tif: no such file"),
         (
             ["{photo}", "-o", "out.tif", "--memory-limit-gb", "0.001"],
-            "memory limit of 0.001 GB: take",
+            "more than the memory limit of 0.001 GB",
         ),
     ],
 )

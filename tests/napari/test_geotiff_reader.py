@@ -13,7 +13,7 @@ import rasterio
 import tifffile
 from napari.layers import Image
 from npe2 import PluginManifest
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, Resampling
 
 from napari_superpixels._napari import geotiff_reader
 from napari_superpixels._napari.axes import proposed_axes
@@ -108,6 +108,40 @@ def test_colours(tmp_path, rng, alpha):
     assert layer.rgb
     np.testing.assert_array_equal(layer.data, np.moveaxis(bands, 0, -1))
     assert layer.ndim == 2
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_the_file_masks_is_transparent_or_nan(tmp_path, rng, monkeypatch, large):
+    if large:
+        monkeypatch.setattr(geotiff_reader, "LARGE", 10)
+    opaque = rng.random((40, 50)) > 0.3
+    bands = rng.integers(1, 255, (4, 40, 50)).astype(np.uint8)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        colors = write(tmp_path / "rgb.tif", bands[:3], photometric="RGB")
+        mixed = write(tmp_path / "mixed.tif", bands, photometric="MINISBLACK")
+        for path in (colors, mixed):
+            with rasterio.open(path, "r+") as raster:
+                raster.write_mask(opaque)
+    layer = layers_of(colors)
+    assert layer.rgb
+    shown = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    np.testing.assert_array_equal(shown[..., :3], np.moveaxis(bands[:3], 0, -1))
+    np.testing.assert_array_equal(shown[..., 3], opaque * 255)
+    layer = layers_of(mixed)
+    shown = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    np.testing.assert_array_equal(shown, np.where(opaque, bands, np.nan).astype(np.float32))
+
+    # A band of transparency is none of the image's.
+    bands[2] = opaque * 255
+    path = write(tmp_path / "alpha.tif", bands, photometric="MINISBLACK")
+    with rasterio.open(path, "r+") as raster:
+        gray, none, alpha = ColorInterp.gray, ColorInterp.undefined, ColorInterp.alpha
+        raster.colorinterp = [gray, none, alpha, none]
+    layer = layers_of(path)
+    shown = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    expected = np.where(opaque, bands[[0, 1, 3]], np.nan).astype(np.float32)
+    np.testing.assert_array_equal(shown, expected)
+    assert layer.metadata[METADATA_KEY]["bands"] == ["band 1", "band 2", "band 4"]
 
 
 def test_degrees(tmp_path, rng):

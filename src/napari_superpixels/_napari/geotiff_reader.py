@@ -120,9 +120,11 @@ def read_geotiffs(path: str | Sequence[str]) -> list[LayerTuple]:
     -------
     list of (data, dict, str)
         A layer each: “labels” for labels that were exported here, else “image”, in one layer with
-        its bands as first axis; colours of 8 bits are RGB. Pixels without data are NaN (whole
-        numbers become floats then), except in RGB and labels. More than 100 megapixels are read
-        lazily, on several levels. ``metadata["napari-superpixels"]`` holds place, nodata, bands.
+        its bands as first axis; colours of 8 bits are RGB. Pixels without data, and those that the
+        file's mask or transparency leaves out, are NaN (whole numbers become floats then), except
+        in labels and RGB, which is transparent where the file says so. More than 100 megapixels are
+        read lazily, on several levels. ``metadata["napari-superpixels"]`` holds place, nodata,
+        bands.
 
     Raises
     ------
@@ -142,10 +144,12 @@ class _Raster:
     path: Path
     place: Place
     bands: tuple[str, ...]
+    numbers: tuple[int, ...]
     dtype: np.dtype[Any]
     nodata: float | None
     has_gaps: bool
     is_rgb: bool
+    is_masked_rgb: bool
     is_labels: bool
     overviews: tuple[int, ...]
 
@@ -157,21 +161,30 @@ class _Raster:
         with _named(path), rasterio.open(path) as raster:
             place = place_of(raster)
             assert place is not None
-            colors = tuple(raster.colorinterp)
             rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-            is_labels = raster.tags().get(TAG) == "labels"
-            names = (name or f"band {i + 1}" for i, name in enumerate(raster.descriptions))
+            colors = dict(zip(raster.indexes, raster.colorinterp, strict=True))
+            # Transparency is no band: it says where the others have no data.
+            shown = {i: kind for i, kind in colors.items() if kind != ColorInterp.alpha} or colors
+            names = (raster.descriptions[i - 1] or f"band {i}" for i in shown)
+            flags = [raster.mask_flag_enums[i - 1] for i in shown]
+            is_rgb = tuple(shown.values()) == rgb and set(raster.dtypes) == {"uint8"}
             return cls(
                 path,
                 place,
                 tuple(names),
-                np.result_type(*raster.dtypes),
+                tuple(shown),
+                np.result_type(*(raster.dtypes[i - 1] for i in shown)),
                 raster.nodata,
-                any(MaskFlags.all_valid not in flags for flags in raster.mask_flag_enums),
-                colors in (rgb, (*rgb, ColorInterp.alpha)) and set(raster.dtypes) == {"uint8"},
-                is_labels,
+                any(MaskFlags.all_valid not in of_band for of_band in flags),
+                is_rgb,
+                is_rgb and any(MaskFlags.per_dataset in of_band for of_band in flags),
+                raster.tags().get(TAG) == "labels",
                 tuple(raster.overviews(1)),
             )
+
+    @property
+    def planes(self) -> int:
+        return len(self.bands) + self.is_masked_rgb
 
     @property
     def has_nans(self) -> bool:
@@ -182,17 +195,21 @@ class _Raster:
         return np.result_type(self.dtype, np.float32) if self.has_nans else self.dtype
 
     def read(self, top: int, left: int, bottom: int, right: int, step: int) -> NDArray[Any]:
-        """Bands, rows and columns of every `step`-th pixel of a window."""
+        """Bands, rows and columns of every `step`-th pixel of a window; RGB may have an alpha."""
         import rasterio
         from rasterio.windows import Window
 
         window = Window(left, top, right - left, bottom - top)
-        shape = (len(self.bands), -(-(bottom - top) // step), -(-(right - left) // step))
+        size = (-(-(bottom - top) // step), -(-(right - left) // step))
+        options = {"window": window, "out_shape": (len(self.bands), *size)}
         with _named(self.path), rasterio.open(self.path) as raster:
             if not self.has_nans:
-                found = raster.read(window=window, out_shape=shape)
-                return np.asarray(found, self.out_dtype)
-            masked = raster.read(window=window, out_shape=shape, masked=True)
+                found = np.asarray(raster.read(self.numbers, **options), self.out_dtype)
+                if not self.is_masked_rgb:
+                    return found
+                alpha = raster.dataset_mask(window=window, out_shape=size)
+                return np.concatenate([found, alpha[None]])
+            masked = raster.read(self.numbers, masked=True, **options)
             return np.asarray(masked.astype(self.out_dtype).filled(np.nan))
 
     def whole(self) -> NDArray[Any]:
@@ -208,7 +225,7 @@ class _Raster:
         height, width = self.place.shape
         sides = [-(-side // step) for side in (height, width)]
         chunks = da.core.normalize_chunks((_TILE, _TILE), shape=sides)
-        bands = len(self.bands)
+        bands = self.planes
         blocks: da.Array = da.map_blocks(
             partial(_read_block, self, step),
             chunks=((bands,), *chunks),
