@@ -173,6 +173,12 @@ def broken(image, row):
     return lazy.map_blocks(block, dtype=image.dtype, meta=np.empty((0, 0, 0), image.dtype))
 
 
+def test_what_a_mask_does_not_leave_out_is_to_be_taken_out_of_it(image, segment):
+    mask = np.ones(image.shape[:2], bool)
+    with pytest.raises(TilingError, match=r"copy or export it again, or take them out of the mask"):
+        segment(broken(image, 1), channel_axis=-1, mask=mask)
+
+
 def test_failed_tiles_are_told_and_the_others_kept(image, segment, tmp_path, monkeypatch, expected):
     with pytest.raises(
         TilingError, match=r"pixels .* cannot be read \(chunk is truncated\).*resume"
