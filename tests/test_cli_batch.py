@@ -204,3 +204,28 @@ def test_one_superpixel_is_told_as_one(photo, tmp_path, capsys):
     quick = [*QUICK, "--n-segments", "1"]
     assert main(["segment", str(photo), "-o", str(tmp_path / "out.tif"), *quick]) == 0
     assert ": 1 superpixel of 1 asked for" in capsys.readouterr().out
+
+
+def test_results_of_other_parameters_are_kept_and_told(photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["segment", str(photo), "-o", f"{out}/", *QUICK]
+    assert main(command) == 0
+    assert main(command) == 0
+    assert "other parameters" not in capsys.readouterr().err
+    kept = (out / "photo_superpixels.tif").read_bytes()
+    assert main([*command, "--n-segments", "12", "--lam", "1.5"]) == 0
+    complaint = capsys.readouterr().err
+    words = (
+        "photo.png: made with other parameters, lam (2.0, now 1.5), n_segments (9, now 12); kept:"
+    )
+    assert words in complaint
+    assert (out / "photo_superpixels.tif").read_bytes() == kept
+    # Also where a format is added, and in tiles; what is broken is told as well.
+    assert main([*command, "--n-segments", "12", "--format", "tif", "csv"]) == 0
+    assert "n_segments (9, now 12)" in capsys.readouterr().err
+    for n in (9, 12):
+        assert main([*command, "--format", "zarr", "--n-segments", str(n)]) == 0
+    assert "n_segments (9, now 12)" in capsys.readouterr().err
+    (out / "photo_superpixels.tif").write_bytes(kept[:6])
+    assert main(command) == 0
+    assert "photo.png: what is there cannot be read (" in capsys.readouterr().err

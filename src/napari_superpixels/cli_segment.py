@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from napari_superpixels.channels import channel_numbers, chosen_channels
+from napari_superpixels.cli_done import made_otherwise
 from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
 from napari_superpixels.cli_stacks import (
@@ -30,7 +31,7 @@ from napari_superpixels.cli_tiled import (
     output_of_tiles,
     segment_in_tiles,
 )
-from napari_superpixels.cli_words import complain, in_cli_words
+from napari_superpixels.cli_words import DONE_ALREADY, complain, in_cli_words
 from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, cannot_read
 from napari_superpixels.params import SuperpixelParams
@@ -207,10 +208,13 @@ def _segment(arguments: argparse.Namespace) -> int:
         list(zip(images, targets, strict=True)), desc="files", disable=hide if is_batch else True
     ):
         wanted = [f for f in files if arguments.force or not (is_folder and f.exists())]
+        other = made_otherwise([f for f in files if f not in wanted], params, arguments)
+        if other:
+            complain(f"{image}: {other}")
         if not wanted:
             n_skipped += 1
             if arguments.json:
-                _tell(image, "skipped", files, "done already", len(images))
+                _tell(image, "skipped", files, other or DONE_ALREADY, len(images))
             continue
         try:
             told = _segment_file(image, wanted, params, arguments)

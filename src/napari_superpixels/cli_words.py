@@ -9,6 +9,8 @@ from dataclasses import fields
 from napari_superpixels.params import SuperpixelParams
 
 PREFIX = "napari-superpixels: "
+# Of a file whose results are there, as they would be made now.
+DONE_ALREADY = "done already"
 # Arguments of the API whose options have another name.
 _OTHER_NAMES = {"n_workers": "workers"}
 _ARGUMENTS = (

@@ -180,6 +180,14 @@ def test_tiles_go_on_when_the_batch_is_started_again(viewer, dock, folder, qtbot
     assert [path.name for path in out.iterdir()] == ["big_superpixels.zarr"]
 
 
+def test_results_of_other_parameters(viewer, dock, folder, run):
+    assert run(str(folder / "a.tif"), folder / "out").startswith("1 segmented")
+    dock.form.control("seed").value = 7
+    text = run(str(folder / "a.tif"), folder / "out")
+    assert text.startswith("0 segmented, 1 were done already, 0 failed.")
+    assert "a.tif: made with other parameters, seed (0, now 7); kept: choose another" in text
+
+
 def test_stop(viewer, dock, folder, qtbot):
     dock.form.set_params(dock.form.params().replace(iterations=100_000))
     batch = dock.batch

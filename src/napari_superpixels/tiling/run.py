@@ -16,6 +16,7 @@ import zarr
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.scaling import fit_scaling
 from napari_superpixels.events import drain
+from napari_superpixels.export.whole import with_remedy
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.engine import Engine
@@ -191,13 +192,14 @@ def iter_superpixels_tiled(
         raise TilingError(
             f"{output}: is no OME-Zarr of labels, and is not replaced; choose another name"
         )
+    identity = work.identity_for(job, resume=resume)  # before workers are started
     engine = Engine(
         scheduler, n_workers, tile_memory(source, grid, wanted_n, params), memory_limit_gb
     )
     threads = torch.get_num_threads()
     try:
         with engine.client(device) as client:
-            work.begin(job, resume=resume)  # not before: a scheduler may not answer
+            work.begin(job, identity)  # not before: a scheduler may not answer
             try:
                 n = yield from _run(client, work)
             except (GeneratorExit, KeyboardInterrupt):
@@ -209,8 +211,8 @@ def iter_superpixels_tiled(
         work.finish(output)
     except OSError as error:
         raise TilingError(
-            f"{work.path}: {error.strerror or error}. What is done is kept there: mend the cause, "
-            "and go on with --resume (resume=True)"
+            f"{work.path}: {with_remedy(error)}. What is done is kept there: mend the cause, and "
+            "go on with --resume (resume=True)"
         ) from error
     finally:
         torch.set_num_threads(threads)  # threads of this process were told to use one

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from napari_superpixels.files import ImageFile
 
 
+# By whether there is a mask already.
+_MASKED = {False: "leave them out with a mask", True: "take them out of the mask"}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
     """An image, or a mask, that need not fit into memory.
@@ -93,13 +97,15 @@ class Source:
     def _axis(self) -> int | None:
         return None if self.channel_axis is None else self.channel_axis % self.opened().ndim
 
-    def read(self, window: Sequence[slice]) -> NDArray[Any]:
+    def read(self, window: Sequence[slice], *, masked: bool = False) -> NDArray[Any]:
         """Read a window.
 
         Parameters
         ----------
         window : sequence of slice
             One for each axis that is not channels.
+        masked : bool, default False
+            Whether there is a mask already, for the message.
 
         Returns
         -------
@@ -146,9 +152,12 @@ class Source:
             # In this thread: on a worker, dask would hand it back to the cluster.
             return np.asarray(part.compute(scheduler="synchronous") if is_dask(part) else part)
         except READ_ERRORS as error:
+            remedy = "copy or export it again"
+            if self.kind == "image":
+                remedy += f", or {_MASKED[masked]}"
             raise FileError(
-                f"{self.name}: pixels {spelled(window)} cannot be read ({reason_of(error)}); copy "
-                "or export it again, or leave them out with a mask"
+                f"{self.name}: pixels {spelled(window)} cannot be read ({reason_of(error)}); "
+                f"{remedy}"
             ) from error
 
 

@@ -167,7 +167,8 @@ def _read(job: Job, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     # Not the others, as far as that goes: the mask may leave out what cannot be read.
     (used,) = ndimage.find_objects(wanted.astype(np.uint8)) or [(slice(0, 0),) * wanted.ndim]
     pairs = zip(box, used, strict=True)
-    image = job.image.read([slice(b.start + u.start, b.start + u.stop) for b, u in pairs])
+    inner = [slice(b.start + u.start, b.start + u.stop) for b, u in pairs]
+    image = job.image.read(inner, masked=True)
     around = [(u.start, n - u.stop) for u, n in zip(used, wanted.shape, strict=True)]
     if job.image.channel_axis is not None:
         around.insert(job.image.channel_axis % image.ndim, (0, 0))

@@ -20,6 +20,7 @@ import numpy as np
 import zarr
 
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.export.whole import not_written
 from napari_superpixels.files import ONE_NPY_AT_A_TIME
 from napari_superpixels.ngff import VERSION, multiscales
 from napari_superpixels.tiling.geometry import common, inside
@@ -200,8 +201,8 @@ class WorkFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def begin(self, job: Job, *, resume: bool) -> None:
-        """Make the folder, or go on with what is there.
+    def identity_for(self, job: Job, *, resume: bool) -> dict[str, Any]:
+        """Check that a run may begin or go on here; nothing is written.
 
         Parameters
         ----------
@@ -210,10 +211,15 @@ class WorkFolder:
         resume : bool
             Whether to go on with an earlier run.
 
+        Returns
+        -------
+        dict
+            What decides its result, for `begin`.
+
         Raises
         ------
         TilingError
-            If there is another run in the folder.
+            If there is another run in the folder, or this one and it is not to go on.
         """
         identity = job.identity()
         file = self.path / _IDENTITY
@@ -229,16 +235,30 @@ class WorkFolder:
                     f"{self.path}: holds a run that differs in {', '.join(other)}; go on with "
                     "the same image and parameters, or delete the folder"
                 )
+        return identity
+
+    def begin(self, job: Job, identity: Mapping[str, Any]) -> None:
+        """Make the folder, or go on with what is there.
+
+        Parameters
+        ----------
+        job : Job
+            The run.
+        identity : mapping
+            From `identity_for`.
+
+        Raises
+        ------
+        TilingError
+            If it cannot be written.
+        """
         is_new = not self.path.exists()
         try:
             self._fill(job, identity)
         except OSError as error:
             if is_new:
                 shutil.rmtree(self.path, ignore_errors=True)
-            raise TilingError(
-                f"{self.path}: cannot be written ({error.strerror or error}): choose an output in "
-                "a folder where you may write and that has room"
-            ) from error
+            raise TilingError(str(not_written(self.path, error))) from error
 
     def _fill(self, job: Job, identity: Mapping[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
