@@ -145,6 +145,7 @@ class _Raster:
     place: Place
     bands: tuple[str, ...]
     numbers: tuple[int, ...]
+    alpha: int | None
     dtype: np.dtype[Any]
     nodata: float | None
     has_gaps: bool
@@ -164,7 +165,9 @@ class _Raster:
             rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
             colors = dict(zip(raster.indexes, raster.colorinterp, strict=True))
             # Transparency is no band: it says where the others have no data.
-            shown = {i: kind for i, kind in colors.items() if kind != ColorInterp.alpha} or colors
+            alphas = [i for i, kind in colors.items() if kind == ColorInterp.alpha]
+            alpha = alphas[0] if alphas and len(colors) > 1 else None
+            shown = {i: kind for i, kind in colors.items() if i != alpha}
             names = (raster.descriptions[i - 1] or f"band {i}" for i in shown)
             flags = [raster.mask_flag_enums[i - 1] for i in shown]
             is_rgb = tuple(shown.values()) == rgb and set(raster.dtypes) == {"uint8"}
@@ -173,9 +176,10 @@ class _Raster:
                 place,
                 tuple(names),
                 tuple(shown),
+                alpha,
                 np.result_type(*(raster.dtypes[i - 1] for i in shown)),
                 raster.nodata,
-                any(MaskFlags.all_valid not in of_band for of_band in flags),
+                bool(alpha) or any(MaskFlags.all_valid not in of_band for of_band in flags),
                 is_rgb,
                 is_rgb and any(MaskFlags.per_dataset in of_band for of_band in flags),
                 raster.tags().get(TAG) == "labels",
@@ -210,7 +214,11 @@ class _Raster:
                 alpha = raster.dataset_mask(window=window, out_shape=size)
                 return np.concatenate([found, alpha[None]])
             masked = raster.read(self.numbers, masked=True, **options)
-            return np.asarray(masked.astype(self.out_dtype).filled(np.nan))
+            found = np.asarray(masked.astype(self.out_dtype).filled(np.nan))
+            if self.alpha is not None:  # GDAL masks by it only where it is the last of few bands
+                alpha = raster.read(self.alpha, window=window, out_shape=size)
+                found[:, alpha == 0] = np.nan
+            return found
 
     def whole(self) -> NDArray[Any]:
         height, width = self.place.shape

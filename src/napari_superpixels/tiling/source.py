@@ -121,7 +121,7 @@ class Source:
         if self._axis is not None:
             chosen = slice(None) if self.channels is None else list(self.channels)
             index.insert(self._axis, chosen)
-        return self._read(self.opened(), index, window)
+        return self._read(self.opened(), index, window, masked=masked)
 
     def read_opaque(self, window: Sequence[slice]) -> NDArray[np.bool_]:
         """Read where a window holds an image: neither transparent nor masked by its own file.
@@ -144,9 +144,11 @@ class Source:
         alpha = None if self.path is None else self._file().alpha
         if alpha is None:
             return np.ones([s.stop - s.start for s in window], bool)
-        return np.asarray(self._read(alpha, window, window) != 0)
+        return np.asarray(self._read(alpha, window, window, masked=False) != 0)
 
-    def _read(self, array: Any, index: Sequence[Any], window: Sequence[slice]) -> NDArray[Any]:
+    def _read(
+        self, array: Any, index: Sequence[Any], window: Sequence[slice], *, masked: bool
+    ) -> NDArray[Any]:
         try:
             part = array[tuple(index)]
             # In this thread: on a worker, dask would hand it back to the cluster.

@@ -162,13 +162,14 @@ def _read(job: Job, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     if job.mask is not None:
         mask = job.mask.read(box)
         wanted &= (mask != 0) & (mask == mask)  # NaN is no "yes"
+    masked = job.mask is not None
     if wanted.all():
-        return job.image.read(box), wanted
+        return job.image.read(box, masked=masked), wanted
     # Not the others, as far as that goes: the mask may leave out what cannot be read.
     (used,) = ndimage.find_objects(wanted.astype(np.uint8)) or [(slice(0, 0),) * wanted.ndim]
     pairs = zip(box, used, strict=True)
     inner = [slice(b.start + u.start, b.start + u.stop) for b, u in pairs]
-    image = job.image.read(inner, masked=True)
+    image = job.image.read(inner, masked=masked)
     around = [(u.start, n - u.stop) for u, n in zip(used, wanted.shape, strict=True)]
     if job.image.channel_axis is not None:
         around.insert(job.image.channel_axis % image.ndim, (0, 0))
