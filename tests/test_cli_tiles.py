@@ -132,7 +132,7 @@ def test_a_killed_run_goes_on(tmp_path, raster):
     command = ["segment", str(raster), "-o", str(out), "--n-segments", "100", *TILES]
     process = subprocess.Popen([sys.executable, "-m", "napari_superpixels.cli", *command])
     tiles = tmp_path / "out.zarr.partial" / "tiles"
-    while process.poll() is None and len(list(tiles.glob("*.npz"))) < 2:
+    while process.poll() is None and len(list(tiles.glob("[0-9]*.npz"))) < 2:
         time.sleep(0.02)
     process.kill()
     process.wait()
