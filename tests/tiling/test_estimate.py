@@ -37,6 +37,20 @@ def test_processes_take_memory_of_their_own(image):
     assert processes.memory_bytes > threads.memory_bytes + 3e8
 
 
+def test_processes_take_time_to_start(image, monkeypatch):
+    def no_time(*_):
+        yield
+        return 0.0
+
+    monkeypatch.setattr(module, "_seconds_a_pixel", no_time)
+    started = [
+        estimate_run(image, 60, FAST, channel_axis=-1, n_workers=n, **SMALL).seconds
+        for n in (None, 1, 3)
+    ]
+    assert started[0] == 0
+    assert started[2] == 3 * started[1] > 3
+
+
 def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
     monkeypatch.setattr("napari_superpixels.tiling.engine.CPU_COUNT", 8)
     options = {"channel_axis": -1, "trial": False, **SMALL}
