@@ -33,7 +33,10 @@ _IN_PYTHON = re.compile(
     r" \((?:resume=True|overwrite=True|like=\.\.\.|labels\[i\]|channel_names|pixel_size, unit)\)"
 )
 _NAMED = re.compile(rf"(?<!\.toml: )\b(?:{_ANY})(?= must be )")
-_GIVEN = re.compile(r"\b(channel_axis|nodata|device)=(\S+)")
+# Words with their quotes only: a file may be called count=3.tif.
+_GIVEN = re.compile(
+    r"\b(channel_axis|nodata|device|(?:count|color_space|unit)(?=='))='?([^\s']+)'?"
+)
 
 
 def complain(message: str) -> None:
@@ -47,6 +50,7 @@ def in_cli_words(message: str) -> str:
     message = (
         message.replace("(--resume, resume=True)", "(--resume)")
         .replace("(memory_limit_gb; in napari under Preferences > Plugins)", "(--memory-limit-gb)")
+        .replace("'downscale'", "--downscale")
         .replace("with channel_axis the image", "with --channel-axis the image")
         .replace("by the size of its voxels, for example spacing=(1, 1, 1)", "with --volume")
         .replace(
