@@ -15,8 +15,8 @@ import zarr
 from quick import FAST
 
 from napari_superpixels.tiling import tasks, work_folder
+from napari_superpixels.tiling.job import TilingError
 from napari_superpixels.tiling.run import iter_superpixels_tiled
-from napari_superpixels.tiling.work_folder import TilingError
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.events import drain
 from napari_superpixels.tiling import engine, tasks, work_folder
 from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.job import TilingError
 from napari_superpixels.tiling.run import iter_superpixels_tiled
-from napari_superpixels.tiling.work_folder import TilingError
 
 
 def assert_superpixels(labels, n_segments, outside=None):

@@ -21,8 +21,8 @@ from quick import FAST
 from napari_superpixels.files import FileError
 from napari_superpixels.tiling import run, tasks
 from napari_superpixels.tiling.estimate import estimate_run
+from napari_superpixels.tiling.job import TilingError
 from napari_superpixels.tiling.run import iter_superpixels_tiled
-from napari_superpixels.tiling.work_folder import TilingError
 
 
 @pytest.fixture

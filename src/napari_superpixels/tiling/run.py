@@ -23,21 +23,14 @@ from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.job import Job, Statistics, TilingError
 from napari_superpixels.tiling.memory import tile_memory
 from napari_superpixels.tiling.numbering import number_tiles
 from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.result import TiledResult
 from napari_superpixels.tiling.source import source_of
 from napari_superpixels.tiling.waiting import TileStep, all_done
-from napari_superpixels.tiling.work_folder import (
-    Job,
-    Statistics,
-    TilingError,
-    WorkFolder,
-    finished,
-    folder_of,
-    holds_labels,
-)
+from napari_superpixels.tiling.work_folder import WorkFolder, finished, folder_of, holds_labels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence

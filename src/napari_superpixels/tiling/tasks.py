@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.tiling.geometry import Box, Tile
-    from napari_superpixels.tiling.work_folder import Job
+    from napari_superpixels.tiling.job import Job
 
     Index = tuple[int, ...]
 

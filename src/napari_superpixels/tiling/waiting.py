@@ -11,7 +11,7 @@ from distributed import KilledWorker
 
 from napari_superpixels.errors import reason_of
 from napari_superpixels.export.whole import with_remedy
-from napari_superpixels.tiling.work_folder import TilingError
+from napari_superpixels.tiling.job import TilingError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
