@@ -83,6 +83,7 @@ def test_neighbours_wait_for_each_other(monkeypatch):
         return 1.0
 
     monkeypatch.setattr(module, "_seconds_a_pixel", one_second)
+    monkeypatch.setattr(module, "_WORKER_S", 0)
     options = {"tile_size_px": 64, "halo_px": 0, "device": "cpu"}
 
     def rounds(shape, n_workers):
