@@ -16,3 +16,9 @@ def axes_with(layer, view, channel_axis: int | None) -> Axes:
     if channel_axis is not None:
         roles[channel_axis] = Role.CHANNEL
     return replace(axes, roles=tuple(roles))
+
+
+def set_roles(dock, *roles: str) -> None:
+    """Choose what the axes are, one after another, as the user does."""
+    for axis, role in enumerate(roles):
+        dock.image.axes_box.choose(axis, Role(role))

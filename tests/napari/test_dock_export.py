@@ -87,6 +87,30 @@ def test_table_has_the_image_and_micrometres(viewer, dock, tiles_image, run_to_e
     np.testing.assert_allclose(table["mean red"][0], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["plane", "volume", "frames"])
+def test_pixels_of_a_sheared_layer_have_their_true_size(viewer, dock, export, kind):
+    ndim = 2 if kind == "plane" else 3
+    known = {"mode": Mode.EACH, "stack": [[-3, "Z"]]} if kind == "frames" else {}
+    scale, units = (4, 2, 0.5)[-ndim:], ("um",) * ndim
+    layer = viewer.add_labels(
+        np.stack([GRID, GRID]) if ndim == 3 else GRID,
+        scale=scale,
+        shear=[0.5] if ndim == 2 else [0.5, 0.25, 0.75],
+        units=units,
+        metadata={METADATA_KEY: known} if known else {},
+    )
+    table = pd.read_csv(export("t.csv"))
+    size = "volume" if kind == "volume" else "area"
+    expected = {"plane": 1, "volume": 4, "frames": 0}[kind]
+    if kind == "frames":  # a shear of the plane alone leaves 1; that with depth makes it larger
+        origin = np.array(layer.data_to_world((0, 0, 0)))
+        down, right = (np.array(layer.data_to_world(e)) - origin for e in np.eye(3)[1:])
+        expected = np.linalg.norm(np.cross(down, right))
+    np.testing.assert_allclose(table[size], table[f"{size}_px"] * expected)
+    if kind == "plane":
+        assert table["perimeter"].isna().all()
+
+
 def test_channels_of_several_layers_are_in_the_table(viewer, dock, tiles_image, run_to_end, export):
     for i, name in enumerate("ab"):
         viewer.add_image(tiles_image[..., i], name=name)

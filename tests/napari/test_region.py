@@ -279,7 +279,7 @@ def test_only_the_chunks_of_the_region_are_read(kind, tmp_path):
             return await get(key, *args, **kwargs)
 
         store.get = counting
-    image = Image(data, contrast_limits=(0, 1))
+    image = Image(data, contrast_limits=(0, 1), axis_labels=("z", "y", "x"))
     view = show(image, step=(1, 0, 0), zoom=4, center=(1100, 2100))
     read.clear()
     region = visible_region(plane_grid(image, view), view)

@@ -8,6 +8,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtGui import QGuiApplication
+from roles import set_roles
 
 from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
 from napari_superpixels._napari.plane import SourceError, View
@@ -31,11 +32,6 @@ def result(viewer):
     return layer
 
 
-def set_roles(dock, *roles):
-    for axis, role in enumerate(roles):
-        dock.image.axes_box.choose(axis, Role(role))
-
-
 @pytest.fixture
 def movie(rng):
     """Four frames of blocks that move by two pixels a frame, shape (4, 40, 50)."""
@@ -57,6 +53,42 @@ def test_roles_are_proposed_by_label_unit_and_place():
     assert proposed(zeros(5, 4, 8, 9, scale=(2, 1, 0.5, 0.5))) == ["Z", "time", "Y", "X"]
     assert proposed(zeros(8, 9, 5), order=(2, 0, 1)) == ["Y", "X", "channel"]
     assert proposed(zeros(8, 5, 9), order=(1, 0, 2)) == ["Y", "Z", "X"]
+
+
+def test_a_short_axis_is_proposed_as_channels_unless_it_looks_like_depth():
+    channels, depth = ["channel", "Y", "X"], ["Z", "Y", "X"]
+    assert proposed(zeros(4, 623, 502)) == channels
+    assert proposed(zeros(6, 443, 489, scale=(0.5, 0.5, 0.5))) == channels
+    assert proposed(zeros(2, 64, 64)) == channels
+    # Another spacing, a unit of length, channels that are layers already, too many, not that short.
+    assert proposed(zeros(4, 623, 502, scale=(2, 1, 1))) == depth
+    assert proposed(zeros(4, 623, 502, scale=(1, 0.5, 0.5))) == depth
+    assert proposed(zeros(4, 623, 502, units=("um", "um", "um"))) == depth
+    assert proposed(zeros(4, 623, 502, blending="additive")) == depth
+    assert proposed(zeros(11, 623, 502)) == depth
+    assert proposed(zeros(1, 623, 502)) == depth
+    assert proposed(zeros(10, 159, 502)) == depth
+    assert proposed(zeros(4, 623, 502, axis_labels=("z", "y", "x"))) == depth
+    assert proposed(zeros(4, 623, 502, axis_labels=("t", "y", "x"))) == ["time", "Y", "X"]
+    assert proposed(Image(np.zeros((4, 623, 502, 3), np.uint8), rgb=True)) == depth
+    # Of several axes, the short one may be anything.
+    assert proposed(zeros(2, 4, 123, 202)) == ["time", "Z", "Y", "X"]
+    assert proposed(zeros(2, 4, 123, 202, axis_labels=("t", "", "y", "x")))[:2] == [
+        "time",
+        "channel",
+    ]
+
+
+def test_labels_win_over_the_display_order():
+    labels = ("z", "y", "x")
+    for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1), (2, 1, 0)):
+        assert proposed(zeros(5, 8, 9, axis_labels=labels), order) == ["Z", "Y", "X"]
+    assert proposed(zeros(5, 8, 9, axis_labels=("c", "", "")), (2, 0, 1)) == ["channel", "Y", "X"]
+    assert proposed(zeros(5, 8, 9, axis_labels=("", "", "z")), (0, 1, 2)) == ["Y", "X", "Z"]
+    # An image has rows and columns, whatever its axes are called.
+    assert proposed(zeros(8, 9, axis_labels=("t", "x"))) == ["Y", "X"]
+    assert proposed(zeros(5, 8, 9, axis_labels=("c", "t", "z"))) == ["channel", "Y", "X"]
+    assert proposed(zeros(5, 8, 9, axis_labels=("z", "t", "x"))) == ["Z", "Y", "X"]
 
 
 def test_roles_given_twice_and_not_at_all():

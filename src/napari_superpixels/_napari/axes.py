@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from napari_superpixels._napari.plane import SourceError, View, axis_name, plane_axes
+import numpy as np
+
+from napari_superpixels._napari.plane import (
+    SourceError,
+    View,
+    axis_name,
+    full_shape,
+    plane_axes,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.layers import Image, Layer
 
 
@@ -37,7 +47,12 @@ _NAMES = {
     Role.CHANNEL: {"c", "ch", "channel", "channels", "band", "bands", "wavelength"},
     Role.TIME: {"t", "time", "times", "frame", "frames", "date"},
     Role.Z: {"z", "depth", "plane", "planes", "section", "sections"},
+    Role.Y: {"y", "row", "rows"},
+    Role.X: {"x", "column", "columns"},
 }
+# An axis that nothing names holds channels if it is at most that long, and rows and columns are
+# that many times longer.
+_MOST_CHANNELS, _TIMES_LONGER = 10, 16
 _MANY = (Role.OTHER,)
 
 
@@ -67,6 +82,23 @@ class Axes:
         if self.rgb:
             return len(self.roles)
         return self.roles.index(Role.CHANNEL) if Role.CHANNEL in self.roles else None
+
+    def with_channel(self, axis: int | None) -> Axes:
+        """Let another axis hold channels.
+
+        Parameters
+        ----------
+        axis : int or None
+            The axis; None for no axis.
+
+        Returns
+        -------
+        Axes
+            Otherwise the same; what held channels is “other”.
+        """
+        others = (Role.OTHER if role == Role.CHANNEL else role for role in self.roles)
+        roles = (Role.CHANNEL if i == axis else role for i, role in enumerate(others))
+        return replace(self, roles=tuple(roles))
 
     def check(self, layer: Image) -> None:
         """Refuse roles that do not make an image.
@@ -135,7 +167,7 @@ class Axes:
 
 
 def proposed_axes(layer: Image, view: View) -> Axes:
-    """Propose roles: rows and columns are what the viewer shows, others go by name, unit and place.
+    """Propose roles: by label and unit first, then rows and columns as shown, then by shape.
 
     Parameters
     ----------
@@ -147,28 +179,59 @@ def proposed_axes(layer: Image, view: View) -> Axes:
     Returns
     -------
     Axes
-        An axis without a name holds channels if it comes after rows and columns. Of those before
-        them, depth is the one whose pixels have a size, or else the last, and time the next.
+        An axis without a name holds channels if it comes after rows and columns, or is the only one
+        before them, short, and not of another scale than they are. Of the others depth is the one
+        whose pixels have a size, or else the last, and time the next.
     """
     if layer.ndim < 2:
         return Axes((Role.OTHER,) * layer.ndim, layer.rgb)
     roles: list[Role | None] = [None] * layer.ndim
-    for axis, role in zip(plane_axes(layer, view), (Role.Y, Role.X), strict=True):
-        roles[axis] = role
-    for axis in range(layer.ndim):
-        named = named_role(layer, axis)
-        if roles[axis] is None and named not in roles and not (layer.rgb and named == Role.CHANNEL):
-            roles[axis] = named
+    if layer.ndim > 2:
+        for axis in range(layer.ndim):
+            named = named_role(layer, axis)
+            if named not in roles and not (layer.rgb and named == Role.CHANNEL):
+                roles[axis] = named
+    _add_plane(roles, plane_axes(layer, view))
     unnamed = [axis for axis in range(layer.ndim) if roles[axis] is None]
-    after = [axis for axis in unnamed if axis > max(plane_axes(layer, view))]
+    after = [axis for axis in unnamed if axis > max(roles.index(Role.Y), roles.index(Role.X))]
+    if not after and len(unnamed) == 1 and _looks_like_channels(layer, unnamed[0], roles):
+        after = unnamed
     if after and Role.CHANNEL not in roles and not layer.rgb:
         roles[after[0]] = Role.CHANNEL
-        unnamed.remove(after[0])
+        unnamed = [axis for axis in unnamed if axis != after[0]]
     # Nobody gives frames or the like a scale, but depth often has one.
     for axis in sorted(unnamed, key=lambda a: (layer.scale[a] == 1, -a)):
         free = [role for role in (Role.Z, Role.TIME) if role not in roles]
         roles[axis] = free[0] if free else Role.OTHER
     return Axes(tuple(role or Role.OTHER for role in roles), layer.rgb)
+
+
+def _add_plane(roles: list[Role | None], shown: tuple[int, int]) -> None:
+    """Give the roles of rows and columns to axes without one: those shown, else the last."""
+    missing = [role for role in (Role.Y, Role.X) if role not in roles]
+    free = [axis for axis in range(len(roles)) if roles[axis] is None]
+    # Where names leave no axis, they do not hold: there is no image without rows and columns.
+    taken = [axis for axis in shown if roles[axis] not in (None, Role.Y, Role.X)]
+    wanted = [
+        *(axis for axis in shown if axis in free),
+        *(axis for axis in reversed(free) if axis not in shown),
+        *reversed(taken),
+    ][: len(missing)]
+    for axis, role in zip(sorted(wanted), missing, strict=True):
+        roles[axis] = role
+
+
+def _looks_like_channels(layer: Image, axis: int, roles: Sequence[Role | None]) -> bool:
+    """Whether an axis before rows and columns is short, and has no sign of depth."""
+    shape, plane = full_shape(layer), (roles.index(Role.Y), roles.index(Role.X))
+    is_short = 2 <= shape[axis] <= _MOST_CHANNELS
+    is_short &= shape[axis] * _TIMES_LONGER <= min(shape[a] for a in plane)
+    in_plane = [layer.scale[a] for a in plane]
+    # Channels that somebody has split into layers are drawn on top of each other.
+    is_one_channel = layer.blending == "additive"
+    has_unit = str(layer.units[axis]) != "pixel"
+    is_spaced = not np.allclose(layer.scale[axis], in_plane)
+    return bool(is_short and not (is_one_channel or has_unit or is_spaced))
 
 
 def named_role(layer: Layer, axis: int) -> Role | None:

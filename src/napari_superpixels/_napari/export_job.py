@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 from napari.layers import Image
 
 from napari_superpixels._napari.axes import Role, named_role
-from napari_superpixels._napari.correction.aligned import aligned_image
+from napari_superpixels._napari.correction.aligned import aligned_images
 from napari_superpixels._napari.plane import (
     View,
     axis_name,
@@ -21,7 +21,7 @@ from napari_superpixels._napari.plane import (
     plane_axes,
     plane_grid,
 )
-from napari_superpixels._napari.transforms import pixel_size_in_one_unit
+from napari_superpixels._napari.transforms import pixel_content, pixel_size_in_one_unit
 from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.export import METADATA_KEY, ExportError, export_labels, format_of
@@ -48,6 +48,9 @@ class ExportJob:
         Size of a pixel along each axis.
     unit : str
         Its unit.
+    content : float or None
+        Of a sheared layer, area of a pixel (volume of a voxel, area of a pixel of a frame): less
+        than the product of `pixel_size`.
     place : dict or None
         Where the labels lie on the map.
     frames : bool
@@ -62,6 +65,7 @@ class ExportJob:
     image: EditImage | None
     pixel_size: tuple[float, ...] | None
     unit: str
+    content: float | None
     place: dict[str, Any] | None
     frames: bool
     note: str
@@ -100,6 +104,7 @@ class ExportJob:
             place=self.place,
             frames=self.frames,
             overwrite=overwrite,
+            sheared_content=self.content,
         )
         about = format_of(self.path).about
         return f"Exported “{self.layer_name}” to {self.path.name} ({about}){self.note}."
@@ -233,7 +238,15 @@ def export_job(
     labels = labels.copy() if isinstance(labels, np.ndarray) else labels
     known_size = None if place is not None else pixel_size_in_one_unit(layer, kept)
     size, unit = known_size or (None, "pixel")
-    return ExportJob(path, layer.name, labels, image, size, unit, place, frames is not None, note)
+    content = None
+    if size is not None:
+        spanned = kept if frames is None else kept[-2:]
+        content = pixel_content(layer, spanned)
+        if math.isclose(content, math.prod(size[-len(spanned) :])):
+            content = None
+    return ExportJob(
+        path, layer.name, labels, image, size, unit, content, place, frames is not None, note
+    )
 
 
 def _frame_axis(layer: Labels, kept: Sequence[int]) -> tuple[int, bool] | None:
@@ -265,15 +278,6 @@ def _image_under(
     if not images:
         return None, "the image that they were made from is not in the viewer"
     try:
-        parts = [aligned_image(layer, image, axis, view.point) for image, axis in images]
+        return aligned_images(layer, images, view.point, slices), ""
     except EditError:
         return None, "its pixels do not lie on those of the labels"
-    channels = [part.channels[(slice(None), *slices)] for part in parts]
-    if len(parts) == 1:
-        return EditImage(channels[0], parts[0].names, parts[0].is_rgb), ""
-    names = tuple(
-        image.name if len(part.names) == 1 else f"{image.name} {name}"
-        for part, (image, _) in zip(parts, images, strict=True)
-        for name in part.names
-    )
-    return EditImage(da.concatenate([da.asarray(part) for part in channels]), names), ""

@@ -232,6 +232,20 @@ class ImageChoice:
             self.channels(),
         )
 
+    def read_channels_from(self, channel_axis: int | None) -> None:
+        """Choose which axis holds channels, and leave the others as they are.
+
+        Parameters
+        ----------
+        channel_axis : int or None
+            Axis of the layer's data; None for no axis.
+        """
+        layer = self.layer
+        if layer is None or layer.rgb or channel_axis == self.channel_axis:
+            return
+        self._axes = self.axes.with_channel(channel_axis)
+        self._refresh_choices()
+
     def cleanup(self) -> None:
         """Let go of the viewer."""
         for emitter, callback in self._connections:

@@ -8,6 +8,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QCheckBox, QMenu, QToolButton, QWidgetAction
 
 from napari_superpixels._napari.axes import Axes, Mode, proposed_axes
+from napari_superpixels._napari.layer_watch import LayerWatch
 from napari_superpixels._napari.plane import (
     PlaneGrid,
     SourceError,
@@ -41,7 +42,7 @@ class MoreChannels:
     offered : bool
         Whether another image layer has the same pixels; without, there is nothing to choose.
     changed : psygnal.Signal
-        Emitted when the choice changed.
+        Emitted when the choice changed, or an image layer lies elsewhere or holds other data.
     """
 
     changed = Signal()
@@ -61,6 +62,12 @@ class MoreChannels:
         self.native.setMenu(self._menu)
         self.native.setText(_NONE)
         self.boxes: dict[str, QCheckBox] = {}
+        self._watch = LayerWatch()
+        self._watch.changed.connect(self.changed.emit)
+
+    def cleanup(self) -> None:
+        """Let go of the layers."""
+        self._watch.watch([])
 
     def offer(self, layer: Image | None, grid: PlaneGrid | None, view: View, axes: Axes) -> None:
         """Show which other image layers there are, and which of them have the same pixels.
@@ -78,6 +85,8 @@ class MoreChannels:
         """
         others = [x for x in self._viewer.layers if isinstance(x, Image) and x != layer]
         self._chosen = [x for x in self._chosen if x in others]
+        # Whether they fit may change with either side.
+        self._watch.watch(others if layer is None else [layer, *others])
         reasons = {}
         if grid is not None:
             reasons = {x.name: _why_not(grid, x, view, axes) for x in others}

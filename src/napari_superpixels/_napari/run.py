@@ -17,6 +17,7 @@ from napari_superpixels._napari.layer_output import (
     finish_layer,
     new_layer,
 )
+from napari_superpixels._napari.time_left import TimeLeft
 from napari_superpixels._napari.wording import Progress
 from napari_superpixels._napari.worker import Delivery, Request, segment
 from napari_superpixels.export import METADATA_KEY
@@ -68,8 +69,7 @@ class Run(QObject):
         self._replace_checksum = None if replace is None else checksum_of(replace)
         self._preview: Labels | None = None
         self._switch = CancelSwitch()
-        self._first: tuple[int, float] | None = None
-        self._total = 0
+        self._time_left = TimeLeft()
         self._worker: CancellableWorker | None = None
 
     def start(self) -> None:
@@ -123,14 +123,7 @@ class Run(QObject):
             self._remove(self._preview)
 
     def _on_progress(self, progress: Progress) -> None:
-        now = time.monotonic()
-        # The first iteration carries start-up costs: measure from the second report on.
-        left = None
-        if self._first is None or progress.total != self._total:
-            self._first, self._total = (progress.done, now), progress.total
-        elif progress.done > self._first[0]:
-            done, since = self._first
-            left = (now - since) / (progress.done - done) * (progress.total - progress.done)
+        left = self._time_left.after(progress.done, progress.total, time.monotonic())
         preview = self._preview
         if progress.labels is not None and preview is not None and preview in self._viewer.layers:
             self._show_preview(preview, progress)
@@ -181,9 +174,11 @@ class Run(QObject):
             layer.opacity, layer.contour = replaced.opacity, replaced.contour
             layers.move(layers.index(layer), layers.index(replaced))
             layers.remove(replaced)
-        # Selected before it has features: with them, napari 0.9 fails to describe a Labels layer
-        # under the pointer in a 3D view.
+        # Renamed, selected and described in the status bar before it has features: with them,
+        # napari 0.9 fails to describe a Labels layer under the pointer in a 3D view.
+        layer.name = name
         layers.selection.active = layer
+        self._viewer.update_status_from_cursor()
         finish_layer(layer, delivery, name)
         self.delivered.emit(delivery, layer)
 

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_superpixels._napari.batch import Batch, BatchChoices
+from napari_superpixels._napari.canvas_context import CanvasContext
 from napari_superpixels._napari.devices import DeviceChoice
 from napari_superpixels._napari.exporter import Exporter
 from napari_superpixels._napari.form import ParameterForm
@@ -36,7 +37,7 @@ from napari_superpixels._napari.layout import (
 )
 from napari_superpixels._napari.run import Run, Target, last_result, warm_up
 from napari_superpixels._napari.run_plan import RunPlan, Tiles, plan_run
-from napari_superpixels._napari.settings import Preferences
+from napari_superpixels._napari.settings import Preferences, PreferencesWatch
 from napari_superpixels._napari.snippet import as_python, renamed
 from napari_superpixels._napari.source import Source
 from napari_superpixels._napari.source_choice import SourceChoice
@@ -48,6 +49,8 @@ from napari_superpixels.errors import cannot_read
 from napari_superpixels.export import METADATA_KEY
 from napari_superpixels.export.whole import not_written
 from napari_superpixels.params import SuperpixelParams
+
+_Closed = SourceChoice | CanvasContext | PreferencesWatch | Exporter | Batch | TileEstimate
 
 KEEP = "keep result so far"
 DISCARD = "leave no trace"
@@ -70,6 +73,7 @@ class SegmentWidget(QWidget):
         self._run: Run | None = None
         self._window: ReferenceType[QWidget] | None = None
         self._done: Delivery | None = None
+        self._canvas = CanvasContext(napari_viewer, self)
         self.choice = SourceChoice(napari_viewer)
         self.image, self.region, self.more = (
             self.choice.image,
@@ -113,6 +117,8 @@ class SegmentWidget(QWidget):
         self.device.changed.connect(self._refresh)
         self.tiles.changed.connect(self._refresh)
         self.estimate.found.connect(self._refresh)
+        self._preferences = PreferencesWatch()
+        self._preferences.changed.connect(self._refresh)
         # Children get no closeEvent when the window closes, but every widget is destroyed.
         self.destroyed.connect(partial(_let_go, self.__dict__))
         self._refresh()
@@ -460,6 +466,7 @@ def _let_go(state: dict[str, object]) -> None:
         window = state["_window"]
         window = window() if isinstance(window, ReferenceType) else None
         run.abandon(viewer_lives=window is not None and isalive(window))
-    for part in (choice, *(state.get(name) for name in ("exporter", "batch", "estimate"))):
-        if isinstance(part, SourceChoice | Exporter | Batch | TileEstimate):
+    others = ("_canvas", "_preferences", "exporter", "batch", "estimate")
+    for part in (choice, *(state.get(name) for name in others)):
+        if isinstance(part, _Closed):
             part.cleanup()

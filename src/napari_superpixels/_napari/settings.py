@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from napari.settings import get_plugin_settings
+from psygnal import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,42 @@ class Preferences:
     @classmethod
     def read(cls) -> Preferences:
         """Read the current values; the defaults if napari does not know the plugin."""
-        try:
-            page = get_plugin_settings("napari-superpixels").segmentation
-        except KeyError:  # run from a script, without the plugin being registered
+        settings = _settings()
+        if settings is None:
             return cls()
+        page = settings.segmentation
         return cls(page.device, page.memory_limit_gb or None, page.seed, page.preview)
+
+
+class PreferencesWatch:
+    """Tells when the user changes the page.
+
+    Attributes
+    ----------
+    changed : psygnal.Signal
+        Emitted after each change.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        settings = _settings()
+        self._event = None if settings is None else settings.events.changed
+        if self._event is not None:
+            self._event.connect(self._on_change)
+
+    def _on_change(self, event: Any = None) -> None:
+        self.changed.emit()
+
+    def cleanup(self) -> None:
+        """Let go of napari's settings."""
+        if self._event is not None:
+            self._event.disconnect(self._on_change)
+
+
+def _settings() -> Any:
+    """The plugin's settings; None if it runs from a script, without being registered."""
+    try:
+        return get_plugin_settings("napari-superpixels")
+    except KeyError:
+        return None

@@ -6,10 +6,9 @@ from dataclasses import fields, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.form import CUSTOM
+from napari_superpixels._napari.inside import inside_as_python, is_of_slices
 from napari_superpixels._napari.region import LabelMask
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
@@ -45,7 +44,7 @@ def as_python(
     """
     base = DEFAULT_PRESET if preset == CUSTOM else preset
     default = get_preset(base)
-    mask = source.region.mask if source.region else None
+    mask = inside_as_python(source)
     nodata = repr(source.nodata) if isfinite(source.nodata) else 'float("nan")'
     changed = [
         f"{f.name}={value!r}"
@@ -70,18 +69,16 @@ def as_python(
         *changed,
         f"channel_axis={channel_axis}",
         *special,
-        *([] if mask is None else ["mask=mask"]),
+        *(["mask=mask"] if mask else []),
         f"nodata={nodata}",
         f"device={device!r}",
     ]
     lines = "".join(f"    {argument},\n" for argument in arguments)
-    needs_numpy = (
-        "import numpy as np\n" if mask is not None or source.further or source.channels else ""
-    )
+    needs_numpy = "import numpy as np\n" if mask or source.further or source.channels else ""
     return (
         f"{needs_numpy}from napari_superpixels import {function}\n\n"
         f"{_image(source)}"
-        f"{'' if mask is None else mask.as_python()}"
+        f"{mask}"
         f"{_as_frames(source)}"
         f"labels = {function}(\n{lines})\n"
     )
@@ -117,8 +114,7 @@ def renamed(source: Source, names: Mapping[str, str]) -> Source:
 
 def _as_frames(source: Source) -> str:
     """Code that gives image and mask the axes that the function takes."""
-    mask = source.region.mask if source.region else None
-    if source.mode == Mode.VOLUME and mask is not None:
+    if source.mode == Mode.VOLUME and inside_as_python(source):
         return f"mask = np.broadcast_to(mask, {source.shape})\n"
     if source.mode == Mode.VOLUME or not source.n_stack:
         return ""
@@ -127,7 +123,7 @@ def _as_frames(source: Source) -> str:
         text += f"image = np.moveaxis(image, 0, {source.n_stack})\n"
     if source.n_stack > 1:
         text += f"image = image.reshape(-1, *image.shape[{source.n_stack}:])\n"
-        if isinstance(mask, LabelMask) and len(np.shape(mask.data)) > 2:
+        if is_of_slices(source):
             text += "mask = mask.reshape(-1, *mask.shape[-2:])\n"
     return text
 

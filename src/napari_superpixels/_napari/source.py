@@ -91,6 +91,10 @@ class Source:
         from its last, and what it is. Empty for one plane.
     channels : tuple of int or None
         Numbers of the channels of `data` that are used; None for all.
+    alpha : array_like or None
+        Opacity of the pixels of an RGBA image; those of 0 are outside. Lazy as `data` are.
+    alpha_expression : str
+        Python that gets it from the layer's data.
     """
 
     layer_name: str
@@ -110,6 +114,8 @@ class Source:
     mode: Mode = Mode.SLICE
     stack: tuple[tuple[int, Role], ...] = ()
     channels: tuple[int, ...] | None = None
+    alpha: Any = None
+    alpha_expression: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -355,6 +361,13 @@ def resolve_source(
         names = tuple(names[i] for i in channels)
         description += f", {len(names)} of {grid.data.shape[channel_axis]} channels"
     nodata, nodata_text = _nodata(layer, nodata)
+    alpha, alpha_expression = None, ""
+    if layer.rgb and grid.data.shape[-1] > 3:
+        opacity = [*cut[:-1], 3]
+        turn = [i for i in order if i != kept.index(ndim - 1)]
+        alpha = lazy(grid.data)[tuple(opacity)].transpose(turn)
+        alpha_expression = _expression(opacity, shown_level, turn, grid.data)
+        description += ", transparent pixels left out"
     return Source(
         layer_name=layer.name,
         layer_id=str(layer.unique_id),
@@ -372,6 +385,8 @@ def resolve_source(
         mode=mode,
         stack=tuple((axis - layer.ndim, axes.roles[axis]) for axis in stack),
         channels=None if channels is None or channel_axis is None else tuple(channels),
+        alpha=alpha,
+        alpha_expression=alpha_expression,
     )
 
 

@@ -80,6 +80,7 @@ class SourceChoice:
     def cleanup(self) -> None:
         """Let go of the viewer."""
         self.image.cleanup()
+        self.more.cleanup()
         self.region.cleanup()
 
     def _show(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 from scipy import ndimage
 
-from napari_superpixels._napari.region import LabelMask
+from napari_superpixels._napari.inside import lazily_inside
 from napari_superpixels.export.place import Place
 from napari_superpixels.graph import table_of_tiles
 
@@ -124,7 +124,6 @@ def segment_tiles(
     from napari_superpixels.tiling.run import iter_superpixels_tiled
     from napari_superpixels.tiling.work_folder import folder_of
 
-    mask = source.region.mask if source.region else None
     unit = source.placement.unit
     return (
         yield from iter_superpixels_tiled(
@@ -133,7 +132,7 @@ def segment_tiles(
             params.n_segments,
             params,
             channel_axis=source.read_axis,
-            mask=mask.data if isinstance(mask, LabelMask) else mask and mask.pixels(),
+            mask=lazily_inside(source),
             nodata=source.nodata,
             pixel_size=source.placement.spacing,
             unit=None if unit == "pixel" else unit,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_superpixels.tiling.result import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
 
+# Frames that follow from the one before take a third of the time of the first one.
+_FIRST_FRAME = 3
 SLICES = {Mode.EACH: "slices", Mode.SERIES: "frames"}
 
 
@@ -67,8 +69,11 @@ def of_frame(step: SeriesStep, mode: Mode) -> Progress:
         within, each = step.step.iteration, step.step.n_iterations
     noun = SLICES[mode][:-1]
     text = f"{noun.capitalize()} {step.frame + 1} of {step.n_frames}"
-    done = 1000 * (step.frame + (step.step is None)) + 1000 * within // (each + 1)
-    return Progress(done, 1000 * step.n_frames, text, step.labels, step.frame)
+    more = _FIRST_FRAME - 1 if mode == Mode.SERIES else 0
+    before, length = (0, 1 + more) if step.frame == 0 else (step.frame + more, 1)
+    share = 1 if step.step is None else within / (each + 1)
+    done = round(1000 * (before + length * share))
+    return Progress(done, 1000 * (step.n_frames + more), text, step.labels, step.frame)
 
 
 def of_tile(step: TileStep) -> Progress:

@@ -18,6 +18,7 @@ from napari_superpixels._napari.cancelling import (
     watched,
 )
 from napari_superpixels._napari.colors import neighbour_colormap
+from napari_superpixels._napari.inside import inside
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.source import Frames, Source
 from napari_superpixels._napari.wording import Progress
@@ -138,7 +139,7 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None
 
     source = request.source
     image = source.read()
-    mask = _mask(source)
+    mask = inside(source)
     steps = iter_superpixels(
         image,
         request.params,
@@ -205,13 +206,6 @@ def _segment_in_tiles(
     return Delivery(request, result, labels, table, _colormap(labels))
 
 
-def _mask(source: Source) -> NDArray[np.bool_] | None:
-    """Pixels that count, of a plane or of each plane of a stack."""
-    if source.region is None or source.region.mask is None:
-        return None
-    return source.region.mask.pixels()
-
-
 def _worded(steps: Generator[Step, None, T]) -> Generator[Progress, None, T]:
     try:
         while True:
@@ -235,7 +229,7 @@ def _segment_frames(
 
     source, begin = request.source, time.perf_counter()
     frames = Frames(source)
-    mask = _mask(source)
+    mask = inside(source)
     if mask is not None and mask.ndim > 2:
         mask = mask.reshape(-1, *mask.shape[-2:])
     labels = np.zeros((len(frames), *source.plane_shape), np.int32)

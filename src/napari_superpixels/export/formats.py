@@ -107,6 +107,7 @@ def export_labels(
     frames: bool = False,
     provenance: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    sheared_content: float | None = None,
 ) -> None:
     """Write a label map for other software; the format follows the suffix.
 
@@ -145,6 +146,10 @@ def export_labels(
         How the labels were made, as plain values; ``.tif`` keeps it, see `read_provenance`.
     overwrite : bool, default False
         Replace an existing file.
+    sheared_content : float, optional
+        Area of a pixel (volume of a voxel; in frames, area of a pixel of one) whose sides are not
+        at right angles, in the unit of `pixel_size`, for tables. The product of `pixel_size`
+        without it.
 
     Raises
     ------
@@ -170,6 +175,7 @@ def export_labels(
             place=place,
             frames=frames,
             provenance=provenance,
+            sheared_content=sheared_content,
         )
     except SubjectError as error:
         raise SubjectError(f"{path}: {error}") from error

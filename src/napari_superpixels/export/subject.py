@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,9 @@ class Subject:
         that of a frame, else in depth.
     provenance : mapping
         How the labels were made, as plain values; TIFFs keep it.
+    sheared_content : float or None
+        Area of a pixel, or volume of a voxel, whose sides are not at right angles; of frames, area
+        of a pixel of one.
     """
 
     labels: NDArray[np.unsignedinteger]
@@ -60,6 +64,7 @@ class Subject:
     place: Place | None = None
     frames: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    sheared_content: float | None = None
 
     @property
     def axes(self) -> str:
@@ -73,6 +78,11 @@ class Subject:
         known = self.pixel_size or ()
         return (1.0,) * (self.labels.ndim - len(known)) + known
 
+    @property
+    def pixel_content(self) -> float:
+        """Area of a pixel, or volume of a voxel; 1 where the pixel size is unknown."""
+        return self.sheared_content or math.prod(self.spacing)
+
     def planes(self) -> Iterator[tuple[int, Subject]]:
         """Take the frames one by one, without those that hold no superpixel.
 
@@ -85,10 +95,8 @@ class Subject:
         for number, labels in enumerate(self.labels):
             if labels.any():
                 image = None if self.image is None else self.image[:, number]
-                yield (
-                    number,
-                    Subject(labels, image, self.channel_names, size, self.unit, self.place),
-                )
+                frame = Subject(labels, image, self.channel_names, size, self.unit, self.place)
+                yield number, replace(frame, sheared_content=self.sheared_content)
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -132,6 +140,7 @@ def subject_of(
     place: Place | None = None,
     frames: bool = False,
     provenance: Mapping[str, Any] | None = None,
+    sheared_content: float | None = None,
 ) -> Subject:
     """Check what is to be exported, and bring it into one form.
 
@@ -156,6 +165,8 @@ def subject_of(
         Whether the first of three axes holds frames.
     provenance : mapping, optional
         How the labels were made, as plain values.
+    sheared_content : float, optional
+        See `Subject`.
 
     Returns
     -------
@@ -202,7 +213,15 @@ def subject_of(
         size, unit = place.pixel_size, place.unit
     unit = short_unit(unit) if size and unit else PIXEL
     return Subject(
-        compact(array), channels, names, size, unit, place, frames, dict(provenance or {})
+        compact(array),
+        channels,
+        names,
+        size,
+        unit,
+        place,
+        frames,
+        dict(provenance or {}),
+        sheared_content,
     )
 
 

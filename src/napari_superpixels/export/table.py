@@ -90,7 +90,7 @@ def _geometry(subject: Subject) -> dict[str, object]:
     size = "area" if ranks.ndim == 2 else "volume"
     index = np.arange(1, len(subject.ids) + 1)
     pixels = np.bincount(ranks.ravel())[1:]
-    columns: dict[str, object] = {f"{size}_px": pixels, size: pixels * np.prod(spacing)}
+    columns: dict[str, object] = {f"{size}_px": pixels, size: pixels * subject.pixel_content}
     centroid = np.array(ndimage.center_of_mass(np.ones(ranks.shape, bool), ranks, index)).T
     boxes = ndimage.find_objects(ranks)
     for axis, (name, step) in enumerate(zip(axes, spacing, strict=True)):
@@ -98,7 +98,7 @@ def _geometry(subject: Subject) -> dict[str, object]:
         columns[f"bbox_{name}_min"] = np.array([box[axis].start for box in boxes]) * step
         columns[f"bbox_{name}_max"] = np.array([box[axis].stop for box in boxes]) * step
     if ranks.ndim == 2:
-        is_square = np.isclose(spacing[0], spacing[1])
+        is_square = np.allclose((spacing[1], np.sqrt(subject.pixel_content)), spacing[0])
         perimeter = np.array([region.perimeter for region in regionprops(ranks)])
         columns["perimeter"] = perimeter * (spacing[0] if is_square else np.nan)
     columns["unit"] = subject.unit

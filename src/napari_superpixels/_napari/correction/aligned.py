@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import dask.array as da
 import numpy as np
 
 from napari_superpixels._napari.plane import channel_names, full_shape, lazy
@@ -56,6 +57,54 @@ def aligned_image(
         if found is not None:
             return _cut_out(labels, image, lazy(level), channel_axis, *found)
     raise _mismatch(labels, image)
+
+
+def aligned_images(
+    labels: Labels,
+    images: Sequence[tuple[Image, int | None]],
+    point: Sequence[float],
+    part: tuple[int | slice, ...] = (),
+    names: Sequence[str] | None = None,
+) -> EditImage:
+    """Take the channels of several image layers under a Labels layer together.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+        The labels.
+    images : sequence of (napari.layers.Image, int or None)
+        The images, and the channel axis of the data of each.
+    point : sequence of float
+        Where the viewer stands, in world coordinates.
+    part : tuple of int or slice, optional
+        What of the labels; all of them if empty.
+    names : sequence of str, optional
+        What to call the layers in the names of channels; their names if None.
+
+    Returns
+    -------
+    EditImage
+        With the channels of all, named as a run over these layers names them.
+
+    Raises
+    ------
+    EditError
+        If the pixels of one of them do not lie on those of the labels.
+    """
+    parts = [aligned_image(labels, image, axis, point) for image, axis in images]
+    channels = [found.channels[(slice(None), *part)] for found in parts]
+    first = parts[0]
+    if len(parts) == 1:
+        return EditImage(channels[0], first.names, first.is_rgb, first.name)
+    layers = names or [image.name for image, _ in images]
+    combined = tuple(
+        layer if len(found.names) == 1 else f"{layer} {name}"
+        for found, layer in zip(parts, layers, strict=True)
+        for name in found.names
+    )
+    is_lazy = any(not isinstance(x, np.ndarray) for x in channels)
+    together = da.concatenate(channels) if is_lazy else np.concatenate(channels)
+    return EditImage(together, combined, name=first.name)
 
 
 def _index(

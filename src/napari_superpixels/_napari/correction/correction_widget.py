@@ -1,6 +1,6 @@
 """The dock "Superpixel correction": tools for any Labels layer."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -8,9 +8,8 @@ from typing import Any
 from weakref import ReferenceType, ref
 
 import napari.viewer
-import numpy as np
 from magicgui.widgets import CheckBox, ComboBox
-from napari.layers import Image, Labels
+from napari.layers import Labels
 from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, Qt
@@ -25,12 +24,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_superpixels._napari.correction.aligned import aligned_image
+from napari_superpixels._napari.canvas_context import CanvasContext
 from napari_superpixels._napari.correction.class_panel import ClassPanel
 from napari_superpixels._napari.correction.controller import Controller
 from napari_superpixels._napari.correction.derived import is_derived
 from napari_superpixels._napari.correction.editor import LayerEditor
 from napari_superpixels._napari.correction.files import load_corrected, save_corrected
+from napari_superpixels._napari.correction.guide import Guide
 from napari_superpixels._napari.correction.network_panel import NetworkPanel
 from napari_superpixels._napari.correction.target import (
     can_be_copied,
@@ -47,22 +47,18 @@ from napari_superpixels._napari.correction.tools import (
     Tool,
 )
 from napari_superpixels._napari.correction.whole_panel import DetailPanel, TidyPanel
-from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import (
     VerticalScroll,
     button,
     file_name,
     row,
     rows,
-    set_row_visible,
     text_label,
 )
 from napari_superpixels._napari.run import warm_up
 from napari_superpixels.counts import counted
-from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.export import METADATA_KEY
 
 PLANE, VOLUME = "this plane", "volume (3D)"
 _TOOLS_A_ROW = 4
@@ -86,11 +82,11 @@ class CorrectionWidget(QWidget):
         self._controller: Controller | None = None
         self._layer: Labels | None = None
         self._window: ReferenceType[QWidget] | None = None
-        self._image_in_use: tuple[Hashable] | None = None
+        self._canvas = CanvasContext(napari_viewer, self)
         self.options = Options()
-        self.image = ImageChoice(napari_viewer, follow=False)
+        self._guide = Guide(napari_viewer)
+        self.image, self.image_label = self._guide.choice, self._guide.label
         self._build()
-        self.image.changed.connect(self._on_image)
         self.classes.chosen.connect(self._on_class)
         self.network.running_changed.connect(self._on_running)
         events = napari_viewer.layers.events
@@ -109,7 +105,6 @@ class CorrectionWidget(QWidget):
 
     def _build(self) -> None:
         self.layer_label = text_label(rich=True)
-        self.image_label = text_label()
         self.message = text_label(selectable=True)
         self.copy_button = button(
             "Make an editable copy",
@@ -179,7 +174,6 @@ class CorrectionWidget(QWidget):
         self.open_button = button(
             "Open…", "Read labels that were saved here, and go on correcting them.", self._open
         )
-        self._image_rows = rows(self.image.layer_box, self.image.axes_box)
         self._work_rows = rows(self.work_box)
         content = QWidget()
         column = QVBoxLayout(content)
@@ -188,7 +182,7 @@ class CorrectionWidget(QWidget):
         for widget in (
             self.layer_label,
             self.copy_button,
-            self._image_rows,
+            self._guide.rows,
             self.image_label,
             self._work_rows,
             tools,
@@ -256,15 +250,11 @@ class CorrectionWidget(QWidget):
         editor.volume = self.work_box.value == VOLUME
         self.outline_box.value = layer.contour > 0
         self.editor = editor
-        self._image_in_use = None
         editor.changed.connect(self._refresh)
         editor.followed.connect(self.say)
         editor.replaced.connect(self._on_replaced)
-        editor.refresh_image = self._on_image
-        source = layer.metadata[METADATA_KEY].get("source_layer")
-        if source in [image.name for image in self._viewer.layers if isinstance(image, Image)]:
-            self.image.layer_box.value = source
-        self._on_image()
+        editor.refresh_image = self._guide.refresh
+        self._guide.attach(editor)
         for panel in (self.classes, self.detail, self.tidy, self.network):
             panel.attach(editor)
         tools = [self._make_tool(kind, editor) for kind in TOOLS]
@@ -295,6 +285,7 @@ class CorrectionWidget(QWidget):
         # First, as removing a layer that belongs to the panels may come here again.
         editor, self.editor, self._controller = self.editor, None, None
         if editor is not None:
+            self._guide.attach(None)
             for panel in (self.classes, self.detail, self.tidy, self.network):
                 panel.attach(None)
             editor.cleanup()
@@ -321,42 +312,7 @@ class CorrectionWidget(QWidget):
         if self._layer is not None:
             self._viewer.add_layer(editable_copy(self._layer))
 
-    # ---- which image, which axes -------------------------------------------------------------
-
-    def _on_image(self) -> None:
-        if self.editor is None:
-            return
-        layer = self.image.layer
-        set_row_visible(self._image_rows, self.image.axes_box, layer is not None and layer.ndim > 2)
-        problem, found = "", None
-        if layer is None:
-            problem = "No image: merge, detach, lock and classes work; splits ignore edges."
-        else:
-            try:
-                found = aligned_image(
-                    self.editor.layer, layer, self.image.channel_axis, self._viewer.dims.point
-                )
-            except EditError as error:
-                problem = str(error)
-        self.image_label.setText(problem)
-        self.image_label.setVisible(bool(problem))
-        key = None if found is None or layer is None else self._image_key(layer)
-        if self._image_in_use is None or key != self._image_in_use[0]:
-            self._image_in_use = (key,)
-            self.editor.use_image(found)
-
-    def _image_key(self, image: Image) -> Hashable:
-        """What the image under the labels depends on."""
-        assert self.editor is not None
-        labels, dims = self.editor.layer, self._viewer.dims
-        # Where the viewer stands counts on axes that the labels lack.
-        beyond = tuple(dims.point[: max(dims.ndim - labels.ndim, 0)])
-        places = (
-            np.asarray(layer.affine.affine_matrix).tobytes()
-            + np.concatenate([layer.scale, layer.translate, np.ravel(layer.rotate)]).tobytes()
-            for layer in (labels, image)
-        )
-        return (image.unique_id, id(image.data), self.image.channel_axis, beyond, *places)
+    # ---- which axes, what is shown -----------------------------------------------------------
 
     def _on_work(self, value: str) -> None:
         if self.editor is not None:
@@ -532,7 +488,8 @@ def _let_go(state: dict[str, Any]) -> None:
         return
     for event, slot in connections:
         event.disconnect(slot)
-    state["image"].cleanup()
+    state["_guide"].cleanup()
+    state["_canvas"].cleanup()
     state["network"].abandon()
     editor, controller = state["editor"], state["_controller"]
     state["editor"] = state["_controller"] = None

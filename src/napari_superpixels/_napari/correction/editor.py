@@ -6,12 +6,12 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
 from napari_superpixels._napari.correction.derived import DerivedLayer
+from napari_superpixels._napari.correction.table import LayerTable
 from napari_superpixels._napari.correction.target import scope_of
 from napari_superpixels._napari.transforms import pixel_content
 from napari_superpixels.editing.numbering import number
@@ -93,6 +93,7 @@ class LayerEditor:
         self._timer.setInterval(0)
         self._timer.timeout.connect(self.sync)
         self.session = self._find_session()
+        self._table = LayerTable(layer, self.session)
         self.marks = DerivedLayer(
             viewer, layer, "marks", contour=2, content=lambda: self._codes(self.session.labels)
         )
@@ -104,7 +105,7 @@ class LayerEditor:
         ]
         for event, slot in self._connections:
             event.connect(slot)
-        self._write_table()
+        self.refresh_table()
         self.redraw_marks()
 
     def _find_session(self) -> Session:
@@ -210,6 +211,7 @@ class LayerEditor:
         finally:
             self._applying = False
         self.session.commit(change)
+        self._table.note_change(change)
         self._after(change.edit)
         fresh = [i for i in change.entry["fresh_ids"] if i in self.session.statistics]
         if fresh:
@@ -224,7 +226,8 @@ class LayerEditor:
             On the grid of the labels.
         """
         self.session.use_image(image)
-        self._write_table()
+        self._table.note_image(image)
+        self.refresh_table()
 
     # ---- following ---------------------------------------------------------------------------
 
@@ -276,7 +279,8 @@ class LayerEditor:
         self.replaced.emit()
 
     def _after(self, edit: LabelEdit) -> None:
-        self._write_table()
+        self._table.follow(edit)
+        self._write_table(edit)
         self._mark(edit.indices, edit.new)
         selected = int(self.layer.selected_label)
         if selected and selected not in self.session.statistics:
@@ -289,29 +293,9 @@ class LayerEditor:
         """Write the table anew, for instance after a class got another name."""
         self._write_table()
 
-    def _write_table(self) -> None:
-        found = self.session.statistics
+    def _write_table(self, edit: LabelEdit | None = None) -> None:
         size, _ = self.pixel_size()
-        table: dict[str, Any] = {
-            "index": found.ids,
-            "area_px": found.area,
-            "area": found.area * size,
-        }
-        if self.session.image is not None:
-            for name, mean in zip(self.session.image.names, found.mean().T, strict=True):
-                table[f"mean {name}"] = mean
-        facts = self.session.facts()
-        table["class"] = self._names()[facts.category]
-        table["lock"] = np.array([str(lock) for lock in Lock], object)[facts.lock]
-        table["fragments"] = facts.n_fragments
-        self.layer.features = pd.DataFrame(table)
-
-    def _names(self) -> NDArray[np.object_]:
-        """Class names by number."""
-        names = np.full(256, "", object)
-        for category, name in self.class_names.items():
-            names[category] = name
-        return names
+        self._table.write(size, self.class_names, volume=self.volume, edit=edit)
 
     def pixel_size(self) -> tuple[float, str]:
         """Area (or volume) of a pixel, and its unit.
