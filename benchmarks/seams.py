@@ -26,7 +26,7 @@ from skimage.segmentation import slic
 
 import raster
 from common import RESULTS, Results, image_names, load_image, machine, mean_rows, quality
-from napari_superpixels import SuperpixelParams, superpixels, superpixels_tiled
+from napari_superpixels import superpixels, superpixels_tiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,11 +111,10 @@ def slic_tiles(rgb: NDArray[np.uint8], n: int, tile_px: int) -> Labels:
 
 def methods(tile_px: int) -> dict[str, Callable[[NDArray[np.uint8], int], Labels]]:
     """What is compared."""
-    params = SuperpixelParams(seed=0)
-    ours = partial(superpixels_tiled, params=params, channel_axis=-1, device="cpu")
+    options = {"channel_axis": -1, "seed": 0, "device": "cpu"}
     return {
-        "tiled": partial(ours, tile_size_px=tile_px),
-        "untiled": partial(superpixels, channel_axis=-1, seed=0, device="cpu"),
+        "tiled": partial(superpixels_tiled, tile_size_px=tile_px, **options),
+        "untiled": partial(superpixels, **options),
         "SLIC, tiled": partial(slic_tiles, tile_px=tile_px),
         "SLIC, untiled": lambda rgb, n: slic(
             rgb, n, compactness=20, start_label=1, channel_axis=-1

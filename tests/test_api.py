@@ -121,8 +121,11 @@ def test_nan_pixels_get_label_0(rng, assert_superpixels):
 def test_more_islands_than_superpixels_is_told_before_the_run(rng):
     mask = np.zeros((9, 9), bool)
     mask[::4, ::4] = True
-    with pytest.raises(ValueError, match=r"9 separate regions.*only 3 are asked for"):
+    with pytest.raises(ValueError, match=r"9 separate regions.*only 3.*regions out of the mask"):
         superpixels(rng.random((9, 9)), 3, mask=mask)
+    image = np.where(mask, rng.random((9, 9)), np.nan)
+    with pytest.raises(ValueError, match=r"9 separate regions.*regions out with a mask"):
+        superpixels(image, 3, nodata=np.nan, **QUICK)
 
 
 def test_overrides_and_their_errors(tiles_image):

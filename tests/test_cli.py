@@ -19,6 +19,7 @@ import zarr
 
 from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
 from napari_superpixels.cli import main
+from napari_superpixels.cli_words import in_cli_words
 from napari_superpixels.export import read_provenance
 from napari_superpixels.files import read_labels
 
@@ -74,23 +75,52 @@ def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
         (["no.png", "-o", "out.tif"], "no.png: no such file"),
         (["{photo}", "-o", "out.jpg"], "write labels as one of .tif"),
         (["{photo}", "{photo}", "-o", "out.tif"], "several images need a folder"),
-        (["{photo}", "{photo}", "-o", "out/"], "two images would be written to"),
+        (["{photo}", "{photo}", "-o", "out/"], "photo.png would both be written to out"),
         (["{photo}", "-o", "no/such/out.tif"], "no such folder"),
-        (["{photo}", "-o", "out.tif", "--lam", "7"], "lam must be 0 to 3"),
+        (["{photo}", "-o", "out.tif", "--lam", "7"], " --lam must be 0 to 3"),
+        (["{photo}", "-o", "out.zarr", "--workers", "0"], " --workers must be 1 or more"),
+        (["{photo}", "-o", "out.zarr", "--n-segments", "0"], " --n-segments must be 1 to"),
+        (["{photo}", "-o", "out.tif", "--params", "bad.toml"], "bad.toml: lam must be 0 to 3"),
         (["{photo}", "-o", "out.tif", "--device", "tpu"], "unknown device 'tpu'"),
         (["{photo}", "-o", "out.tif", "--params", "no.toml"], "no.toml: no such file"),
         (["{photo}", "-o", "out.tif", "--mask", "no.tif"], "no.tif: no such file"),
-        (["{photo}", "-o", "out.tif", "--memory-limit-gb", "0.001"], "memory limit of 0.001 GB"),
+        (
+            ["{photo}", "-o", "out.tif", "--memory-limit-gb", "0.001"],
+            "more than the memory limit of 0.001 GB",
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line(tmp_path, photo, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text("[superpixels]\nlam = 9.0\n")
     code = main(["segment", *(a.format(photo=photo) for a in arguments)])
     complaint = capsys.readouterr().err
     assert code == 1
     assert message in complaint
     assert "Traceback" not in complaint
     assert not (tmp_path / "out.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("say which, for example channel_axis=0", "say which, for example --channel-axis 0"),
+        ("channel_axis must be -3 to 2, got 7", "--channel-axis must be -3 to 2, got 7"),
+        ("n_workers must be 1 or more", "--workers must be 1 or more"),
+        ("p.toml: lam must be 0 to 3", "p.toml: lam must be 0 to 3"),
+        ("no CUDA device: none. Use device='auto'", "no CUDA device: none. Use --device auto"),
+        ("or for count='adaptive'", "or for --count adaptive"),
+        ("count=3.tif: is empty", "count=3.tif: is empty"),
+        ("use --force (overwrite=True) to replace it", "use --force to replace it"),
+        ("go on with it (--resume, resume=True)", "go on with it (--resume)"),
+        (
+            "limit of 2 GB (memory_limit_gb; in napari under Preferences > Plugins)",
+            "limit of 2 GB (--memory-limit-gb)",
+        ),
+    ],
+)
+def test_the_command_names_its_options(message, words):
+    assert in_cli_words(message) == words
 
 
 @pytest.mark.parametrize("arguments", [[], ["segment"], ["segment", "a", "--nope"], ["paint"]])

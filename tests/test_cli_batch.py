@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import imageio.v3 as iio
 import numpy as np
 import pandas as pd
@@ -123,7 +126,7 @@ def test_names_that_end_like_ome(tmp_path, tiles_image, name, is_ours):
     )
     assert main(["segment", str(image), "-o", str(tmp_path / name), *QUICK]) == 0
     assert ("parameters" in read_provenance(tmp_path / name)) == is_ours
-    assert (read_pixel_size(tmp_path / name, 2) == ((0.25, 0.25), "um")) != is_ours
+    assert read_pixel_size(tmp_path / name, 2) == ((0.25, 0.25), "um")
 
 
 def test_formats_of_planes_are_refused_before_a_volume_is_segmented(tmp_path, rng, capsys):
@@ -157,3 +160,72 @@ def test_a_folder_that_cannot_be_made(tmp_path, photo, capsys):
     out = f"{tmp_path / 'file' / 'new'}/"
     assert main(["segment", str(photo), "-o", out]) == 1
     assert "the folder cannot be made" in capsys.readouterr().err
+
+
+def test_two_images_of_one_name_are_both_named(tmp_path, photo, capsys):
+    other = tmp_path / "other" / photo.with_suffix(".tif").name
+    other.parent.mkdir()
+    tifffile.imwrite(other, np.zeros((20, 20), np.uint8))
+    out = tmp_path / "out"
+    assert main(["segment", str(photo), str(other), "-o", f"{out}/", *QUICK]) == 1
+    complaint = capsys.readouterr().err
+    both = f"{photo} and {other} would both be written to {out / photo.stem}_superpixels.tif"
+    assert both in complaint
+    assert not out.exists()
+
+
+def test_a_truncated_tiff_is_told_once(tmp_path):
+    whole = tmp_path / "whole.tif"
+    values = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+    tifffile.imwrite(whole, values, compression="zlib", rowsperstrip=8)
+    (tmp_path / "cut.tif").write_bytes(whole.read_bytes()[:1000])
+    command = ["segment", str(tmp_path / "cut.tif"), "-o", str(tmp_path / "out.tif"), *QUICK]
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_superpixels", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "cut.tif: cannot be read as an image" in line
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("1e999", "1e999 is larger than any pixel"), ("none", "'none' is no num")]
+)
+def test_nodata_values_that_are_none(photo, tmp_path, capsys, value, words):
+    with pytest.raises(SystemExit):
+        main(["segment", str(photo), "-o", str(tmp_path / "out.tif"), "--nodata", value])
+    assert words in capsys.readouterr().err
+
+
+def test_one_superpixel_is_told_as_one(photo, tmp_path, capsys):
+    quick = [*QUICK, "--n-segments", "1"]
+    assert main(["segment", str(photo), "-o", str(tmp_path / "out.tif"), *quick]) == 0
+    assert ": 1 superpixel of 1 asked for" in capsys.readouterr().out
+
+
+def test_results_of_other_parameters_are_kept_and_told(photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["segment", str(photo), "-o", f"{out}/", *QUICK]
+    assert main(command) == 0
+    assert main(command) == 0
+    assert "other parameters" not in capsys.readouterr().err
+    kept = (out / "photo_superpixels.tif").read_bytes()
+    assert main([*command, "--n-segments", "12", "--lam", "1.5"]) == 0
+    complaint = capsys.readouterr().err
+    words = (
+        "photo.png: made with other parameters, lam (2.0, now 1.5), n_segments (9, now 12); kept:"
+    )
+    assert words in complaint
+    assert (out / "photo_superpixels.tif").read_bytes() == kept
+    # Also where a format is added, and in tiles; what is broken is told as well.
+    assert main([*command, "--n-segments", "12", "--format", "tif", "csv"]) == 0
+    assert "n_segments (9, now 12)" in capsys.readouterr().err
+    for n in (9, 12):
+        assert main([*command, "--format", "zarr", "--n-segments", str(n)]) == 0
+    assert "n_segments (9, now 12)" in capsys.readouterr().err
+    (out / "photo_superpixels.tif").write_bytes(kept[:6])
+    assert main(command) == 0
+    assert "photo.png: what is there cannot be read (" in capsys.readouterr().err

@@ -46,6 +46,11 @@ def test_segment_in_tiles(tmp_path, raster, capsys):
     assert labels.min() == 1
     assert main(command) == 1
     assert "exists already" in capsys.readouterr().err
+    # A script that always resumes finds nothing left to do.
+    assert main([*command, "--resume"]) == 0
+    assert main([*command, "--resume", "--seed", "5"]) == 1
+    assert "exists already" in capsys.readouterr().err
+    np.testing.assert_array_equal(zarr.open_array(out / "0", mode="r")[:], labels)
     tiff = tmp_path / "out.tif"
     assert main(["segment", str(raster), "-o", str(tiff), "--n-segments", "100", *TILES]) == 0
     np.testing.assert_array_equal(read_labels(tiff), labels)
@@ -127,7 +132,7 @@ def test_a_killed_run_goes_on(tmp_path, raster):
     command = ["segment", str(raster), "-o", str(out), "--n-segments", "100", *TILES]
     process = subprocess.Popen([sys.executable, "-m", "napari_superpixels.cli", *command])
     tiles = tmp_path / "out.zarr.partial" / "tiles"
-    while process.poll() is None and len(list(tiles.glob("*.npz"))) < 2:
+    while process.poll() is None and len(list(tiles.glob("[0-9]*.npz"))) < 2:
         time.sleep(0.02)
     process.kill()
     process.wait()
@@ -175,14 +180,31 @@ def test_a_level_of_a_pyramid_keeps_its_place(tmp_path, tiles_image, step):
     assert area == pytest.approx(labels.size * (0.5 * step) ** 2, rel=1e-6)
 
 
+def test_a_low_limit_takes_tiles_only_where_they_help(tmp_path, tiles_image, rng, capsys):
+    quick = ["--iterations", "2", "--hidden-channels", "32", "4"]
+    np.save(tmp_path / "small.npy", tiles_image[..., 0])
+    np.save(tmp_path / "large.npy", rng.integers(0, 255, (1500, 1500)).astype(np.uint8))
+    for name, limit_gb, code in (("small", "0.001", 1), ("large", "0.3", 0)):
+        files = [str(tmp_path / f"{name}.npy"), "-o", str(tmp_path / f"{name}.tif")]
+        limit = ["--memory-limit-gb", limit_gb, "--n-segments", "2000"]
+        assert main(["segment", *files, *limit, *quick]) == code
+        said = capsys.readouterr()
+        assert ("so it is segmented in tiles" in said.err) == (name == "large")
+        assert ("more than the memory limit of 0.001 GB" in said.err) == (name == "small")
+
+
+def _ome_zarr(path, array, scale, unit):
+    """As other software writes it."""
+    root = zarr.open_group(path, mode="w", zarr_format=2)
+    root.create_array("0", data=array, chunks=(64,) * array.ndim)
+    axes = [{"name": n, "type": "space"} | unit for n in "zyx"[-array.ndim :]]
+    datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}]
+    root.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+
+
 def test_ome_zarr_keeps_its_pixel_size(tmp_path, tiles_image):
     path, out = tmp_path / "image.zarr", tmp_path / "out"
-    root = zarr.open_group(path, mode="w", zarr_format=2)
-    root.create_array("0", data=np.tile(tiles_image[..., 0], (4, 4)), chunks=(64, 64))
-    axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "yx"]
-    scale = [{"type": "scale", "scale": [0.5, 0.25]}]
-    datasets = [{"path": "0", "coordinateTransformations": scale}]
-    root.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    _ome_zarr(path, np.tile(tiles_image[..., 0], (4, 4)), [0.5, 0.25], {"unit": "micrometer"})
     command = ["segment", str(path), "-o", f"{out}/", "--format", "zarr", "tif", "--n-segments"]
     assert main([*command, "50", *TILES]) == 0
     assert read_pixel_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), "um")
@@ -191,6 +213,29 @@ def test_ome_zarr_keeps_its_pixel_size(tmp_path, tiles_image):
     exported = ["export", str(out / "image_superpixels.zarr"), "--image", str(path), "-o"]
     assert main([*exported, str(table)]) == 0
     assert set(pd.read_csv(table)["unit"]) == {"um"}
+
+
+def test_ome_zarr_without_a_unit_keeps_its_scale(tmp_path, tiles_image, capsys):
+    path, out = tmp_path / "image.zarr", tmp_path / "out"
+    _ome_zarr(path, np.tile(tiles_image[..., 0], (4, 4)), [0.5, 0.25], {})
+    command = ["segment", str(path), "-o", f"{out}/", "--format", "zarr", "tif", "csv"]
+    assert main([*command, "--n-segments", "50", *TILES]) == 0
+    assert read_pixel_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), None)
+    table = pd.read_csv(out / "image_superpixels.csv")
+    assert set(table["unit"]) == {"pixel"}
+    np.testing.assert_array_equal(table["area"], table["area_px"])
+    again = tmp_path / "again.csv"
+    assert main(["export", str(out / "image_superpixels.zarr"), "-o", str(again)]) == 0
+    assert set(pd.read_csv(again)["unit"]) == {"pixel"}
+
+
+def test_a_volume_has_the_scale_of_an_ome_zarr(tmp_path, rng, capsys):
+    path, out = tmp_path / "volume.zarr", tmp_path / "labels.zarr"
+    _ome_zarr(path, rng.integers(0, 255, (6, 20, 24)).astype(np.uint8), [2.0, 0.5, 0.5], {})
+    command = ["segment", str(path), "-o", str(out), "--volume", "--n-segments", "9", "--quiet"]
+    assert main([*command, "--iterations", "4", "--hidden-channels", "4", "4"]) == 0
+    assert "cube" not in capsys.readouterr().err
+    assert read_pixel_size(out, 3) == ((2.0, 0.5, 0.5), None)
 
 
 def test_more_than_memory_even_in_tiles(tmp_path, raster, capsys, monkeypatch):

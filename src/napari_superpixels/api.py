@@ -10,12 +10,12 @@ import numpy as np
 
 from napari_superpixels.core.checks import as_channels, check_spacing
 from napari_superpixels.core.device import (
-    REMEDIES,
     check_memory,
     describe_device,
     estimate_memory,
     is_out_of_memory,
     release_memory,
+    remedies,
     resolve_device,
 )
 from napari_superpixels.core.finish import finish
@@ -207,7 +207,7 @@ def iter_superpixels(
         scaling=scaling,
         spacing=spacing,
     )
-    _check_count(prepared, params)
+    _check_count(prepared, params, has_mask=mask is not None)
     if prepared.mask.ndim == 3:
         _check_volume(params, initial is not None)
     start = start_from(initial, prepared)
@@ -238,12 +238,13 @@ def iter_superpixels(
     )
 
 
-def _check_count(prepared: PreparedImage, params: SuperpixelParams) -> None:
+def _check_count(prepared: PreparedImage, params: SuperpixelParams, *, has_mask: bool) -> None:
     if prepared.n_regions > params.n_segments:
+        where = "of the mask" if has_mask else "with a mask"
         raise ValueError(
             f"the pixels to segment lie in {prepared.n_regions} separate regions, which need at "
             f"least as many superpixels, but only {params.n_segments} are asked for: ask for more, "
-            "or leave small regions out with a mask"
+            f"or leave small regions out {where}"
         )
     n_pixels = int(prepared.mask.sum())
     if params.count == "exact" and params.n_segments > n_pixels:
@@ -291,7 +292,7 @@ def _guarded(
     release_memory(device)
     raise SuperpixelMemoryError(
         f"{describe_device(device)}: out of memory. The estimate for this run was "
-        f"{needed / 1e9:.1f} GB. {REMEDIES}."
+        f"{needed / 1e9:.1f} GB. {remedies(device)}."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import signal
 import sys
 import threading
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        with _terminated_as_interrupted():
+        with _terminated_as_interrupted(), _tifffile_is_quiet():
             code: int = arguments.run(arguments)
     except KeyboardInterrupt as stop:
         complain(f"interrupted; {stop or 'nothing was left under a final name'}")
@@ -67,6 +68,18 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _tifffile_is_quiet() -> Iterator[None]:
+    """What tifffile logs of a broken file comes again, with the file's name, in our message."""
+    log = logging.getLogger("tifffile")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _parser() -> argparse.ArgumentParser:

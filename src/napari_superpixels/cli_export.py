@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.cli_words import complain, in_cli_words
+from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
@@ -120,10 +122,20 @@ def _export(arguments: argparse.Namespace) -> int:
         if arguments.image is not None:
             files += f" with the image {arguments.image}"
         raise SuperpixelError(f"{files}: {error}") from error
+    failures: list[str] = []
     for output in arguments.output:
-        write(output, subject, overwrite=arguments.force)
-        print(f"{output}: {len(subject.ids)} superpixels")
-    return 0
+        try:
+            write(output, subject, overwrite=arguments.force)
+        except SuperpixelError as error:  # one that cannot be written must not stop the others
+            failures.append(in_cli_words(str(error)))
+            continue
+        print(f"{output}: {counted(len(subject.ids), 'superpixel')}")
+    if len(arguments.output) > 1 and failures:
+        n_files = counted(len(arguments.output), "file")
+        complain(f"{len(failures)} of {n_files} could not be written:")
+    for text in failures:
+        complain(f"  {text}" if len(arguments.output) > 1 else text)
+    return 1 if failures else 0
 
 
 def _plane(
@@ -201,5 +213,5 @@ def _find_origin(arguments: argparse.Namespace, ndims: Sequence[int]) -> Origin:
     paths = [path for path in (arguments.labels, arguments.image) if path is not None]
     found = [read_origin(path, ndim) for path in paths for ndim in ndims]
     placed = [origin for origin in found if origin.place is not None]
-    sized = [origin for origin in found if origin.pixel_size is not None]
+    sized = [origin for origin in found if origin.unit is not None]
     return next(iter(placed + sized), Origin())

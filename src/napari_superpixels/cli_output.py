@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from napari_superpixels.export.origin import Origin
 
+# ImageJ has no whole numbers above these.
+_IMAGEJ_LABELS = 2**16
+
 
 def is_plain(target: Path) -> bool:
     """Tell whether a file is one of ours, which needs to know nothing of the image.
@@ -71,20 +74,35 @@ def write_output(
         If it cannot be written.
     """
     from napari_superpixels.export import export_labels, save_labels
+    from napari_superpixels.export.subject import PIXEL
 
-    if is_plain(target):
+    if is_plain(target) and not _is_for_others(target, labels, origin):
         save_labels(target, labels, provenance, overwrite=overwrite)
         return
+    size, unit = origin.pixel_size, origin.unit
     if target.suffix.lower() == ".zarr":
         image = channel_axis = None
+        unit = unit or PIXEL  # a scale alone says something there
+    elif unit is None:
+        size = None
     export_labels(
         target,
         labels,
         image,
         channel_axis=channel_axis,
-        pixel_size=origin.pixel_size,
-        unit=origin.unit,
+        pixel_size=size,
+        unit=unit,
         place=origin.place,
         frames=frames,
+        provenance=provenance,
         overwrite=overwrite,
     )
+
+
+def _is_for_others(target: Path, labels: NDArray[np.integer], origin: Origin) -> bool:
+    """Whether to write a TIFF as maps or ImageJ have it, as all that is known fits into one."""
+    if target.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    if origin.place is not None:
+        return labels.ndim == 2
+    return origin.unit is not None and int(labels.max(initial=0)) < _IMAGEJ_LABELS

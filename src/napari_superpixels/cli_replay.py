@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         raise SuperpixelError(f"{arguments.log}: {error}") from error
     write_corrected(output, session, {"source": arguments.image.name}, overwrite=arguments.force)
     n = len(session.statistics.ids)
-    print(f"{output}: {n} superpixels after {len(log)} steps")
+    print(f"{output}: {counted(n, 'superpixel')} after {counted(len(log), 'step')}")
     return 0
 
 

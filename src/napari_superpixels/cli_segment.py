@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from napari_superpixels.channels import channel_numbers, chosen_channels
+from napari_superpixels.cli_done import made_otherwise
 from napari_superpixels.cli_output import is_plain, write_output
+from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
 from napari_superpixels.cli_stacks import (
     has_frames,
     is_volume,
@@ -25,10 +28,12 @@ from napari_superpixels.cli_tiled import (
     has_tile_options,
     is_tiled,
     may_be_tiled,
+    output_of_tiles,
     segment_in_tiles,
 )
-from napari_superpixels.cli_words import complain, in_cli_words
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.cli_words import DONE_ALREADY, complain, in_cli_words
+from napari_superpixels.counts import counted
+from napari_superpixels.errors import SuperpixelError, cannot_read
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
 
@@ -121,7 +126,7 @@ def add_segment(commands: Any) -> None:
         metavar=("Z", "Y", "X"),
         help="size of a voxel, where the file does not say; means --volume",
     )
-    segment.add_argument("--nodata", type=float, help="value of pixels to leave out")
+    segment.add_argument("--nodata", type=_nodata_value, help="value of pixels to leave out")
     segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
     segment.add_argument(
         "--memory-limit-gb", type=float, help="segment in tiles what is estimated above this"
@@ -159,12 +164,25 @@ def _channel_numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _nodata_value(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; take one, or nan") from None
+    if math.isinf(value) and "inf" not in text.lower():
+        raise argparse.ArgumentTypeError(f"{text} is larger than any pixel can be; check it")
+    return value
+
+
 def _params(arguments: argparse.Namespace) -> SuperpixelParams:
     base = get_preset(arguments.preset)
     if "params" in arguments:
         if not arguments.params.is_file():
             raise SuperpixelError(f"{arguments.params}: no such file")
-        base = SuperpixelParams.load(arguments.params)
+        try:
+            base = SuperpixelParams.load(arguments.params)
+        except OSError as error:
+            raise SuperpixelError(cannot_read(arguments.params, error)) from error
     given = {f.name: getattr(arguments, f.name) for f in fields(base) if f.name in arguments}
     if may_be_tiled(arguments):  # the number is for the whole image, and may be any
         given.pop("n_segments", None)
@@ -190,10 +208,13 @@ def _segment(arguments: argparse.Namespace) -> int:
         list(zip(images, targets, strict=True)), desc="files", disable=hide if is_batch else True
     ):
         wanted = [f for f in files if arguments.force or not (is_folder and f.exists())]
+        other = made_otherwise([f for f in files if f not in wanted], params, arguments)
+        if other:
+            complain(f"{image}: {other}")
         if not wanted:
             n_skipped += 1
             if arguments.json:
-                _tell(image, "skipped", files, "done already", len(images))
+                _tell(image, "skipped", files, other or DONE_ALREADY, len(images))
             continue
         try:
             told = _segment_file(image, wanted, params, arguments)
@@ -234,7 +255,8 @@ def _segment_file(
 
     inputs = [image, *([arguments.mask] if "mask" in arguments else [])]
     for target in targets:
-        if target.exists() and not arguments.force:
+        may_be_done = "resume" in arguments and target == output_of_tiles(targets)
+        if target.exists() and not (arguments.force or may_be_done):
             raise ExportError(f"{target}: exists already; use --force to replace it")
         if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
             raise ExportError(f"{target}: is an input; write the labels to another file")
@@ -263,18 +285,21 @@ def _segment_at_once(
 
     chosen = getattr(arguments, "channels", None)
     # Of a file that holds more than is wanted, only that is read.
-    loaded = read_image(image) if chosen is None and "plane" not in arguments else open_image(image)
+    in_part = chosen is not None or "plane" in arguments or image.is_dir()
+    loaded = open_image(image) if in_part else read_image(image)
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
+    alpha = loaded.alpha
     known = _origin(image, ndim=3 if is_volume(arguments) else 2)
     spacing = None
     if is_volume(arguments):
         spacing = voxel_size(image, known, arguments)
     elif "plane" in arguments:
         array, channel_axis = plane_of(array, channel_axis, arguments.plane)
+        alpha = None if alpha is None else plane_of(alpha, None, arguments.plane)[0]
     elif "channel_axis" not in arguments:
         refuse_stack(loaded)
-    nodata = getattr(arguments, "nodata", loaded.nodata)
-    mask = read_image(arguments.mask).array if "mask" in arguments else None
+    nodata = nodata_of(loaded, arguments)
+    mask = mask_of(image, alpha, arguments)
     steps = iter_superpixels(
         read_now(chosen_channels(array, channel_axis, chosen), image),
         params,
@@ -300,10 +325,10 @@ def _segment_at_once(
             channel_axis=channel_axis,
             overwrite=arguments.force,
         )
-    kind = "superpixels" if spacing is None else "supervoxels"
+    kind = "superpixel" if spacing is None else "supervoxel"
     return (
-        f"{result.n_obtained} {kind} of {result.n_requested} asked for, in "
-        f"{result.seconds:.1f} s on {result.device}"
+        f"{counted(result.n_obtained, kind)} of {result.n_requested} asked for, in "
+        f"{result.seconds:.1f} s on {result.device}{left_out(result.labels)}"
     )
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.channels import chosen_channels
 from napari_superpixels.cli_output import is_plain, write_output
+from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
 from napari_superpixels.cli_words import complain
 from napari_superpixels.core.checks import check_axis
+from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
 
 if TYPE_CHECKING:
@@ -177,10 +179,8 @@ def segment_series(
     values = np.moveaxis(array, planes[0], 0)
     if axis is not None and axis > planes[0]:
         axis -= 1
-    mask = None
-    if "mask" in arguments:
-        mask = read_now(open_image(arguments.mask).array, arguments.mask)
-    nodata = getattr(arguments, "nodata", found.nodata)
+    mask = mask_of(image, found.alpha, arguments)  # frames are first, as it has no channels
+    nodata = nodata_of(found, arguments)
     steps = iter_series(
         frames,
         params,
@@ -223,7 +223,7 @@ def segment_series(
         file = targets[0].with_name(f"{stem}.incomplete.tif")
         save_labels(file, labels, provenance | {"left out": problems}, overwrite=True)
         raise SuperpixelError(
-            f"{len(problems)} of {len(frames)} frames failed, the others are in {file}: "
+            f"{len(problems)} of {counted(len(frames), 'frame')} failed, the others are in {file}: "
             f"{spelled_problems(problems)}"
         )
     for target in targets:
@@ -237,8 +237,11 @@ def segment_series(
             frames=True,
             overwrite=arguments.force,
         )
-    told = f"{len(frames)} frames, {len(np.unique(labels[labels > 0]))} superpixels in all"
-    return f"{told}; {n_new} frames segmented anew" if arguments.series == "follow" else told
+    n = len(np.unique(labels[labels > 0]))
+    told = f"{counted(len(frames), 'frame')}, {counted(n, 'superpixel')} in all"
+    if arguments.series == "follow":
+        told += f"; {counted(n_new, 'frame')} segmented anew"
+    return told + left_out(labels)
 
 
 def refuse_stack(image: ImageFile) -> None:

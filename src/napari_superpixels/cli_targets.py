@@ -106,9 +106,13 @@ def output_files(
             [output / f"{image.stem}{_OWN}{kind}" for kind in arguments.format] for image in images
         ]
         firsts = [files[0] for files in targets]
-        twice = {str(t) for t in firsts if firsts.count(t) > 1}
-        if twice:
-            raise ExportError(f"two images would be written to {sorted(twice)[0]}; rename one")
+        twice = next((target for target in firsts if firsts.count(target) > 1), None)
+        if twice is not None:
+            one, other = [str(i) for i, t in zip(images, firsts, strict=True) if t == twice][:2]
+            raise ExportError(
+                f"{one} and {other} would both be written to {twice}; rename one of them, or give "
+                "each a folder of its own"
+            )
         if output.is_file():
             raise ExportError(f"{output}: is a file; choose a folder to write to")
         try:

@@ -7,7 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli_output import is_plain, write_output
+from napari_superpixels.cli_pixels import left_out, nodata_of
 from napari_superpixels.cli_stacks import is_volume
+from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ def is_tiled(
         return True
     from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
     from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.tiling.estimate import estimate_run
     from napari_superpixels.tiling.source import Source
 
     if "plane" in arguments or not image.exists():
@@ -161,6 +164,11 @@ def is_tiled(
             needed, resolve_device(arguments.device), getattr(arguments, "memory_limit_gb", None)
         )
     except SuperpixelMemoryError:
+        estimate = estimate_run(
+            image, params.n_segments, params, trial=False, **_tile_options(found, arguments)
+        )
+        if estimate.added_bytes >= needed:
+            return False  # tiles would not help: refused as it is, with what does
         if not arguments.quiet:
             print(
                 f"{image}: needs about {needed / 1e9:.1f} GB at once, so it is segmented in tiles",
@@ -197,6 +205,8 @@ def segment_in_tiles(
     str
         What to tell the user.
     """
+    import dask.array as da
+
     from napari_superpixels.events import drain
     from napari_superpixels.export import ExportError
     from napari_superpixels.export.origin import Origin
@@ -217,24 +227,14 @@ def segment_in_tiles(
     to_zarr = output == targets[0]
     others = targets[1:] if to_zarr else targets
     axis = getattr(arguments, "channel_axis", found.channel_axis)
-    nodata = getattr(arguments, "nodata", found.nodata)
+    nodata = nodata_of(found, arguments)
     n_segments = getattr(arguments, "n_segments", params.n_segments)
     for target in others:  # now, not after hours
         if target.suffix.lower() == ".png" and n_segments >= 2**16:
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
         if not is_plain(target):
             _refuse_too_large(target, found.array, axis)
-    options = {
-        "channel_axis": axis,
-        "channels": getattr(arguments, "channels", None),
-        "level": level,
-        "tile_size_px": getattr(arguments, "tile_size_px", None),
-        "halo_px": getattr(arguments, "halo_px", None),
-        "device": arguments.device,
-        "scheduler": getattr(arguments, "scheduler", None),
-        "n_workers": getattr(arguments, "workers", None),
-        "memory_limit_gb": getattr(arguments, "memory_limit_gb", None),
-    }
+    options = _tile_options(found, arguments)
     estimate = estimate_run(image, n_segments, params, nodata=nodata, **options)
     if options["scheduler"] is None:
         problem = too_much(estimate, arguments.device, options["memory_limit_gb"])
@@ -266,6 +266,7 @@ def segment_in_tiles(
             f"the tiles that are done are kept in {output}.partial: the same command with --resume "
             "goes on from there"
         ) from None
+    outside = left_out(da.from_zarr(str(output / "0")))
     provenance = result.provenance() | {"source": image.name} | known
     pixels = found.array, axis, nodata
     for target in others:
@@ -285,11 +286,26 @@ def segment_in_tiles(
             raise ExportError(f"{error}; {kept}") from error
     if not to_zarr:
         shutil.rmtree(output)
-    tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
     return (
-        f"{result.n_obtained} superpixels of {result.n_requested} asked for{result.why_more}, "
-        f"{tiles}, in {result.seconds:.1f} s on {result.device}"
+        f"{counted(result.n_obtained, 'superpixel')} of {result.n_requested} asked for"
+        f"{result.why_more}, {counted(result.n_tiles, 'tile')}, in "
+        f"{result.seconds:.1f} s on {result.device}{outside}"
     )
+
+
+def _tile_options(image: ImageFile, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What both the estimate and the run take."""
+    return {
+        "channel_axis": getattr(arguments, "channel_axis", image.channel_axis),
+        "channels": getattr(arguments, "channels", None),
+        "level": getattr(arguments, "level", 0),
+        "tile_size_px": getattr(arguments, "tile_size_px", None),
+        "halo_px": getattr(arguments, "halo_px", None),
+        "device": arguments.device,
+        "scheduler": getattr(arguments, "scheduler", None),
+        "n_workers": getattr(arguments, "workers", None),
+        "memory_limit_gb": getattr(arguments, "memory_limit_gb", None),
+    }
 
 
 def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -68,18 +68,22 @@ class ImageFile:
     axes : str
         One letter for each axis as tifffile names them (Y, X, C channels, S samples, Z, T, …);
         empty where the file does not say.
+    alpha: ndarray, dask array or None
+        How opaque each pixel is, 0 where the image has none: transparency, or a raster's own mask.
+        Of the shape of `array` without its channel axis; None where the file has neither.
     """
 
     array: Any
     channel_axis: int | None
     nodata: float | None = None
     axes: str = ""
+    alpha: Any = None
 
 
 def read_image(path: str | Path) -> ImageFile:
     """Read TIFF, NPY, PNG, JPEG and whatever else Pillow reads.
 
-    An alpha channel of PNG and the like is dropped. In a TIFF, the axes that its metadata call
+    Transparency is no channel, see `ImageFile.alpha`. In a TIFF, the axes that its metadata call
     channels or samples are the channel axis.
 
     Parameters
@@ -116,11 +120,12 @@ def read_image(path: str | Path) -> ImageFile:
                 "which is read part by part"
             ) from error
         raise unreadable(path, error) from error
+    alpha = None
     if array.ndim == 3 and array.shape[-1] in (2, 4):
-        array = array[..., :-1]
+        array, alpha = array[..., :-1], array[..., -1]
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    return ImageFile(array, -1 if array.ndim == 3 else None)
+    return ImageFile(array, -1 if array.ndim == 3 else None, alpha=alpha)
 
 
 def without_nodata(array: Any, nodata: float | None) -> NDArray[Any]:
@@ -175,7 +180,31 @@ def unreadable(path: Path, error: Exception) -> FileError:
 def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
         series = first_series(tiff, path)
-        return described(series.asarray(), series, path)
+        found = described(series.asarray(), series, path)
+        mask = mask_series(tiff)
+        return found if mask is None else replace(found, alpha=mask.asarray())
+
+
+def mask_series(tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries | None:
+    """Find the mask that GDAL keeps in pages of its own beside an image.
+
+    Parameters
+    ----------
+    tiff : TiffFile
+        The open file.
+
+    Returns
+    -------
+    TiffPageSeries or None
+        Bits of the first image's rows and columns.
+    """
+    first = tiff.series[0].keyframe
+    for series in tiff.series[1:]:
+        page = series.keyframe
+        size = (page.imagelength, page.imagewidth)
+        if page.is_mask and size == (first.imagelength, first.imagewidth):
+            return series
+    return None
 
 
 def first_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
@@ -193,8 +222,9 @@ def first_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries
     TiffPageSeries
         The image.
     """
-    if len(tiff.series) > 1:
-        _warn_of_others(path, len(tiff.series))
+    n_images = sum(not series.keyframe.is_mask for series in tiff.series)
+    if n_images > 1:
+        _warn_of_others(path, n_images)
     return tiff.series[0]
 
 
@@ -218,13 +248,9 @@ def described(array: Any, series: tifffile.TiffPageSeries, path: Path) -> ImageF
     Returns
     -------
     ImageFile
-        Without singleton axes; samples of a pixel last, transparency dropped.
+        Without singleton axes; samples of a pixel last, transparency apart.
     """
     axes = series.axes
-    # A second or fourth sample is transparency, whether the file says so or not; a map says it.
-    has_alpha = bool(set(series.keyframe.extrasamples) & _ALPHA) or (
-        series.keyframe.samplesperpixel in (2, 4) and not series.keyframe.is_geotiff
-    )
     tag = series.keyframe.tags.get(_GDAL_NODATA)
     nodata = None if tag is None else float(tag.value.strip("\0 "))
     if array.size == 0:
@@ -245,12 +271,25 @@ def described(array: Any, series: tifffile.TiffPageSeries, path: Path) -> ImageF
             )
         array = np.moveaxis(array, channel_axis, -1)
         axes = axes.replace("S", "") + "S"
-        if has_alpha:
-            array = array[..., :-1]
+        array, alpha = _alpha_apart(array, series.keyframe)
         if array.shape[-1] == 1:
-            return ImageFile(array[..., 0], None, nodata, axes[:-1])
-        channel_axis = -1
+            return ImageFile(array[..., 0], None, nodata, axes[:-1], alpha)
+        return ImageFile(array, -1, nodata, axes, alpha)
     return ImageFile(array, channel_axis, nodata, axes)
+
+
+def _alpha_apart(samples: Any, page: tifffile.TiffPage) -> tuple[Any, Any]:
+    """Part colours or bands, which lie along the last axis, from the transparency among them."""
+    n = samples.shape[-1]
+    extra = page.extrasamples
+    declared = [n - len(extra) + i for i, kind in enumerate(extra) if kind in _ALPHA]
+    if declared:
+        kept = [i for i in range(n) if i != declared[0]]
+        # Slices where they do, as they copy nothing.
+        rest = samples[..., :-1] if declared[0] == n - 1 else samples[..., kept]
+        return rest, samples[..., declared[0]]
+    # A second or fourth sample is transparency, but a map says it; what is not said masks nothing.
+    return (samples[..., :-1] if n in (2, 4) and not page.is_geotiff else samples), None
 
 
 def read_palette_indices(path: str | Path) -> NDArray[np.uint8] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from napari_superpixels.files import (
     ImageFile,
     described,
     first_series,
+    mask_series,
     read_image,
     unreadable,
 )
@@ -66,7 +67,7 @@ def open_image(path: str | Path, level: int = 0) -> ImageFile:
         opener = _open_npy
     else:
         image = read_image(path)
-        return ImageFile(da.from_array(image.array), image.channel_axis, image.nodata, image.axes)
+        return replace(image, array=da.from_array(image.array))
     try:
         return opener(path, level)
     except FileError:
@@ -116,10 +117,27 @@ def _open_tiff(path: Path, level: int) -> ImageFile:
         if series.levels[level].dataoffset is not None:
             array = _lazy(tifffile.memmap(path, series=0, level=level, mode="r"), path)
         else:
-            pixels = zarr.open_array(series.aszarr(level=level), mode="r")
-            lazy = _TiffPixels(path, level, pixels.shape, pixels.dtype)
-            array = da.from_array(lazy, chunks=_grouped(pixels, series.axes))
-        return described(array, series, path)
+            array = _in_chunks(path, series, 0, level)
+        found = described(array, series, path)
+        mask = mask_series(tiff)
+        if mask is None:
+            return found
+        alpha = _in_chunks(path, mask, tiff.series.index(mask), min(level, len(mask.levels) - 1))
+        return replace(found, alpha=_resampled(alpha, series.levels[level].keyframe))
+
+
+def _in_chunks(path: Path, series: tifffile.TiffPageSeries, number: int, level: int) -> Any:
+    pixels = zarr.open_array(series.aszarr(level=level), mode="r")
+    lazy = _TiffPixels(path, number, level, pixels.shape, pixels.dtype)
+    return da.from_array(lazy, chunks=_grouped(pixels, series.axes))
+
+
+def _resampled(mask: Any, page: tifffile.TiffPage) -> Any:
+    """A mask as large as an image, which may have more levels than its mask."""
+    for axis, wanted in enumerate((page.imagelength, page.imagewidth)):
+        if (n := mask.shape[axis]) != wanted:
+            mask = da.take(mask, np.arange(wanted) * n // wanted, axis)
+    return mask
 
 
 def _grouped(pixels: zarr.Array[Any], axes: str) -> tuple[int, ...]:
@@ -169,6 +187,7 @@ class _TiffPixels:
     """Pixels of a TIFF; the file is open only while some of them are read."""
 
     path: Path
+    series: int
     level: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -179,7 +198,7 @@ class _TiffPixels:
 
     def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
         with tifffile.TiffFile(self.path) as tiff:
-            store = tiff.series[0].aszarr(level=self.level)
+            store = tiff.series[self.series].aszarr(level=self.level)
             return np.asarray(zarr.open_array(store, mode="r")[index])
 
 

@@ -42,6 +42,22 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).exists() for name in _OF_ZARR)
 
 
+def has_unit(unit: str) -> bool:
+    """Tell whether a unit of length has a name in NGFF.
+
+    Parameters
+    ----------
+    unit : str
+        Such as ``"um"``.
+
+    Returns
+    -------
+    bool
+        True if it has.
+    """
+    return unit in _UNITS
+
+
 def multiscales(
     name: str, axes: str, level_scales: Sequence[Sequence[float]], unit: str | None
 ) -> list[dict[str, Any]]:

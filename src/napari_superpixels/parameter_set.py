@@ -198,7 +198,10 @@ class ParameterSet:
         table = document.get(_TABLE)
         if not isinstance(table, dict):
             raise ValueError(f"{path} has no [{_TABLE}] table: it is no parameter file of ours")
-        return cls.from_dict(table)
+        try:
+            return cls.from_dict(table)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"{path}: {error}") from error
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

@@ -117,10 +117,14 @@ def test_estimate_knows_the_labels_to_start_from():
 
 def test_what_does_not_fit_is_refused_with_remedies():
     cpu = torch.device("cpu")
-    with pytest.raises(SuperpixelMemoryError, match=r"fewer superpixels.*smaller region.*CPU"):
+    with pytest.raises(SuperpixelMemoryError, match=r"^This run.*fewer superpixels.*smaller"):
         devices.check_memory(10**15, cpu, None)
-    with pytest.raises(SuperpixelMemoryError, match="memory limit of 2 GB"):
+    limit = r"memory limit of 2 GB \(memory_limit_gb; in napari under Preferences > Plugins\)"
+    with pytest.raises(SuperpixelMemoryError, match=limit):
         devices.check_memory(3 * 10**9, cpu, 2.0)
+    # Only where there is another device.
+    assert "CPU" not in devices.remedies(cpu)
+    assert devices.remedies(torch.device("cuda")).endswith(", or run on the CPU")
     devices.check_memory(10**6, cpu, 2.0)
 
 

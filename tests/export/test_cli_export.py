@@ -15,7 +15,9 @@ from PIL import Image
 from rasterio.control import GroundControlPoint
 
 from napari_superpixels.cli import main
+from napari_superpixels.cli_output import write_output
 from napari_superpixels.export import read_provenance, save_labels
+from napari_superpixels.export.origin import Origin
 from napari_superpixels.export.place import read_place
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
@@ -97,12 +99,20 @@ def test_segment_leaves_place_and_pixel_size_for_export(tmp_path, raster, tiles_
     assert json.loads(json.dumps(read_provenance(out)["place"]))["transform"] == list(CORNER)
     assert main(["export", str(out), "-o", str(tmp_path / "s.gpkg")]) == 0
     assert geopandas.read_file(tmp_path / "s.gpkg").crs == "EPSG:32633"
+    with rasterio.open(raster) as source, rasterio.open(out) as labels:  # what QGIS goes by
+        assert (labels.crs, labels.transform) == (source.crs, source.transform)
+        assert labels.nodata == 0
 
     cells = tmp_path / "cells.tif"
     tifffile.imwrite(
         cells, tiles_image[..., 0], imagej=True, resolution=(4, 4), metadata={"unit": "micron"}
     )
     assert main(["segment", str(cells), "-o", str(out), "--force", *QUICK]) == 0
+    with tifffile.TiffFile(out) as file:  # what Fiji goes by
+        assert file.is_imagej
+        assert file.imagej_metadata["unit"] == "um"
+        assert file.pages.first.tags["XResolution"].value == (4, 1)
+    assert read_provenance(out)["source"] == "cells.tif"
     assert main(["export", str(out), "-o", str(tmp_path / "s.csv")]) == 0
     table = pd.read_csv(tmp_path / "s.csv")
     assert set(table["unit"]) == {"um"}
@@ -110,6 +120,31 @@ def test_segment_leaves_place_and_pixel_size_for_export(tmp_path, raster, tiles_
     assert main(["export", str(out), "-o", str(tmp_path / "s.ome.tif")]) == 0
     assert main(["export", str(tmp_path / "s.ome.tif"), "-o", str(tmp_path / "o.csv")]) == 0
     pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "o.csv"))
+
+
+def test_more_labels_than_imagej_holds_stay_whole_numbers(tmp_path, rng):
+    labels = rng.permutation(300 * 300).reshape(300, 300) + 1
+    out, table = tmp_path / "labels.tif", tmp_path / "t.csv"
+    known = {"pixel_size": [0.5, 0.25], "unit": "um"}
+    write_output(out, labels, known, Origin.from_dict(known), overwrite=False)
+    np.testing.assert_array_equal(tifffile.imread(out), labels.astype(np.uint32))
+    assert tifffile.imread(out).dtype == np.uint32
+    assert main(["export", str(out), "-o", str(table)]) == 0
+    assert pd.read_csv(table)["area"].iloc[0] == pytest.approx(0.125)
+
+
+def test_frames_and_volumes_have_their_pixel_size(tmp_path, rng):
+    stack, out = tmp_path / "stack.tif", tmp_path / "out.tif"
+    values = rng.integers(0, 255, (3, 20, 24)).astype(np.uint8)
+    about = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
+    tifffile.imwrite(stack, values, imagej=True, resolution=(2, 2), metadata=about)
+    for option in (["--volume"], ["--series", "alone"]):
+        command = ["segment", str(stack), "-o", str(out), "--force", *option, *QUICK]
+        assert main(command) == 0
+        with tifffile.TiffFile(out) as file:
+            assert file.series[0].axes == "ZYX"
+            assert file.imagej_metadata["spacing"] == 2.0
+        assert ("series" in read_provenance(out)) == (option[0] == "--series")
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
@@ -231,6 +266,20 @@ def test_what_cannot_be_written_is_told_before_anything_is(tmp_path, capsys, rng
         assert main([*command, *(str(tmp_path / name) for name in names)]) == 1
         assert words in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["volume.npy"]
+
+
+def test_one_format_that_is_refused_does_not_stop_the_others(tmp_path, capsys):
+    np.save(tmp_path / "large.npy", np.full((12, 16), 2**24 + 1))
+    outputs = [tmp_path / name for name in ("none/t.csv", "t.tif", "t.csv")]
+    command = ["export", str(tmp_path / "large.npy"), "-o", *map(str, outputs)]
+    assert main(command) == 1
+    told = capsys.readouterr()
+    assert told.out == f"{outputs[2]}: 1 superpixel\n"
+    lines = told.err.splitlines()
+    assert lines[0].endswith("2 of 3 files could not be written:")
+    assert f"{outputs[0]}: cannot be written" in lines[1]
+    assert f"{outputs[1]}: TIFF for ImageJ holds labels up to 16777216" in lines[2]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["large.npy", "t.csv"]
 
 
 def test_a_plane_takes_an_image_of_that_plane(tmp_path, rng, capsys):

@@ -6,6 +6,7 @@ import imageio.v3 as iio
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import roifile
 import tifffile
 import zarr
@@ -20,6 +21,7 @@ from yaozarrs import validate_zarr_store
 
 from napari_superpixels.export import ExportError, export_labels
 from napari_superpixels.export.pixel_size import read_pixel_size
+from napari_superpixels.export.place import Place, read_place
 
 UM = {"pixel_size": (0.5, 0.25), "unit": "um"}
 
@@ -99,6 +101,36 @@ def test_other_units_of_length(tmp_path, labels, unit, short, ngff):
         found = (0.5, 0.25), short if name != "t.zarr" else ngff
         assert read_pixel_size(tmp_path / name, 2) in (((0.5, 0.25), short), found)
     assert nodes_of(tmp_path / "t.zarr")[0].metadata["axes"][0]["unit"] == ngff
+
+
+@pytest.mark.parametrize(("epsg", "metres"), [(2263, 1200 / 3937), (2314, 0.3047972654)])
+@pytest.mark.parametrize("name", ["t.ome.tif", "t.zarr"])
+def test_feet_of_maps_become_metres(tmp_path, labels, epsg, metres, name):
+    path = tmp_path / "map.tif"
+    rows, columns = labels.shape
+    at, crs = rasterio.Affine(2, 0, 9, 0, -3, 9), f"EPSG:{epsg}"
+    with rasterio.open(path, "w", "GTiff", columns, rows, 1, crs, at, "uint8") as raster:
+        raster.write(labels.astype(np.uint8), 1)
+    place = read_place(path)
+    assert "foot" in place.unit
+    export_labels(tmp_path / name, labels, place=place)
+    size, unit = read_pixel_size(tmp_path / name, 2)
+    assert size == pytest.approx((3 * metres, 2 * metres))
+    assert unit in ("m", "meter")
+    # Of a layer in napari, which knows no map.
+    export_labels(tmp_path / f"l{name}", labels, pixel_size=(3, 2), unit="survey_foot")
+    size, _ = read_pixel_size(tmp_path / f"l{name}", 2)
+    assert size == pytest.approx((3600 / 3937, 2400 / 3937))
+
+
+def test_ome_tiff_of_a_map_without_crs_or_in_degrees(tmp_path, labels):
+    transform = (2.0, 0.0, 9.0, 0.0, -3.0, 9.0)
+    for place in (
+        Place(labels.shape, transform, None, "map unit"),
+        Place(labels.shape, transform, rasterio.CRS.from_epsg(4326).to_wkt(), None),
+    ):
+        export_labels(tmp_path / "t.ome.tif", labels, place=place, overwrite=True)
+        assert read_pixel_size(tmp_path / "t.ome.tif", 2) is None
 
 
 def test_units_that_a_format_does_not_know(tmp_path, labels):

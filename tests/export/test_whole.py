@@ -65,6 +65,38 @@ def test_no_half_file_is_left_where_the_disk_is_full(tmp_path, placed):
     assert sorted(tmp_path.iterdir()) == paths
 
 
+FULL_ZARR = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from napari_superpixels.export import ExportError, export_labels
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+rng = np.random.default_rng(0)
+labels = rng.integers(1, 60_000, (1200, 1300))
+for limit in (10, 100, 100, 100, 400, 300_000, 400_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        export_labels(sys.argv[1], labels, labels.astype(np.uint16))
+    except ExportError as error:
+        print(error)
+    else:
+        print("was written at", limit)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on file sizes")
+def test_an_ome_zarr_on_a_full_disk_leaves_one_message_and_nothing_else(tmp_path):
+    path = tmp_path / "out.zarr"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_ZARR, str(path)], capture_output=True, text=True, check=True
+    )
+    told = done.stdout.splitlines()
+    assert len(told) == 7
+    assert all(line.startswith(f"{path}: cannot be written (File too large)") for line in told)
+    assert done.stderr == ""  # such as what zarr was still writing
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_full_disk_is_told_with_a_remedy(tmp_path, suffix, monkeypatch):
     labels, path = np.ones((300, 300), int), tmp_path / f"out{suffix}"

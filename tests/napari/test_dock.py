@@ -300,9 +300,16 @@ def test_a_bad_parameter_file_changes_nothing(dock, tmp_path, viewer):
     (tmp_path / "bad.toml").write_text("[superpixels]\nlam = 99.0\n")
     dock.load_parameters(tmp_path / "bad.toml")
     dock.save_parameters(tmp_path / "no" / "folder.toml")
-    messages = [record.message for record in notification_manager.records]
-    assert "The parameters were not loaded: lam must be 0 to 3, got 99.0" in messages
-    assert "The parameters were not saved:" in messages[-1]
+    dock.load_parameters(tmp_path / "none.toml")
+    bad, no, none = [record.message for record in notification_manager.records][-3:]
+    bad_file = tmp_path / "bad.toml"
+    assert bad == f"The parameters were not loaded: {bad_file}: lam must be 0 to 3, got 99.0"
+    no_file = tmp_path / "no" / "folder.toml"
+    assert no.startswith(f"The parameters were not saved. {no_file}: cannot")
+    assert no.endswith("make the folder first.")
+    assert none.startswith(f"The parameters were not loaded. {tmp_path / 'none.toml'}: cannot be")
+    assert none.endswith("choose one that exists.")
+    assert not any("[Errno" in message for message in (bad, no, none))
     assert dock.form.params() == before
 
 

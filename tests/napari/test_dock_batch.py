@@ -118,6 +118,7 @@ def test_nothing_chosen_and_wrong_format(viewer, dock, folder, run):
     (folder / "empty").mkdir()
     text = run(str(folder / "empty"), folder / "out")
     assert "empty: is a folder without images (.tif, " in text
+    assert "napari-superpixels:" not in text
 
 
 def test_a_folder_is_its_images(viewer, dock, folder, run, tiles_image):
@@ -172,11 +173,19 @@ def test_tiles_go_on_when_the_batch_is_started_again(viewer, dock, folder, qtbot
     assert kept
     dock.form.control("seed").value = 7
     text = run(str(folder / "big.tif"), out)
-    assert "holds a run with another parameters; start the batch with the same ones, or" in text
+    assert "differs in seed (0, now 7); start the batch with the same ones, or" in text
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     dock.form.control("seed").value = 0
     assert run(str(folder / "big.tif"), out).startswith("1 segmented")
     assert [path.name for path in out.iterdir()] == ["big_superpixels.zarr"]
+
+
+def test_results_of_other_parameters(viewer, dock, folder, run):
+    assert run(str(folder / "a.tif"), folder / "out").startswith("1 segmented")
+    dock.form.control("seed").value = 7
+    text = run(str(folder / "a.tif"), folder / "out")
+    assert text.startswith("0 segmented, 1 were done already, 0 failed.")
+    assert "a.tif: made with other parameters, seed (0, now 7); kept: choose another" in text
 
 
 def test_stop(viewer, dock, folder, qtbot):

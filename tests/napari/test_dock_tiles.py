@@ -44,37 +44,43 @@ def result(viewer):
     return layer
 
 
-def test_memory_limit_proposes_tiles(viewer, dock, picture, output, monkeypatch, qtbot, run_to_end):
-    viewer.add_image(picture, name="map", scale=(0.5, 0.5), units=("um", "um"))
-    dock.form.control("n_segments").value = 60
+def test_memory_limit_proposes_tiles(viewer, dock, picture, output, monkeypatch, qtbot):
+    large = da.from_array(np.tile(picture, (20, 12)), chunks=512)
+    viewer.add_image(
+        large, name="map", contrast_limits=(0, 255), scale=(0.5, 0.5), units=("um", "um")
+    )
+    dock.form.control("n_segments").value = 5000
+    dock.form.control("iterations").value = 5
     assert "tiles" not in dock.device_label.text()
-    needed = dock._plan(dock.choice.source(), dock.form.params()).text
+    plan = dock._plan(dock.choice.source(), dock.form.params())
+    needed_gb = float(re.search(r"about ([\d.]+) GB", plan.text)[1])
+    monkeypatch.setattr(Preferences, "read", lambda: Preferences(memory_limit_gb=needed_gb / 2))
+    dock._refresh()
+    assert plan.text in dock.device_label.text()
+    assert re.search(
+        r"in one piece, so it is done in \d+ tiles of \d+ × \d+ pixels", dock.device_label.text()
+    )
+    assert dock.segment_button.isEnabled()
+    assert "finding out how long" in dock.device_label.text()
+    qtbot.waitUntil(lambda: "finding" not in dock.device_label.text(), timeout=60_000)
+    assert re.search(r"GB on disk, about [\d.]+ (s|min)$", dock.device_label.text())
+    dock.tiles.value = Tiles.NEVER
+    assert "tiles" not in dock.device_label.text()
+    assert f"memory limit of {needed_gb / 2:g} GB" in dock.status_label.text()
+    dock.tiles.value = Tiles.ALWAYS
     monkeypatch.setattr(Preferences, "read", lambda: Preferences(memory_limit_gb=1e-4))
     dock._refresh()
     assert "Even in tiles this needs about" in dock.status_label.text()
     assert not dock.segment_button.isEnabled()
-    # Between what a tile and what the image needs.
-    monkeypatch.setattr(
-        "napari_superpixels.core.device.check_memory", _refuse_large(dock.choice.source())
-    )
-    monkeypatch.setattr(Preferences, "read", lambda: Preferences(memory_limit_gb=4))
+
+
+def test_tiles_are_not_proposed_where_they_take_as_much(viewer, dock, picture, monkeypatch):
+    viewer.add_image(picture, name="cell")
+    monkeypatch.setattr(Preferences, "read", lambda: Preferences(memory_limit_gb=1e-4))
     dock._refresh()
-    assert needed in dock.device_label.text()
-    assert "in one piece, so it is done in 2 tiles of 160 × 160 pixels" in dock.device_label.text()
-    assert "finding out how long" in dock.device_label.text()
-    qtbot.waitUntil(lambda: "finding" not in dock.device_label.text(), timeout=60_000)
-    assert re.search(r"GB on disk, about [\d.]+ s$", dock.device_label.text())
-    monkeypatch.undo()
-    dock.tiles.value = Tiles.NEVER
-    assert "tiles" not in dock.device_label.text()
-
-
-def _refuse_large(source):
-    def check(needed, device, limit):
-        if limit is not None:
-            raise MemoryError(f"{source.layer_name} needs {needed}")
-
-    return check
+    assert "tiles of" not in dock.device_label.text()
+    assert "more than the memory limit of 0.0001 GB" in dock.status_label.text()
+    assert not dock.segment_button.isEnabled()
 
 
 def test_tiles_make_an_editable_layer_and_a_file(viewer, dock, picture, output, run_to_end):
@@ -190,7 +196,7 @@ def test_cancelled_runs_go_on(viewer, dock, picture, output, qtbot, run_to_end):
     # Other parameters are another run: it is told, and nothing is lost.
     dock.form.control("seed").value = 5
     run_to_end(dock)
-    assert "holds a run with another parameters" in dock.result_label.text()
+    assert "holds a run that differs in seed (0, now 5);" in dock.result_label.text()
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     dock.form.control("seed").value = 0
     run_to_end(dock)

@@ -118,6 +118,13 @@ def test_cancel_at_the_first_step(viewer, dock, tiles_image, qtbot):
     assert dock.segment_button.isEnabled()
 
 
+def test_a_layer_without_a_pixel_is_named(viewer, dock, run_to_end, monkeypatch):
+    monkeypatch.setattr("napari_superpixels._napari.segment_widget.show_error", lambda text: None)
+    viewer.add_image(np.full((30, 40), np.nan), name="empty", contrast_limits=(0, 1))
+    run_to_end(dock)
+    assert "“empty”: all pixels are NaN or infinite" in dock.result_label.text()
+
+
 def test_two_quick_clicks_start_one_run(viewer, dock, tiles_image, qtbot):
     viewer.add_image(tiles_image)
     dock.segment_button.click()

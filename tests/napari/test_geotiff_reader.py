@@ -13,7 +13,7 @@ import rasterio
 import tifffile
 from napari.layers import Image
 from npe2 import PluginManifest
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, Resampling
 
 from napari_superpixels._napari import geotiff_reader
 from napari_superpixels._napari.axes import Axes, Role, proposed_axes
@@ -21,6 +21,7 @@ from napari_superpixels._napari.geotiff_reader import get_reader
 from napari_superpixels._napari.source import View, resolve_source
 from napari_superpixels.export import METADATA_KEY, export_labels
 from napari_superpixels.export.place import Place, read_place
+from napari_superpixels.files import FileError
 
 PLUGIN = "napari-superpixels"
 CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)
@@ -107,6 +108,40 @@ def test_colours(tmp_path, rng, alpha):
     assert layer.rgb
     np.testing.assert_array_equal(layer.data, np.moveaxis(bands, 0, -1))
     assert layer.ndim == 2
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_the_file_masks_is_transparent_or_nan(tmp_path, rng, monkeypatch, large):
+    if large:
+        monkeypatch.setattr(geotiff_reader, "LARGE", 10)
+    opaque = rng.random((40, 50)) > 0.3
+    bands = rng.integers(1, 255, (4, 40, 50)).astype(np.uint8)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        colors = write(tmp_path / "rgb.tif", bands[:3], photometric="RGB")
+        mixed = write(tmp_path / "mixed.tif", bands, photometric="MINISBLACK")
+        for path in (colors, mixed):
+            with rasterio.open(path, "r+") as raster:
+                raster.write_mask(opaque)
+    layer = layers_of(colors)
+    assert layer.rgb
+    shown = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    np.testing.assert_array_equal(shown[..., :3], np.moveaxis(bands[:3], 0, -1))
+    np.testing.assert_array_equal(shown[..., 3], opaque * 255)
+    layer = layers_of(mixed)
+    shown = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    np.testing.assert_array_equal(shown, np.where(opaque, bands, np.nan).astype(np.float32))
+
+    # A band of transparency is none of the image's.
+    bands[2] = opaque * 255
+    path = write(tmp_path / "alpha.tif", bands, photometric="MINISBLACK")
+    with rasterio.open(path, "r+") as raster:
+        gray, none, alpha = ColorInterp.gray, ColorInterp.undefined, ColorInterp.alpha
+        raster.colorinterp = [gray, none, alpha, none]
+    layer = layers_of(path)
+    shown = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    expected = np.where(opaque, bands[[0, 1, 3]], np.nan).astype(np.float32)
+    np.testing.assert_array_equal(shown, expected)
+    assert layer.metadata[METADATA_KEY]["bands"] == ["band 1", "band 2", "band 4"]
 
 
 def test_degrees(tmp_path, rng):
@@ -210,6 +245,55 @@ def test_what_lies_on_no_map(tmp_path, monkeypatch, plugin):
     assert get_reader(str(tmp_path / "map.png")) is None
     monkeypatch.setitem(sys.modules, "rasterio", None)
     assert get_reader(str(geo)) is not geotiff_reader.read_geotiffs
+
+
+def broken(path, rng):
+    """A GeoTIFF of which half is missing."""
+    bands = rng.integers(0, 255, (1, 300, 300)).astype(np.uint8)
+    write(path, bands, tiled=True, blockxsize=64, blockysize=64)
+    path.write_bytes(path.read_bytes()[:50_000])
+    return str(path)
+
+
+def test_a_broken_map_names_itself(tmp_path, rng, monkeypatch):
+    path = broken(tmp_path / "cut.tif", rng)
+    told = r"cut\.tif: cannot be read as an image \(.*IReadBlock.*: it may be damaged, cut short"
+    with pytest.raises(FileError, match=told):
+        get_reader(path)(path)
+    # The contrast needs the pixels at once; without it, the dock or the canvas meets them later.
+    monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
+    monkeypatch.setattr(geotiff_reader, "_contrast", lambda values: (0.0, 1.0))
+    monkeypatch.setattr(geotiff_reader._Raster, "sample", lambda self: None)
+    ((data, _, _),) = get_reader(path)(path)
+    with pytest.raises(FileError, match=told):
+        np.asarray(data)
+
+
+def test_plain_tiffs_that_cannot_be_read_name_themselves(tmp_path, monkeypatch):
+    plain, other = plain_tiffs(tmp_path)
+    bad = tmp_path / "bad.tif"
+    bad.touch()
+
+    def read(paths, *, stack, plugin_name):  # napari's own leaves broken files open
+        if str(bad) in paths or stack:
+            raise ValueError("Could not find a backend")
+        return []
+
+    monkeypatch.setattr(geotiff_reader.npe2, "read", read)
+    for content, reason in [
+        (b"", r"it is empty \(0 bytes\)"),
+        (b"no TIFF at all", r"\(not a TIFF file"),
+        (plain.read_bytes()[:-8], r"\(Could not find a backend\): it may be damaged, cut short"),
+    ]:
+        bad.write_bytes(content)
+        with pytest.raises(FileError, match=rf"bad\.tif: cannot be read as an image.*{reason}"):
+            get_reader(str(bad))(str(bad))
+    stack = [str(plain), str(bad)]
+    with pytest.raises(FileError, match=r"bad\.tif: cannot be read as an image"):
+        get_reader(stack)(stack)
+    stack = [str(plain), str(other)]
+    with pytest.raises(FileError, match=r"plain0\.tif and 1 more cannot be opened as one stack"):
+        get_reader(stack)(stack)
 
 
 def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import zarr
-from quick import FAST
+from quick import FAST, FAST_FIELDS
 
 from napari_superpixels.events import drain
 from napari_superpixels.tiling.run import iter_superpixels_tiled, superpixels_tiled
@@ -37,4 +37,4 @@ def segment(tmp_path):
 @pytest.fixture(scope="session")
 def expected(image):
     """Labels of the image from a run that nothing disturbs, as `segment` makes them."""
-    return superpixels_tiled(image, 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32)
+    return superpixels_tiled(image, 60, channel_axis=-1, tile_size_px=64, halo_px=32, **FAST_FIELDS)

@@ -3,3 +3,4 @@
 from napari_superpixels.presets import get_preset
 
 FAST = get_preset("fast").replace(iterations=10)
+FAST_FIELDS = {"preset": "fast", "iterations": 10}

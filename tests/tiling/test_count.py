@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quick import FAST
+from quick import FAST_FIELDS
 from skimage.measure import label
 
 from napari_superpixels import superpixels_tiled
 
-QUICK = FAST.replace(iterations=2, hidden_channels=(4,), refine_iterations=1)
+QUICK = {"preset": "fast", "iterations": 2, "hidden_channels": (4,), "refine_iterations": 1}
 
 
 @settings(max_examples=8, deadline=None)
@@ -23,7 +23,7 @@ def test_count_of_masked_noise(n_segments, seed, kept):
     mask[0, 0] = True
     mask = np.kron(mask, np.ones((10, 10), bool))
     n_regions = label(mask, connectivity=1).max()
-    labels = superpixels_tiled(image, n_segments, QUICK, mask=mask, tile_size_px=32, halo_px=16)
+    labels = superpixels_tiled(image, n_segments, mask=mask, tile_size_px=32, halo_px=16, **QUICK)
     np.testing.assert_array_equal(labels > 0, mask)
     assert labels.max() <= max(n_segments, n_regions)
     assert label(labels, connectivity=1).max() == labels.max()  # each is connected
@@ -31,7 +31,7 @@ def test_count_of_masked_noise(n_segments, seed, kept):
 
 @pytest.mark.parametrize("n_segments", [1, 2, 3, 7])
 def test_fewer_superpixels_than_tiles(image, n_segments):
-    labels = superpixels_tiled(image, n_segments, QUICK, channel_axis=-1, tile_size_px=64)
+    labels = superpixels_tiled(image, n_segments, channel_axis=-1, tile_size_px=64, **QUICK)
     assert labels.dtype == np.int32
     assert labels.shape == (150, 210)
     assert labels.max() == n_segments
@@ -41,13 +41,20 @@ def test_fewer_superpixels_than_tiles(image, n_segments):
 def test_a_thin_mask_across_tiles(image):
     mask = np.zeros((150, 210), bool)
     mask[75] = mask[:, 5] = True
-    labels = superpixels_tiled(image, 3, QUICK, channel_axis=-1, mask=mask, tile_size_px=32)
+    labels = superpixels_tiled(image, 3, channel_axis=-1, mask=mask, tile_size_px=32, **QUICK)
     np.testing.assert_array_equal(labels > 0, mask)
     assert labels.max() <= 3
 
 
 def test_in_memory_is_the_file(image, segment):
     labels, result = segment(image, channel_axis=-1)
-    options = {"tile_size_px": 64, "halo_px": 32, "channel_axis": -1}
-    np.testing.assert_array_equal(superpixels_tiled(image, 60, FAST, **options), labels)
+    options = {"tile_size_px": 64, "halo_px": 32, "channel_axis": -1, **FAST_FIELDS}
+    np.testing.assert_array_equal(superpixels_tiled(image, 60, **options), labels)
     assert result.n_obtained == labels.max()
+
+
+def test_unknown_names_are_told(image):
+    with pytest.raises(ValueError, match="did you mean 'tile_size_px'"):
+        superpixels_tiled(image, 60, channel_axis=-1, tile_size=64)
+    with pytest.raises(ValueError, match="unknown parameter 'output'"):
+        superpixels_tiled(image, 60, channel_axis=-1, output="labels.zarr")

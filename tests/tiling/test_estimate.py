@@ -37,14 +37,29 @@ def test_processes_take_memory_of_their_own(image):
     assert processes.memory_bytes > threads.memory_bytes + 3e8
 
 
+def test_processes_take_time_to_start(image, monkeypatch):
+    def no_time(*_):
+        yield
+        return 0.0
+
+    monkeypatch.setattr(module, "_seconds_a_pixel", no_time)
+    started = [
+        estimate_run(image, 60, FAST, channel_axis=-1, n_workers=n, **SMALL).seconds
+        for n in (None, 1, 3)
+    ]
+    assert started[0] == 0
+    assert started[2] == 3 * started[1] > 3
+
+
 def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
     monkeypatch.setattr("napari_superpixels.tiling.engine.CPU_COUNT", 8)
     options = {"channel_axis": -1, "trial": False, **SMALL}
-    all_cores = estimate_run(image, 60, FAST, **options).memory_bytes
-    one = estimate_run(image, 60, FAST, memory_limit_gb=0.1, **options).memory_bytes
+    all_cores = estimate_run(image, 60, FAST, **options).added_bytes
+    one = estimate_run(image, 60, FAST, memory_limit_gb=0.001, **options).added_bytes
     a_few = (one + all_cores) / 2
     estimate = estimate_run(image, 60, FAST, memory_limit_gb=a_few / 1e9, **options)
-    assert one < estimate.memory_bytes <= a_few
+    assert one < estimate.added_bytes <= a_few
+    assert too_much(estimate, "cpu", a_few / 1e9) == ""
     labels, _ = segment(image, channel_axis=-1, memory_limit_gb=a_few / 1e9)
     np.testing.assert_array_equal(labels, expected)
 
@@ -52,9 +67,9 @@ def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
 def test_what_does_not_fit_is_told(image):
     estimate = estimate_run(image, 60, FAST, channel_axis=-1, trial=False, **SMALL)
     assert too_much(estimate, "cpu", None) == ""
-    assert "limit of 0.1 GB" in too_much(estimate, "cpu", 0.1)
+    assert "limit of 0.01 GB" in too_much(estimate, "cpu", 0.01)
     huge = replace(estimate, memory_bytes=1e15)
-    assert re.search("about 1000000.0 GB, but cpu .* GB free", too_much(huge, "cpu", None))
+    assert re.search(r"about 999999.\d GB, but cpu .* GB free", too_much(huge, "cpu", None))
 
 
 def test_no_trial_of_what_only_the_cluster_has(image):
@@ -68,6 +83,7 @@ def test_neighbours_wait_for_each_other(monkeypatch):
         return 1.0
 
     monkeypatch.setattr(module, "_seconds_a_pixel", one_second)
+    monkeypatch.setattr(module, "_WORKER_S", 0)
     options = {"tile_size_px": 64, "halo_px": 0, "device": "cpu"}
 
     def rounds(shape, n_workers):

@@ -20,8 +20,8 @@ from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.events import drain
 from napari_superpixels.tiling import engine, tasks, work_folder
 from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.job import TilingError
 from napari_superpixels.tiling.run import iter_superpixels_tiled
-from napari_superpixels.tiling.work_folder import TilingError
 
 
 def assert_superpixels(labels, n_segments, outside=None):
@@ -173,6 +173,12 @@ def broken(image, row):
     return lazy.map_blocks(block, dtype=image.dtype, meta=np.empty((0, 0, 0), image.dtype))
 
 
+def test_what_a_mask_does_not_leave_out_is_to_be_taken_out_of_it(image, segment):
+    mask = np.ones(image.shape[:2], bool)
+    with pytest.raises(TilingError, match=r"copy or export it again, or take them out of the mask"):
+        segment(broken(image, 1), channel_axis=-1, mask=mask)
+
+
 def test_failed_tiles_are_told_and_the_others_kept(image, segment, tmp_path, monkeypatch, expected):
     with pytest.raises(
         TilingError, match=r"pixels .* cannot be read \(chunk is truncated\).*resume"
@@ -182,6 +188,19 @@ def test_failed_tiles_are_told_and_the_others_kept(image, segment, tmp_path, mon
     scans = list((tmp_path / "out.zarr.partial" / "scan").glob("*.npz"))
     assert len(scans) == 4  # the first row of tiles
     labels, _ = segment(da.from_array(image), channel_axis=-1, resume=True)  # mended
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_full_disk_in_the_end(image, segment, tmp_path, monkeypatch, expected):
+    def full(self, output):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work_folder.WorkFolder, "finish", full)
+        told = r"partial: No space left on device; free some space, or write.*--resume"
+        with pytest.raises(TilingError, match=told):
+            segment(image, channel_axis=-1)
+    labels, _ = segment(image, channel_axis=-1, resume=True)
     np.testing.assert_array_equal(labels, expected)
 
 
@@ -197,12 +216,16 @@ def test_full_disk(image, segment, tmp_path, monkeypatch, expected):
 
     with monkeypatch.context() as patched:
         patched.setattr(work_folder.np, "savez_compressed", full)
-        with pytest.raises(TilingError, match="the disk is full: free some space"):
+        with pytest.raises(TilingError, match="No space left on device; free some space, or write"):
             segment(image, channel_axis=-1)
     assert not list(tmp_path.rglob(".partial-*"))
+    with monkeypatch.context() as patched:  # told before anything is started
+        patched.setattr("napari_superpixels.tiling.run.Engine", None)
+        with pytest.raises(TilingError, match=r"was not finished.*resume"):
+            segment(image, channel_axis=-1)
     with pytest.raises(TilingError, match=r"was not finished.*resume"):
         segment(image, channel_axis=-1)
-    with pytest.raises(TilingError, match="another parameters"):
+    with pytest.raises(TilingError, match=r"differs in n_segments \(60, now 61\); go on with"):
         segment(image, channel_axis=-1, n_segments=61, resume=True)
     labels, _ = segment(image, channel_axis=-1, resume=True)
     np.testing.assert_array_equal(labels, expected)

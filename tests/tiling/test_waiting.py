@@ -66,3 +66,16 @@ def test_few_of_many_reasons_are_told(image, tmp_path):
     steps.close()
     assert told.count("reason ") == 3
     assert "and 9 other reasons like these" in told
+
+
+def test_long_reasons_are_cut(image, tmp_path):
+    steps = iter_superpixels_tiled(
+        image, tmp_path / "out.zarr", 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32
+    )
+    next(steps)
+    work = WorkFolder(folder_of(tmp_path / "out.zarr"))
+    failed = {next(iter(work.job().grid.tiles)): ValueError("word " * 1000)}
+    told = waiting._what_failed("segmenting tiles", failed, 12, work)
+    steps.close()
+    assert told.count("word") == 60
+    assert "…). What is done is kept" in told

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
 from napari_superpixels._napari.layout import button, row, rows, text_label
 from napari_superpixels.cli_segment import FORMATS
+from napari_superpixels.cli_words import DONE_ALREADY, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,13 +39,15 @@ _WORDS = {
     "--series takes": "a series takes",
     ": say with --channel-axis which axis holds channels": "",
     ": say which, for example --channel-axis 0": ": leave “Use channels” empty for it",
-    "go on with --resume (resume=True)": "start the batch again",
+    "go on with --resume": "start the batch again",
     "the same command with --resume": "the same batch",
     "go on with the same image and parameters": "start the batch with the same ones",
     "it is no volume, leave out --volume and --spacing": "it is no volume, choose another entry "
     "under “Stacks”",
     "take smaller tiles (--tile-size-px) or fewer --workers": "raise the limit under Preferences > "
     "Plugins, or cut the image into parts",
+    "(--memory-limit-gb)": "(under Preferences > Plugins)",
+    "give another folder, or --force to replace it": "choose another folder, or remove it there",
     "with export --plane": "with Export… of the layer",
 }
 _MOST_SHOWN = 5
@@ -287,11 +290,16 @@ class Batch(QWidget):
             text += " What was being written is done anew when you start again; tiles are kept."
         elif not self._told and code:
             lines = self._complaints.strip().splitlines() or ["the process ended without a word"]
-            begin, text = "Nothing was segmented.", lines[-1]
-        failed = [told["text"] for told in self._told if told["state"] == "failed"]
-        listed = [f"• {reason}" for reason in failed[:_MOST_SHOWN]]
-        if len(failed) > _MOST_SHOWN:
-            listed.append(f"… and {len(failed) - _MOST_SHOWN} more.")
+            begin, text = "Nothing was segmented.", lines[-1].removeprefix(PREFIX)
+        told_of = [told["text"] for told in self._told if told["state"] == "failed"]
+        told_of += [
+            f"{Path(told['file']).name}: {told['text']}"
+            for told in self._told
+            if told["state"] == "skipped" and told["text"] != DONE_ALREADY
+        ]
+        listed = [f"• {reason}" for reason in told_of[:_MOST_SHOWN]]
+        if len(told_of) > _MOST_SHOWN:
+            listed.append(f"… and {len(told_of) - _MOST_SHOWN} more.")
         self._say("\n".join([text, *listed]), begin)
         self._show()
         self.ended.emit()

@@ -7,6 +7,7 @@ the picture is upright, and rasters in one CRS line up.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import npe2
 import numpy as np
+import tifffile
 
+from napari_superpixels.errors import reason_of
 from napari_superpixels.export import METADATA_KEY, ExportError
 from napari_superpixels.export.geotiff import TAG
 from napari_superpixels.export.place import Place, is_placed, place_of, read_place
+from napari_superpixels.files import READ_ERRORS, FileError, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -66,9 +70,42 @@ def _lies_on_map(path: Path) -> bool:
 
 
 def _read_with_napari(path: str | Sequence[str]) -> list[Any]:
-    if isinstance(path, str | os.PathLike):
-        return list(npe2.read([path], stack=False, plugin_name="napari"))
-    return list(npe2.read(list(path), stack=True, plugin_name="napari"))
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    is_stack = len(paths) > 1
+    try:
+        return list(npe2.read(paths, stack=is_stack, plugin_name="napari"))
+    except READ_ERRORS as error:
+        if not is_stack:
+            raise _unreadable_tiff(Path(paths[0]), error) from error
+        for each in paths:  # the one that cannot be read names itself
+            _read_with_napari(each)
+        raise FileError(
+            f"{paths[0]} and {len(paths) - 1} more cannot be opened as one stack "
+            f"({reason_of(error)}): if they differ in size or kind, open them one by one"
+        ) from error
+
+
+def _unreadable_tiff(path: Path, error: Exception) -> FileError:
+    try:
+        with tifffile.TiffFile(path):
+            return unreadable(path, error)
+    except READ_ERRORS as reason:  # napari tries another library then, which says less
+        return unreadable(path, reason)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Tell a raster that cannot be read by its name, also when it is read later."""
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except RasterioError as error:
+        # GDAL's own words are in the cause, where there is one.
+        reason = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise unreadable(path, reason) from error
+    except READ_ERRORS as error:
+        raise unreadable(path, error) from error
 
 
 def read_geotiffs(path: str | Sequence[str]) -> list[LayerTuple]:
@@ -83,12 +120,16 @@ def read_geotiffs(path: str | Sequence[str]) -> list[LayerTuple]:
     -------
     list of (data, dict, str)
         A layer each: “labels” for labels that were exported here, else “image”, in one layer with
-        its bands as first axis; colours of 8 bits are RGB. Pixels without data are NaN (whole
-        numbers become floats then), except in RGB and labels. More than 100 megapixels are read
-        lazily, on several levels. ``metadata["napari-superpixels"]`` holds place, nodata, bands.
+        its bands as first axis; colours of 8 bits are RGB. Pixels without data, and those that the
+        file's mask or transparency leaves out, are NaN (whole numbers become floats then), except
+        in labels and RGB, which is transparent where the file says so. More than 100 megapixels are
+        read lazily, on several levels. ``metadata["napari-superpixels"]`` holds place, nodata,
+        bands.
 
     Raises
     ------
+    FileError
+        If one cannot be read. Pixels that are read later raise it when they are.
     ValueError
         If one holds complex numbers.
     """
@@ -103,10 +144,13 @@ class _Raster:
     path: Path
     place: Place
     bands: tuple[str, ...]
+    numbers: tuple[int, ...]
+    alpha: int | None
     dtype: np.dtype[Any]
     nodata: float | None
     has_gaps: bool
     is_rgb: bool
+    is_masked_rgb: bool
     is_labels: bool
     overviews: tuple[int, ...]
 
@@ -115,24 +159,36 @@ class _Raster:
         import rasterio
         from rasterio.enums import ColorInterp, MaskFlags
 
-        with rasterio.open(path) as raster:
+        with _named(path), rasterio.open(path) as raster:
             place = place_of(raster)
             assert place is not None
-            colors = tuple(raster.colorinterp)
             rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-            is_labels = raster.tags().get(TAG) == "labels"
-            names = (name or f"band {i + 1}" for i, name in enumerate(raster.descriptions))
+            colors = dict(zip(raster.indexes, raster.colorinterp, strict=True))
+            # Transparency is no band: it says where the others have no data.
+            alphas = [i for i, kind in colors.items() if kind == ColorInterp.alpha]
+            alpha = alphas[0] if alphas and len(colors) > 1 else None
+            shown = {i: kind for i, kind in colors.items() if i != alpha}
+            names = (raster.descriptions[i - 1] or f"band {i}" for i in shown)
+            flags = [raster.mask_flag_enums[i - 1] for i in shown]
+            is_rgb = tuple(shown.values()) == rgb and set(raster.dtypes) == {"uint8"}
             return cls(
                 path,
                 place,
                 tuple(names),
-                np.result_type(*raster.dtypes),
+                tuple(shown),
+                alpha,
+                np.result_type(*(raster.dtypes[i - 1] for i in shown)),
                 raster.nodata,
-                any(MaskFlags.all_valid not in flags for flags in raster.mask_flag_enums),
-                colors in (rgb, (*rgb, ColorInterp.alpha)) and set(raster.dtypes) == {"uint8"},
-                is_labels,
+                bool(alpha) or any(MaskFlags.all_valid not in of_band for of_band in flags),
+                is_rgb,
+                is_rgb and any(MaskFlags.per_dataset in of_band for of_band in flags),
+                raster.tags().get(TAG) == "labels",
                 tuple(raster.overviews(1)),
             )
+
+    @property
+    def planes(self) -> int:
+        return len(self.bands) + self.is_masked_rgb
 
     @property
     def has_nans(self) -> bool:
@@ -143,18 +199,26 @@ class _Raster:
         return np.result_type(self.dtype, np.float32) if self.has_nans else self.dtype
 
     def read(self, top: int, left: int, bottom: int, right: int, step: int) -> NDArray[Any]:
-        """Bands, rows and columns of every `step`-th pixel of a window."""
+        """Bands, rows and columns of every `step`-th pixel of a window; RGB may have an alpha."""
         import rasterio
         from rasterio.windows import Window
 
         window = Window(left, top, right - left, bottom - top)
-        shape = (len(self.bands), -(-(bottom - top) // step), -(-(right - left) // step))
-        with rasterio.open(self.path) as raster:
+        size = (-(-(bottom - top) // step), -(-(right - left) // step))
+        options = {"window": window, "out_shape": (len(self.bands), *size)}
+        with _named(self.path), rasterio.open(self.path) as raster:
             if not self.has_nans:
-                found = raster.read(window=window, out_shape=shape)
-                return np.asarray(found, self.out_dtype)
-            masked = raster.read(window=window, out_shape=shape, masked=True)
-            return np.asarray(masked.astype(self.out_dtype).filled(np.nan))
+                found = np.asarray(raster.read(self.numbers, **options), self.out_dtype)
+                if not self.is_masked_rgb:
+                    return found
+                alpha = raster.dataset_mask(window=window, out_shape=size)
+                return np.concatenate([found, alpha[None]])
+            masked = raster.read(self.numbers, masked=True, **options)
+            found = np.asarray(masked.astype(self.out_dtype).filled(np.nan))
+            if self.alpha is not None:  # GDAL masks by it only where it is the last of few bands
+                alpha = raster.read(self.alpha, window=window, out_shape=size)
+                found[:, alpha == 0] = np.nan
+            return found
 
     def whole(self) -> NDArray[Any]:
         height, width = self.place.shape
@@ -169,7 +233,7 @@ class _Raster:
         height, width = self.place.shape
         sides = [-(-side // step) for side in (height, width)]
         chunks = da.core.normalize_chunks((_TILE, _TILE), shape=sides)
-        bands = len(self.bands)
+        bands = self.planes
         blocks: da.Array = da.map_blocks(
             partial(_read_block, self, step),
             chunks=((bands,), *chunks),

@@ -184,7 +184,8 @@ class Run(QObject):
 
     def _on_error(self, error: Exception) -> None:
         self._remove(self._preview)
-        self.failed.emit(str(error) or type(error).__name__)
+        name, text = f"“{self._request.source.layer_name}”", str(error) or type(error).__name__
+        self.failed.emit(text if name in text else f"{name}: {text}")
 
     def _on_finished(self, _nothing: None = None) -> None:
         self._worker = None

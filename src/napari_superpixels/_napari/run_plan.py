@@ -86,22 +86,14 @@ def plan_run(
         if tiles == Tiles.ALWAYS:
             problem = f"Tiles are for a single plane: choose the mode “{Mode.SLICE}”, or no tiles."
         return RunPlan(text, problem=problem)
-    text += " in one piece, so it is done in" if problem else " in one piece, but is done in"
-    return _in_tiles(source, params, device, memory_limit_gb, text)
-
-
-def _in_tiles(
-    source: Source,
-    params: SuperpixelParams,
-    device: str,
-    memory_limit_gb: float | None,
-    text: str,
-) -> RunPlan:
     # Here, since zarr takes a while to load, and few images need it.
     from napari_superpixels._napari.tiled_run import iter_needs
     from napari_superpixels.tiling.estimate import too_much
 
     estimate = drain(iter_needs(source, params, device, memory_limit_gb, trial=False))
+    if tiles == Tiles.AUTO and estimate.added_bytes >= needed:
+        return RunPlan(text, problem=problem)  # tiles would not help
+    text += " in one piece, so it is done in" if problem else " in one piece, but is done in"
     problem = too_much(estimate, device, memory_limit_gb)
     if problem:
         limit = " (raise it under Preferences > Plugins)" if memory_limit_gb is not None else ""

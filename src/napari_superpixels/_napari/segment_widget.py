@@ -45,7 +45,9 @@ from napari_superpixels._napari.tile_estimate import TileEstimate
 from napari_superpixels._napari.wording import Progress, of_result
 from napari_superpixels._napari.worker import Delivery, Request
 from napari_superpixels.durations import spelled
+from napari_superpixels.errors import cannot_read
 from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.export.whole import not_written
 from napari_superpixels.params import SuperpixelParams
 
 _Closed = SourceChoice | CanvasContext | PreferencesWatch | Exporter | Batch | TileEstimate
@@ -426,9 +428,12 @@ class SegmentWidget(QWidget):
         path : Path
             TOML file; the suffix is added where it lacks.
         """
+        path = path if path.suffix else path.with_suffix(".toml")
         try:
-            self.form.params().save(path if path.suffix else path.with_suffix(".toml"))
-        except (OSError, ValueError) as error:
+            self.form.params().save(path)
+        except OSError as error:
+            show_error(f"The parameters were not saved. {not_written(path, error)}.")
+        except ValueError as error:
             show_error(f"The parameters were not saved: {error}")
 
     def _load(self) -> None:
@@ -448,7 +453,9 @@ class SegmentWidget(QWidget):
         """
         try:
             self.form.set_params(SuperpixelParams.load(path))
-        except (OSError, ValueError, TypeError) as error:
+        except OSError as error:
+            show_error(f"The parameters were not loaded. {cannot_read(path, error)}.")
+        except (ValueError, TypeError) as error:
             show_error(f"The parameters were not loaded: {error}")
 
 

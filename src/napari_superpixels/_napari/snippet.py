@@ -52,22 +52,21 @@ def as_python(
         if (value := getattr(params, f.name)) != getattr(default, f.name)
         and f.name not in ("n_segments", "seed")
     ]
-    parameters = [f"preset={base!r}", f"seed={params.seed}", *changed]
-    function, imported = "superpixels", "superpixels"
+    function = "superpixels"
     channel_axis, special = source.read_axis, []
     if source.mode == Mode.VOLUME:
         special = [f"spacing={tuple(map(float, source.placement.spacing))}"]
     elif source.n_stack:
-        function = imported = "superpixels_series"
+        function = "superpixels_series"
         channel_axis, special = source.frame_axis, [f"follow={source.mode == Mode.SERIES}"]
     elif tiled:
-        function, imported = "superpixels_tiled", "get_preset, superpixels_tiled"
-        replaced = ", ".join(parameters[1:])
-        parameters = [f"params=get_preset({base!r}).replace({replaced})"]
+        function = "superpixels_tiled"
     arguments = [
         "image",
         f"n_segments={params.n_segments}",
-        *parameters,
+        f"preset={base!r}",
+        f"seed={params.seed}",
+        *changed,
         f"channel_axis={channel_axis}",
         *special,
         *(["mask=mask"] if mask else []),
@@ -77,7 +76,7 @@ def as_python(
     lines = "".join(f"    {argument},\n" for argument in arguments)
     needs_numpy = "import numpy as np\n" if mask or source.further or source.channels else ""
     return (
-        f"{needs_numpy}from napari_superpixels import {imported}\n\n"
+        f"{needs_numpy}from napari_superpixels import {function}\n\n"
         f"{_image(source)}"
         f"{mask}"
         f"{_as_frames(source)}"

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.axes import Mode
+from napari_superpixels.counts import counted
 from napari_superpixels.durations import spelled
 from napari_superpixels.events import FinishReason
 from napari_superpixels.result import SuperpixelResult
@@ -56,7 +57,7 @@ def of_step(step: Step) -> Progress:
     else:
         text = (
             f"Iteration {step.iteration} of {step.n_iterations}, loss {step.losses.total:.3f}, "
-            f"{step.n_superpixels} superpixels so far"
+            f"{counted(step.n_superpixels, 'superpixel')} so far"
         )
     return Progress(step.iteration, step.n_iterations, text, step.labels)
 
@@ -108,10 +109,10 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
 
 
 def _of_tiles(result: TiledResult) -> str:
-    tiles = f"{result.n_tiles} tile{'s' if result.n_tiles > 1 else ''}"
     return (
-        f"<b>{result.n_obtained} superpixels</b> of {result.n_requested} asked "
-        f"for{result.why_more}, in {tiles}, in {spelled(result.seconds)} on {result.device}. "
+        f"<b>{counted(result.n_obtained, 'superpixel')}</b> of {result.n_requested} asked "
+        f"for{result.why_more}, in {counted(result.n_tiles, 'tile')}, in "
+        f"{spelled(result.seconds)} on {result.device}. "
         f"Written to {escape(str(result.path), quote=False)}."
     )
 
@@ -120,16 +121,16 @@ def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
     mode = delivery.request.source.mode
     loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
     ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
-    after = f"{result.iterations} iterations"
-    kind, asked = "superpixels", f" of {result.n_requested} asked for"
+    after = counted(result.iterations, "iteration")
+    kind, within, asked = "superpixel", "", f" of {result.n_requested} asked for"
     if mode in SLICES:
-        kind += f" in {delivery.n_frames} {SLICES[mode]}"
+        within = f" in {counted(delivery.n_frames, SLICES[mode][:-1])}"
         asked = f", {result.n_requested} asked for in each"
         after = f"{delivery.n_frames} of {delivery.request.source.n_frames} {SLICES[mode]}"
     if mode == Mode.VOLUME:
-        kind = "supervoxels"
+        kind = "supervoxel"
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""
     return (
-        f"<b>{result.n_obtained} {kind}</b>{asked}{stopped}, in {spelled(result.seconds)} on "
-        f"{result.device}{loss}."
+        f"<b>{counted(result.n_obtained, kind)}{within}</b>{asked}{stopped}, "
+        f"in {spelled(result.seconds)} on {result.device}{loss}."
     )

@@ -119,7 +119,6 @@ def connected_superpixels(
     if merged.max() > n_segments:
         raise ValueError(
             f"the pixels to segment lie in {merged.max()} separate regions, more than the "
-            f"{n_segments} superpixels asked for: ask for more, or leave small regions out with a "
-            "mask"
+            f"{n_segments} superpixels asked for: ask for more, or leave small regions out"
         )
     return merged

@@ -30,6 +30,7 @@ _OVERHEAD = 50_000_000  # bytes of buffers that do not grow with the image
 _BYTES_PER_PIECE = 3000  # of the graph of regions: neighbours, borders, queue
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _GB = 1e9
+LIMIT_IS_SET = "(memory_limit_gb; in napari under Preferences > Plugins)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,20 +245,34 @@ def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> N
     info = describe_device(device)
     if limit_gb is not None and needed > limit_gb * _GB:
         raise SuperpixelMemoryError(
-            f"this run needs about {needed / _GB:.1f} GB, more than the memory limit of "
-            f"{limit_gb:g} GB. {REMEDIES}, or raise the limit."
+            f"This run needs about {needed / _GB:.1f} GB, more than the memory limit of "
+            f"{limit_gb:g} GB {LIMIT_IS_SET}. {remedies(device)}, or raise the limit."
         )
     if needed > info.free_bytes:
         raise SuperpixelMemoryError(
-            f"this run needs about {needed / _GB:.1f} GB, but {info.device} ({info.name}) has "
-            f"{info.free_bytes / _GB:.1f} GB free. {REMEDIES}."
+            f"This run needs about {needed / _GB:.1f} GB, but {info.device} ({info.name}) has "
+            f"{info.free_bytes / _GB:.1f} GB free. {remedies(device)}."
         )
 
 
-REMEDIES = (
-    "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
-    "balanced or fast preset (or a larger 'downscale'), or run on another device such as the CPU"
-)
+def remedies(device: torch.device) -> str:
+    """Say what takes less memory.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where there is too little.
+
+    Returns
+    -------
+    str
+        A sentence without its full stop.
+    """
+    less = (
+        "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
+        "balanced or fast preset (or a larger 'downscale')"
+    )
+    return less if device.type == "cpu" else f"{less}, or run on the CPU"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

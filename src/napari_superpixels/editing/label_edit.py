@@ -21,11 +21,6 @@ class EditError(SuperpixelError, ValueError):
     """An edit is not possible; the message says why and what to do. Nothing was changed."""
 
 
-def counted(n: int, thing: str) -> str:
-    """Say how many things there are: "1 superpixel", "2 superpixels"."""
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelEdit:
     """Pixels of a label map, with their labels before and after.

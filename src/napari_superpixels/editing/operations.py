@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.editing.label_edit import EditError, LabelEdit, counted
+from napari_superpixels.counts import counted
+from napari_superpixels.editing.label_edit import EditError, LabelEdit
 from napari_superpixels.editing.partition import fragment_mask, repartition
 from napari_superpixels.editing.records import Lock, Record
 from napari_superpixels.editing.region import Region, region_at, union
@@ -98,7 +99,7 @@ def merge(session: Session, scope: Scope, *, positions: Positions) -> Draft:
         )
     before = scope.view(session.labels)[joint.box]
     edit = repartition(session, scope, joint.start, before, joint.mask.astype(np.int32))
-    return Draft(edit, f"Merged {len(regions)} superpixels.")
+    return Draft(edit, f"Merged {counted(len(regions), 'superpixel')}.")
 
 
 def split(session: Session, scope: Scope, *, seeds: Positions, plane: Sequence[int] = ()) -> Draft:
@@ -229,7 +230,7 @@ def detach(session: Session, scope: Scope, *, position: Sequence[int], only: boo
         parts = connected_parts(np.where(rest, 2, np.where(region.mask, 1, 0)))
     before = scope.view(session.labels)[region.box]
     edit = repartition(session, scope, region.start, before, parts)
-    return Draft(edit, f"Detached into {int(parts.max())} superpixels.")
+    return Draft(edit, f"Detached into {counted(int(parts.max()), 'superpixel')}.")
 
 
 def lock(session: Session, scope: Scope, *, positions: Positions, on: bool) -> Draft:

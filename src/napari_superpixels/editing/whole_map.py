@@ -11,7 +11,8 @@ from scipy import ndimage
 from napari_superpixels.core.connectivity import connected_pieces, join_small_pieces
 from napari_superpixels.core.merge import merge_order
 from napari_superpixels.core.split import split_to_count
-from napari_superpixels.editing.label_edit import EditError, counted, edit_between
+from napari_superpixels.counts import counted
+from napari_superpixels.editing.label_edit import EditError, edit_between
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.partition import repartition
 from napari_superpixels.editing.patch import decode_array
@@ -75,7 +76,8 @@ class Survey:
         """
         steps = []
         if connect and self.n_pieces > self.n_superpixels:
-            steps.append(f"turn {self.n_superpixels} superpixels into {self.n_pieces} pieces")
+            before = counted(self.n_superpixels, "superpixel")
+            steps.append(f"turn {before} into {counted(self.n_pieces, 'piece')}")
         if self.n_small:
             steps.append(f"join {self.n_small} that are too small to a neighbour")
         if fill_holes and self.n_holes:
@@ -231,7 +233,7 @@ def set_count(session: Session, scope: Scope, *, n_segments: int) -> Draft:
     edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None, by_majority=True)
     if len(edit) == 0:
         return Draft(edit, f"There are {n_segments} already: nothing to do.")
-    return Draft(edit, f"{n_free + n_held} superpixels became {n_segments}.")
+    return Draft(edit, f"{counted(n_free + n_held, 'superpixel')} became {n_segments}.")
 
 
 class Levels:
@@ -343,7 +345,7 @@ def take_over(
         session, scope, start, before, found, keep_fragments=False, lock=lock, by_majority=True
     )
     verb = "Recomputed" if recompute else "Split in"
-    return Draft(edit, f"{verb} {int(found.max())} superpixels.")
+    return Draft(edit, f"{verb} {counted(int(found.max()), 'superpixel')}.")
 
 
 def assign_many(
@@ -379,7 +381,7 @@ def assign_many(
         session.records.by_id[label] = changing[i]
         target[np.searchsorted(known, i)] = label
     edit = edit_between(session.labels, target[rows])
-    return Draft(edit, f"Classes assigned to {len(changing)} superpixels.")
+    return Draft(edit, f"Classes assigned to {counted(len(changing), 'superpixel')}.")
 
 
 def _held(session: Session, view: NDArray[np.integer]) -> NDArray[np.bool_]:

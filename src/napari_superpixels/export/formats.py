@@ -105,6 +105,7 @@ def export_labels(
     place: Place | Mapping[str, Any] | None = None,
     like: str | Path | None = None,
     frames: bool = False,
+    provenance: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     sheared_content: float | None = None,
 ) -> None:
@@ -141,6 +142,8 @@ def export_labels(
         The first of three axes holds frames that were segmented one by one: tables and graphs
         describe each on its own. The axis is time (T) where `pixel_size` has two numbers or is
         missing, and depth (Z) where it has three.
+    provenance : mapping, optional
+        How the labels were made, as plain values; ``.tif`` keeps it, see `read_provenance`.
     overwrite : bool, default False
         Replace an existing file.
     sheared_content : float, optional
@@ -171,6 +174,7 @@ def export_labels(
             unit=unit,
             place=place,
             frames=frames,
+            provenance=provenance,
             sheared_content=sheared_content,
         )
     except SubjectError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_superpixels.export.label_files import as_description
 from napari_superpixels.export.whole import need
 
 if TYPE_CHECKING:
@@ -54,5 +55,8 @@ def write_geotiff(path: Path, subject: Subject, place: Place) -> None:
         ) as raster:
             raster.write(subject.labels, 1)
             raster.set_band_description(1, "superpixels")
-            raster.update_tags(**{TAG: "labels"})
+            # GDAL writes the second one as the TIFF's description, which any software shows.
+            raster.update_tags(
+                **{TAG: "labels", "TIFFTAG_IMAGEDESCRIPTION": as_description(subject.provenance)}
+            )
         path.write_bytes(file.getbuffer())

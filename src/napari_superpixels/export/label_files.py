@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "napari-superpixels"
 _NAME = "napari-superpixels map"
+_TITLE = "Superpixels of napari-superpixels:"
 LABEL_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
 
 
@@ -134,7 +136,7 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     Parameters
     ----------
     path : str or Path
-        TIFF written by `save_labels`, OME-Zarr of a run in tiles, or any file.
+        TIFF written by `save_labels` or `export_labels`, OME-Zarr of a run in tiles, or any file.
 
     Returns
     -------
@@ -147,8 +149,39 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     if path.suffix.lower() not in (".tif", ".tiff"):
         return {}
     with tifffile.TiffFile(path) as tiff:
-        found: dict[str, Any] = (tiff.shaped_metadata or ({},))[0].get(METADATA_KEY, {})
-    return found
+        return _of_tiff(tiff)
+
+
+def as_description(provenance: Mapping[str, Any]) -> str:
+    """Write provenance as a text that a TIFF of another kind than ours can hold.
+
+    Parameters
+    ----------
+    provenance : mapping
+        Plain values.
+
+    Returns
+    -------
+    str
+        ASCII, which `read_provenance` finds again.
+    """
+    # With a word before it: tifffile takes JSON alone for its own.
+    return f"{_TITLE} {json.dumps(dict(provenance))}"
+
+
+def _of_tiff(tiff: tifffile.TiffFile) -> dict[str, Any]:
+    found: Any = None
+    if tiff.shaped_metadata:
+        found = tiff.shaped_metadata[0].get(METADATA_KEY)
+    else:
+        about = tiff.imagej_metadata or {}
+        text = str(about.get("Info", "")) if tiff.is_imagej else tiff.pages.first.description
+        if text.startswith(_TITLE):
+            try:
+                found = json.loads(text.removeprefix(_TITLE))
+            except ValueError:  # other software has cut it; the labels are there all the same
+                return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _of_zarr(path: Path) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
+from napari_superpixels.export.label_files import as_description
+from napari_superpixels.export.metres import in_metres
 from napari_superpixels.export.whole import ExportError
 
 if TYPE_CHECKING:
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 
     from napari_superpixels.export.subject import Subject
 
-_OME_UNITS = {"um": "µm", "angstrom": "Å"} | {
+# The unit of a map without CRS is unknown, for which OME has a name.
+_OME_UNITS = {"um": "µm", "angstrom": "Å", "map unit": "reference frame"} | {
     unit: unit for unit in ("pixel", "pm", "nm", "mm", "cm", "m", "km", "in", "ft")
 }
 
@@ -46,6 +49,8 @@ def write_imagej(path: Path, subject: Subject) -> None:
             )
         labels = labels.astype(np.float32)
     about: dict[str, Any] = {"axes": subject.axes.upper(), "min": 0, "max": int(subject.ids[-1])}
+    if subject.provenance:
+        about["Info"] = as_description(subject.provenance)  # ImageJ: Image > Show Info…
     resolution = None
     if subject.pixel_size is not None:
         *depth, height, width = subject.pixel_size  # no depth of frames in time
@@ -61,7 +66,7 @@ def write_imagej(path: Path, subject: Subject) -> None:
 
 
 def write_ome(path: Path, subject: Subject) -> None:
-    """Write an OME-TIFF with the pixel size.
+    """Write an OME-TIFF with the pixel size, in metres where OME does not have its unit.
 
     Parameters
     ----------
@@ -73,8 +78,10 @@ def write_ome(path: Path, subject: Subject) -> None:
     Raises
     ------
     ExportError
-        If OME has no such unit.
+        If OME does not have the unit, and it is no number of metres either.
     """
+    if subject.unit not in _OME_UNITS:
+        subject = in_metres(subject)
     about: dict[str, Any] = {"axes": subject.axes.upper(), "Name": "superpixels"}
     if subject.pixel_size is not None:
         unit = _OME_UNITS.get(subject.unit)

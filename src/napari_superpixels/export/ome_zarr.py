@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import zarr
+from zarr.storage import LocalStore
 
-from napari_superpixels.export.whole import need
-from napari_superpixels.ngff import VERSION, multiscales
+from napari_superpixels.export.metres import in_metres
+from napari_superpixels.ngff import VERSION, has_unit, multiscales
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from zarr.abc.buffer import Buffer
 
     from napari_superpixels.export.subject import Subject
 
@@ -24,8 +30,9 @@ _COLORS = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")
 def write_zarr(path: Path, subject: Subject) -> None:
     """Write OME-Zarr 0.4 with a pyramid: each level keeps every second row and column.
 
-    The image is the root and the labels are ``labels/superpixels``; without an image, the labels
-    are the root.
+    The pixel size is in metres where the format does not have its unit, and without a unit where
+    it is no number of metres. The image is the root and the labels are ``labels/superpixels``;
+    without an image, the labels are the root.
 
     Parameters
     ----------
@@ -33,14 +40,10 @@ def write_zarr(path: Path, subject: Subject) -> None:
         Folder to write.
     subject : Subject
         What to write.
-
-    Raises
-    ------
-    ExportError
-        If zarr is not installed.
     """
-    zarr = need("zarr", "export")
-    root = zarr.open_group(path, mode="w", zarr_format=2)
+    if not has_unit(subject.unit):
+        subject = in_metres(subject)
+    root = zarr.open_group(_Store(path), mode="w", zarr_format=2)
     if subject.image is None:
         _write_levels(root, subject.labels, LABELS, subject)
         root.attrs["image-label"] = {"version": VERSION}
@@ -78,13 +81,51 @@ def _write_levels(group: Any, array: NDArray[np.generic], name: str, subject: Su
             dtype=level.dtype,
             chunk_key_encoding={"name": "v2", "separator": "/"},
         )
-        stored[...] = level
+        _fill(stored, level)
         *first, height, width = spacing
         scales.append([*first, height * step, width * step])
         if max(level.shape[-2:]) <= _SMALLEST:
             break
         step *= 2
     group.attrs["multiscales"] = multiscales(name, axes, scales, subject.unit)
+
+
+def _fill(stored: zarr.Array[Any], level: NDArray[np.generic]) -> None:
+    """Write chunk by chunk: where one fails, no others are under way, as in one assignment."""
+    starts = (range(0, n, chunk) for n, chunk in zip(level.shape, stored.chunks, strict=True))
+    for corner in product(*starts):
+        chunk = tuple(slice(i, i + n) for i, n in zip(corner, stored.chunks, strict=True))
+        stored[chunk] = level[chunk]
+
+
+class _Store(LocalStore):
+    """Writes one file after another, and none after one that failed.
+
+    Zarr writes some files side by side. On a full disk the second would appear after the error of
+    the first is told, in a folder that is being removed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._turn = asyncio.Lock()
+        self._failure: OSError | None = None
+
+    async def set(self, key: str, value: Buffer) -> None:
+        await self._in_turn(super().set(key, value))
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        await self._in_turn(super().set_if_not_exists(key, value))
+
+    async def _in_turn(self, writing: Coroutine[Any, Any, None]) -> None:
+        async with self._turn:
+            if self._failure is not None:
+                writing.close()
+                raise self._failure
+            try:
+                await writing
+            except OSError as error:
+                self._failure = error
+                raise
 
 
 def _channels(subject: Subject) -> list[dict[str, Any]]:

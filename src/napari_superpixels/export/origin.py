@@ -25,7 +25,7 @@ class Origin:
     pixel_size : tuple of float or None
         Size along each axis, where there is no place.
     unit : str or None
-        Unit of `pixel_size`.
+        Unit of `pixel_size`; None where that is a scale without a unit.
     """
 
     place: Place | None = None
@@ -66,7 +66,7 @@ class Origin:
         Parameters
         ----------
         known : mapping
-            Plain values: place, or pixel_size and unit; others do not count.
+            Plain values: place, or pixel_size and unit, if it has one; others do not count.
 
         Returns
         -------
@@ -75,8 +75,8 @@ class Origin:
         """
         if known.get("place"):
             return cls(Place.from_dict(known["place"]))
-        if known.get("pixel_size") and known.get("unit"):
-            return cls(None, tuple(map(float, known["pixel_size"])), str(known["unit"]))
+        if known.get("pixel_size"):
+            return cls(None, tuple(map(float, known["pixel_size"])), known.get("unit"))
         return cls()
 
 

@@ -48,7 +48,7 @@ def short_unit(unit: str) -> str:
     return unit
 
 
-def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | None:
+def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str | None] | None:
     """Read the pixel size that OME-TIFF, OME-Zarr or ImageJ's TIFF states.
 
     The resolution that any other TIFF states is meant for printing and does not count.
@@ -62,8 +62,10 @@ def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | No
 
     Returns
     -------
-    (tuple of float, str) or None
-        Size along each axis and its unit; None where the file does not state both.
+    (tuple of float, str or None) or None
+        Size along each axis and its unit; None where the file does not state both. An OME-Zarr may
+        have a scale without a unit, which tells at least how long a pixel's sides are beside each
+        other.
     """
     is_folder = path.is_dir()
     if not is_folder and path.suffix.lower() not in (".tif", ".tiff"):
@@ -75,11 +77,12 @@ def read_pixel_size(path: Path, ndim: int) -> tuple[tuple[float, ...], str] | No
     if stated is None:
         return None
     sizes, unit = stated[0][-ndim:], stated[1]
-    if unit in ("", "pixel", "pixels", "reference frame") or not all(
-        size and size > 0 for size in sizes
-    ):
+    if not all(size and size > 0 for size in sizes):
         return None
-    return tuple(float(size) for size in sizes), short_unit(unit)
+    scale = tuple(float(size) for size in sizes)
+    if unit in ("", "pixel", "pixels", "reference frame"):
+        return (scale, None) if is_folder and set(scale) != {1.0} else None
+    return scale, short_unit(unit)
 
 
 def _of_tiff(path: Path, ndim: int) -> tuple[list[Any], str] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from napari_superpixels.export.pixel_size import short_unit
 from napari_superpixels.export.whole import ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -49,6 +49,8 @@ class Subject:
     frames : bool
         Whether the first axis holds frames, each measured on its own: in time if `pixel_size` is
         that of a frame, else in depth.
+    provenance : mapping
+        How the labels were made, as plain values; TIFFs keep it.
     sheared_content : float or None
         Area of a pixel, or volume of a voxel, whose sides are not at right angles; of frames, area
         of a pixel of one.
@@ -61,6 +63,7 @@ class Subject:
     unit: str = PIXEL
     place: Place | None = None
     frames: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     sheared_content: float | None = None
 
     @property
@@ -136,6 +139,7 @@ def subject_of(
     unit: str | None = None,
     place: Place | None = None,
     frames: bool = False,
+    provenance: Mapping[str, Any] | None = None,
     sheared_content: float | None = None,
 ) -> Subject:
     """Check what is to be exported, and bring it into one form.
@@ -159,6 +163,8 @@ def subject_of(
         Where the labels lie on the map.
     frames : bool, default False
         Whether the first of three axes holds frames.
+    provenance : mapping, optional
+        How the labels were made, as plain values.
     sheared_content : float, optional
         See `Subject`.
 
@@ -206,7 +212,17 @@ def subject_of(
     elif place is not None and (array.ndim == 2 or frames):
         size, unit = place.pixel_size, place.unit
     unit = short_unit(unit) if size and unit else PIXEL
-    return Subject(compact(array), channels, names, size, unit, place, frames, sheared_content)
+    return Subject(
+        compact(array),
+        channels,
+        names,
+        size,
+        unit,
+        place,
+        frames,
+        dict(provenance or {}),
+        sheared_content,
+    )
 
 
 def _channels_first(

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors import SuperpixelError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,8 @@ _REMEDIES = {
     errno.EACCES: "choose a folder that you may write to",
     errno.EPERM: "choose a folder that you may write to",
     errno.EROFS: "choose a folder that you may write to",
+}
+_REMEDIES_OF_NAMES = {
     errno.ENOENT: "make the folder first",
     errno.ENOTDIR: "choose another folder: a part of this name is a file",
 }
@@ -28,6 +30,23 @@ _REMEDIES = {
 
 class ExportError(SuperpixelError):
     """A file cannot be written; the message names it and the reason."""
+
+
+def with_remedy(error: OSError) -> str:
+    """Spell out what the system says, and what to do about a full disk or missing rights.
+
+    Parameters
+    ----------
+    error : OSError
+        Of a file that was to be written.
+
+    Returns
+    -------
+    str
+        A part of a sentence.
+    """
+    remedy = _REMEDIES.get(error.errno or 0)
+    return reason_of(error) if remedy is None else f"{error.strerror}; {remedy}"
 
 
 def not_written(path: Path, error: OSError, what: str = "cannot be written") -> ExportError:
@@ -48,7 +67,8 @@ def not_written(path: Path, error: OSError, what: str = "cannot be written") -> 
         To raise.
     """
     reason = error.strerror or str(error)
-    remedy = _REMEDIES.get(error.errno or 0, "check the disk, or choose another folder")
+    known = _REMEDIES | _REMEDIES_OF_NAMES
+    remedy = known.get(error.errno or 0, "check the disk, or choose another folder")
     return ExportError(f"{path}: {what} ({reason}); {remedy}")
 
 

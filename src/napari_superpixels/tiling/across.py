@@ -13,7 +13,8 @@ from napari_superpixels.graph import adjacency
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.work_folder import Job, WorkFolder
+    from napari_superpixels.tiling.job import Job
+    from napari_superpixels.tiling.work_folder import WorkFolder
 
     Links = dict[int, dict[int, float]]
 

@@ -34,6 +34,8 @@ _PROBE_PX, _PROBE_S = 384, 10.0
 # Tiles take longer than the trial says: they are read, numbered and written, and share the memory's
 # speed. Measured in `benchmarks/scale.py`: 1.6 to 2.1 times.
 _OTHER_WORK = 1.8
+# To start a worker process, load PyTorch there, and end it again: 2 to 4 s on 2 busy cores.
+_WORKER_S = 3.0
 # Labels on disk before compression: tiles with their halos, the result, and its pyramid.
 _BYTES_ON_DISK = 4 * (1 + 1 + 1 / 3)
 
@@ -61,6 +63,11 @@ class Estimate:
     memory_bytes: float
     disk_bytes: float
     seconds: float | None
+
+    @property
+    def added_bytes(self) -> float:
+        """Of the memory, what this process does not have already: as `estimate_memory` counts."""
+        return self.memory_bytes - run_memory(0, 0, 1)
 
     def __str__(self) -> str:
         """In a sentence."""
@@ -148,7 +155,9 @@ def iter_estimate(
         memory_bytes=run_memory(tile, parallel, 1 + (n_workers or 0)),
         disk_bytes=math.prod(source.shape) * _BYTES_ON_DISK
         + (source.array.nbytes if isinstance(source.array, np.ndarray) else 0),
-        seconds=None if rate is None else rate * _pixels_in_turn(grid, parallel),
+        seconds=None
+        if rate is None
+        else rate * _pixels_in_turn(grid, parallel) + _WORKER_S * (n_workers or 0),
     )
 
 
@@ -169,7 +178,7 @@ def too_much(estimate: Estimate, device: str, limit_gb: float | None) -> str:
     str
         A sentence without its full stop, to which remedies are added; empty if it fits.
     """
-    needed = estimate.memory_bytes
+    needed = estimate.added_bytes
     text = f"even in tiles this needs about {needed / 1e9:.1f} GB"
     if limit_gb is not None and needed > limit_gb * 1e9:
         return f"{text}, more than the memory limit of {limit_gb:g} GB"

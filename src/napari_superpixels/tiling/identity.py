@@ -62,9 +62,42 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        Keys; empty if one run goes on with the other's work.
+        In words, such as ``"n_segments (100, now 200)"``; empty if one run goes on with the other's
+        work.
     """
-    return sorted(key for key in now if not _agree(before.get(key), now[key]))
+    found: list[str] = []
+    for key in sorted(now):
+        one, other = before.get(key), now[key]
+        if _agree(one, other):
+            continue
+        if key in ("image", "mask"):
+            found.append(f"{key} {_renamed(one, other)}")
+        elif isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += (
+                f"{name} ({_plain(one.get(name))}, now {_plain(other.get(name))})"
+                for name in sorted({*one, *other})
+                if one.get(name) != other.get(name)
+            )
+        else:
+            found.append(f"{key} ({_plain(one)}, now {_plain(other)})")
+    return found
+
+
+def _renamed(before: Any, now: Any) -> str:
+    names = [_name(known) for known in (before, now)]
+    return "(other pixels)" if names[0] == names[1] else f"({names[0]}, now {names[1]})"
+
+
+def _name(known: Any) -> str:
+    if not isinstance(known, Mapping):
+        return "none"
+    return str(known.get("name") or "pixels in memory")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " × ".join(map(str, value))
+    return "none" if value is None else str(value)
 
 
 def _agree(before: Any, now: Any) -> bool:

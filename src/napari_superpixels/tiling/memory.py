@@ -77,7 +77,8 @@ def tiles_that_fit(tile_bytes: float, device: str, limit_gb: float | None) -> in
     device : str
         Where they run; see `superpixels`.
     limit_gb : float or None
-        Memory that may be taken, in GB (10⁹ bytes); None for what is free.
+        Memory that may be taken besides what the process has already, in GB (10⁹ bytes); None for
+        what is free.
 
     Returns
     -------
@@ -87,4 +88,4 @@ def tiles_that_fit(tile_bytes: float, device: str, limit_gb: float | None) -> in
     free = float(describe_device(resolve_device(device)).free_bytes)
     if limit_gb is not None:
         free = min(free, limit_gb * 1e9)
-    return max(1, int((free - _PROCESS_BYTES) / max(tile_bytes, 1)))
+    return max(1, int(free / max(tile_bytes, 1)))

@@ -13,7 +13,8 @@ from napari_superpixels.tiling.across import join_across_tiles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.work_folder import Job, WorkFolder
+    from napari_superpixels.tiling.job import Job
+    from napari_superpixels.tiling.work_folder import WorkFolder
 
 
 def number_tiles(work: WorkFolder, job: Job) -> int:

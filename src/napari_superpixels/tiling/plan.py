@@ -17,6 +17,7 @@ _HALO_SUPERPIXELS = 3
 # what has so large superpixels is better segmented at a lower level of its pyramid.
 _MOST_HALO_PX = 1024
 _STEP_PX = 16
+_MOST_SEGMENTS = 2**32 - 1  # as labels are stored
 
 
 def plan_tiles(
@@ -48,12 +49,14 @@ def plan_tiles(
     Raises
     ------
     ValueError
-        If sizes are not positive, or the halo is more than half a tile.
+        If sizes or the number of superpixels are out of range, or the halo is above half a tile.
     """
     if tile_size_px is not None and tile_size_px < _STEP_PX:
         raise ValueError(f"tiles of {tile_size_px} pixels are too small: take {_STEP_PX} or more")
     if halo_px is not None and halo_px < 0:
         raise ValueError(f"the halo must be 0 or more pixels, got {halo_px}")
+    if not 1 <= n_segments <= _MOST_SEGMENTS:
+        raise ValueError(f"n_segments must be 1 to {_MOST_SEGMENTS}, got {n_segments}")
     diameter = (math.prod(shape) / n_segments) ** (1 / len(shape))
     # The lower lambda, the larger the superpixels that merging leaves (see `core.finish`).
     growth = 10 ** (0.4 * max(0.0, 2 - params.lam)) if params.count == "adaptive" else 1

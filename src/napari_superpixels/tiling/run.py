@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+from inspect import signature
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,24 +17,20 @@ import zarr
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.scaling import fit_scaling
 from napari_superpixels.events import drain
+from napari_superpixels.export.whole import with_remedy
+from napari_superpixels.parameter_set import unknown_name
 from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.job import Job, Statistics, TilingError
 from napari_superpixels.tiling.memory import tile_memory
 from napari_superpixels.tiling.numbering import number_tiles
 from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.result import TiledResult
 from napari_superpixels.tiling.source import source_of
 from napari_superpixels.tiling.waiting import TileStep, all_done
-from napari_superpixels.tiling.work_folder import (
-    Job,
-    Statistics,
-    TilingError,
-    WorkFolder,
-    finished,
-    folder_of,
-    holds_labels,
-)
+from napari_superpixels.tiling.work_folder import WorkFolder, finished, folder_of, holds_labels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -160,8 +157,6 @@ def iter_superpixels_tiled(
         if output.resolve() in (path, *path.parents):
             raise TilingError(f"{output}: holds an input; write the labels to another folder")
     wanted_n = params.n_segments if n_segments is None else n_segments
-    if not 1 <= wanted_n < 2**32:
-        raise ValueError(f"n_segments must be 1 to {2**32 - 1}, got {wanted_n}")
     grid = plan_tiles(source.shape, wanted_n, params, tile_size_px, halo_px)
     job = Job(source, wanted, nodata, grid, wanted_n, params, device)
 
@@ -193,13 +188,14 @@ def iter_superpixels_tiled(
         raise TilingError(
             f"{output}: is no OME-Zarr of labels, and is not replaced; choose another name"
         )
+    identity = work.identity_for(job, resume=resume)  # before workers are started
     engine = Engine(
         scheduler, n_workers, tile_memory(source, grid, wanted_n, params), memory_limit_gb
     )
     threads = torch.get_num_threads()
     try:
         with engine.client(device) as client:
-            work.begin(job, resume=resume)  # not before: a scheduler may not answer
+            work.begin(job, identity)  # not before: a scheduler may not answer
             try:
                 n = yield from _run(client, work)
             except (GeneratorExit, KeyboardInterrupt):
@@ -211,18 +207,32 @@ def iter_superpixels_tiled(
         work.finish(output)
     except OSError as error:
         raise TilingError(
-            f"{work.path}: {error.strerror or error}. What is done is kept there: mend the cause, "
-            "and go on with --resume (resume=True)"
+            f"{work.path}: {with_remedy(error)}. What is done is kept there: mend the cause, and "
+            "go on with --resume (resume=True)"
         ) from error
     finally:
         torch.set_num_threads(threads)  # threads of this process were told to use one
     return found
 
 
+# Where the labels are returned, there is nothing to resume, to replace or to place.
+_OPTIONS_IN_MEMORY = set(signature(iter_superpixels_tiled).parameters) - {
+    "output",
+    "params",
+    "pixel_size",
+    "unit",
+    "place",
+    "resume",
+    "overwrite",
+}
+
+
 def superpixels_tiled(
     image: Any,
-    n_segments: int | None = None,
-    params: SuperpixelParams | None = None,
+    n_segments: int = 100,
+    *,
+    preset: str = DEFAULT_PRESET,
+    seed: int = 0,
     **options: Any,
 ) -> NDArray[np.int32]:
     """Segment an image tile by tile, and return the labels.
@@ -232,10 +242,17 @@ def superpixels_tiled(
 
     Parameters
     ----------
-    image, n_segments, params
+    image : array_like, str or Path
         As for `iter_superpixels_tiled`.
+    n_segments : int, default 100
+        Upper bound N on the number of superpixels of the whole image, up to 2³²-1.
+    preset : {"balanced", "fast", "paper", "paper-no-recon"}
+        Where the other parameters come from; see `list_presets`.
+    seed : int, default 0
+        Seed of the initial weights.
     **options
-        Other arguments of `iter_superpixels_tiled`, besides `output`, `resume` and `overwrite`.
+        Other arguments of `iter_superpixels_tiled`, besides those of its output and
+        `params`; and fields of `SuperpixelParams` that replace those of the preset.
 
     Returns
     -------
@@ -256,8 +273,15 @@ def superpixels_tiled(
     >>> import numpy as np
     >>> from napari_superpixels import superpixels_tiled
     >>> image = np.random.default_rng(0).normal(size=(300, 400))
-    >>> labels = superpixels_tiled(image, 120, tile_size_px=160, n_workers=2)
+    >>> labels = superpixels_tiled(image, 120, preset="fast", tile_size_px=160, n_workers=2)
     """
+    fields = SuperpixelParams.__dataclass_fields__
+    known = {*_OPTIONS_IN_MEMORY, *fields}
+    for name in options:
+        if name not in known:
+            raise ValueError(unknown_name(name, ["n_segments", "preset", *sorted(known)]))
+    replaced = {name: options.pop(name) for name in tuple(options) if name in fields}
+    params = get_preset(preset).replace(seed=seed, **replaced)
     with tempfile.TemporaryDirectory(prefix="superpixels-") as folder:
         output = Path(folder) / "labels.zarr"
         result = drain(iter_superpixels_tiled(image, output, n_segments, params, **options))

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_superpixels.files import ImageFile
+
+
+# By whether there is a mask already.
+_MASKED = {False: "leave them out with a mask", True: "take them out of the mask"}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
@@ -56,8 +62,10 @@ class Source:
 
     def opened(self) -> Any:
         """The array, with nothing read yet."""
-        if self.path is None:
-            return self.array
+        return self.array if self.path is None else self._file().array
+
+    def _file(self) -> ImageFile:
+        assert self.path is not None
         return _opened(self.path, self.level, _state(self.path))
 
     def with_described_axis(self) -> Source:
@@ -89,13 +97,15 @@ class Source:
     def _axis(self) -> int | None:
         return None if self.channel_axis is None else self.channel_axis % self.opened().ndim
 
-    def read(self, window: Sequence[slice]) -> NDArray[Any]:
+    def read(self, window: Sequence[slice], *, masked: bool = False) -> NDArray[Any]:
         """Read a window.
 
         Parameters
         ----------
         window : sequence of slice
             One for each axis that is not channels.
+        masked : bool, default False
+            Whether there is a mask already, for the message.
 
         Returns
         -------
@@ -111,14 +121,45 @@ class Source:
         if self._axis is not None:
             chosen = slice(None) if self.channels is None else list(self.channels)
             index.insert(self._axis, chosen)
+        return self._read(self.opened(), index, window, masked=masked)
+
+    def read_opaque(self, window: Sequence[slice]) -> NDArray[np.bool_]:
+        """Read where a window holds an image: neither transparent nor masked by its own file.
+
+        Parameters
+        ----------
+        window : sequence of slice
+            One for each axis that is not channels.
+
+        Returns
+        -------
+        ndarray of bool
+            Of the window's shape.
+
+        Raises
+        ------
+        FileError
+            If it cannot be read; the message names file and window.
+        """
+        alpha = None if self.path is None else self._file().alpha
+        if alpha is None:
+            return np.ones([s.stop - s.start for s in window], bool)
+        return np.asarray(self._read(alpha, window, window, masked=False) != 0)
+
+    def _read(
+        self, array: Any, index: Sequence[Any], window: Sequence[slice], *, masked: bool
+    ) -> NDArray[Any]:
         try:
-            part = self.opened()[tuple(index)]
+            part = array[tuple(index)]
             # In this thread: on a worker, dask would hand it back to the cluster.
             return np.asarray(part.compute(scheduler="synchronous") if is_dask(part) else part)
         except READ_ERRORS as error:
+            remedy = "copy or export it again"
+            if self.kind == "image":
+                remedy += f", or {_MASKED[masked]}"
             raise FileError(
-                f"{self.name}: pixels {spelled(window)} cannot be read ({reason_of(error)}); copy "
-                "or export it again, or leave them out with a mask"
+                f"{self.name}: pixels {spelled(window)} cannot be read ({reason_of(error)}); "
+                f"{remedy}"
             ) from error
 
 
@@ -183,5 +224,5 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=8)
-def _opened(path: Path, level: int, _state: tuple[int, ...]) -> Any:
-    return open_image(path, level).array
+def _opened(path: Path, level: int, _state: tuple[int, ...]) -> ImageFile:
+    return open_image(path, level)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.tiling.geometry import Box, Tile
-    from napari_superpixels.tiling.work_folder import Job
+    from napari_superpixels.tiling.job import Job
 
     Index = tuple[int, ...]
 
@@ -158,14 +158,18 @@ def _at(folder: str, index: Index) -> tuple[WorkFolder, Job, Tile]:
 
 def _read(job: Job, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Pixels of the image, and which of them are asked for; others are 0 where not read."""
-    if job.mask is None:
-        return job.image.read(box), np.ones([s.stop - s.start for s in box], bool)
-    mask = job.mask.read(box)
-    wanted = (mask != 0) & (mask == mask)  # NaN is no "yes"
+    wanted = job.image.read_opaque(box)
+    if job.mask is not None:
+        mask = job.mask.read(box)
+        wanted &= (mask != 0) & (mask == mask)  # NaN is no "yes"
+    masked = job.mask is not None
+    if wanted.all():
+        return job.image.read(box, masked=masked), wanted
     # Not the others, as far as that goes: the mask may leave out what cannot be read.
     (used,) = ndimage.find_objects(wanted.astype(np.uint8)) or [(slice(0, 0),) * wanted.ndim]
     pairs = zip(box, used, strict=True)
-    image = job.image.read([slice(b.start + u.start, b.start + u.stop) for b, u in pairs])
+    inner = [slice(b.start + u.start, b.start + u.stop) for b, u in pairs]
+    image = job.image.read(inner, masked=masked)
     around = [(u.start, n - u.stop) for u, n in zip(used, wanted.shape, strict=True)]
     if job.image.channel_axis is not None:
         around.insert(job.image.channel_axis % image.ndim, (0, 0))

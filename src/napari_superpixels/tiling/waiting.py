@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from itertools import islice
 from threading import Event
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from distributed import KilledWorker
 
 from napari_superpixels.errors import reason_of
-from napari_superpixels.tiling.work_folder import TilingError
+from napari_superpixels.export.whole import with_remedy
+from napari_superpixels.tiling.job import TilingError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from napari_superpixels.tiling.work_folder import WorkFolder
 
-# Reasons that are told; the others are counted.
-_MOST_TOLD = 3
+# Reasons that are told, and letters of each; the others are counted, the rest is left out.
+_MOST_TOLD, _LONGEST_TOLD = 3, 300
 # How often a consumer hears from a run, so that it can cancel.
 _PULSE_S = 0.2
 
@@ -92,10 +92,12 @@ def _what_failed(
     for key, error in failed.items():
         if isinstance(error, KilledWorker):
             text = "several workers died while they had it, perhaps for want of memory"
-        elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            text = "the disk is full: free some space"
+        elif isinstance(error, OSError):
+            text = with_remedy(error)
         else:
             text = "it was cancelled" if error is None else reason_of(error)
+        if len(text) > _LONGEST_TOLD:
+            text = f"{text[:_LONGEST_TOLD]}…"
         reasons.setdefault(text, []).append(key)
     tiles = work.job().grid.tiles
     told = "; ".join(

@@ -19,11 +19,12 @@ import cloudpickle
 import numpy as np
 import zarr
 
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.export.whole import not_written
 from napari_superpixels.files import ONE_NPY_AT_A_TIME
 from napari_superpixels.ngff import VERSION, multiscales
 from napari_superpixels.tiling.geometry import common, inside
-from napari_superpixels.tiling.identity import differences, fingerprint
+from napari_superpixels.tiling.identity import differences
+from napari_superpixels.tiling.job import TilingError
 from napari_superpixels.tiling.segment_tile import TileLabels
 
 if TYPE_CHECKING:
@@ -31,77 +32,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.core.scaling import Scaling
-    from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.geometry import Box, Tile, TileGrid
+    from napari_superpixels.tiling.geometry import Box, Tile
+    from napari_superpixels.tiling.job import Job, Statistics
     from napari_superpixels.tiling.source import Source
 
 _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
-
-
 _PROVENANCE = "napari-superpixels"  # among the attributes of the result
-
-
-class TilingError(SuperpixelError):
-    """A tiled run cannot go on; what was done is kept."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """A tiled run, as its workers need to know it.
-
-    Attributes
-    ----------
-    image : Source
-        The image.
-    mask : Source or None
-        Pixels to segment are not 0.
-    nodata : float or None
-        Value of pixels to leave out.
-    grid : TileGrid
-        The tiles.
-    n_segments : int
-        Upper bound of superpixels in the whole image.
-    params : SuperpixelParams
-        The other parameters.
-    device : str
-        Where workers run.
-    """
-
-    image: Source
-    mask: Source | None
-    nodata: float | None
-    grid: TileGrid
-    n_segments: int
-    params: SuperpixelParams
-    device: str
-
-    def identity(self) -> dict[str, Any]:
-        """What decides the result, as plain values; a run goes on only where it is the same."""
-        return {
-            "image": fingerprint(self.image),
-            "mask": None if self.mask is None else fingerprint(self.mask),
-            "nodata": None if self.nodata is None else repr(float(self.nodata)),
-            "tile_px": list(self.grid.tile_px),
-            "halo_px": list(self.grid.halo_px),
-            "parameters": self.params.to_dict() | {"n_segments": self.n_segments},
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """What all tiles need to know of the whole image.
-
-    Attributes
-    ----------
-    n_valid : int
-        Pixels that count.
-    scaling : Scaling
-        Of the colours.
-    """
-
-    n_valid: int
-    scaling: Scaling
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,8 +136,8 @@ class WorkFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def begin(self, job: Job, *, resume: bool) -> None:
-        """Make the folder, or go on with what is there.
+    def identity_for(self, job: Job, *, resume: bool) -> dict[str, Any]:
+        """Check that a run may begin or go on here; nothing is written.
 
         Parameters
         ----------
@@ -210,10 +146,15 @@ class WorkFolder:
         resume : bool
             Whether to go on with an earlier run.
 
+        Returns
+        -------
+        dict
+            What decides its result, for `begin`.
+
         Raises
         ------
         TilingError
-            If there is another run in the folder.
+            If there is another run in the folder, or this one and it is not to go on.
         """
         identity = job.identity()
         file = self.path / _IDENTITY
@@ -226,19 +167,33 @@ class WorkFolder:
             other = differences(self.job_identity(), identity)
             if other:
                 raise TilingError(
-                    f"{self.path}: holds a run with another {', '.join(other)}; go on with the "
-                    "same image and parameters, or delete the folder"
+                    f"{self.path}: holds a run that differs in {', '.join(other)}; go on with "
+                    "the same image and parameters, or delete the folder"
                 )
+        return identity
+
+    def begin(self, job: Job, identity: Mapping[str, Any]) -> None:
+        """Make the folder, or go on with what is there.
+
+        Parameters
+        ----------
+        job : Job
+            The run.
+        identity : mapping
+            From `identity_for`.
+
+        Raises
+        ------
+        TilingError
+            If it cannot be written.
+        """
         is_new = not self.path.exists()
         try:
             self._fill(job, identity)
         except OSError as error:
             if is_new:
                 shutil.rmtree(self.path, ignore_errors=True)
-            raise TilingError(
-                f"{self.path}: cannot be written ({error.strerror or error}): choose an output in "
-                "a folder where you may write and that has room"
-            ) from error
+            raise TilingError(str(not_written(self.path, error))) from error
 
     def _fill(self, job: Job, identity: Mapping[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ from napari_superpixels._napari.layout import (
     text_label,
 )
 from napari_superpixels._napari.run import warm_up
-from napari_superpixels.editing.label_edit import counted
+from napari_superpixels.counts import counted
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.errors import SuperpixelError
 

@@ -1,0 +1,53 @@
+"""What a batch finds in place of a result: whether it was made as it would be made now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from napari_superpixels.params import SuperpixelParams
+
+_KEPT = "kept: give another folder, or --force to replace it"
+
+
+def made_otherwise(
+    files: Sequence[Path], params: SuperpixelParams, arguments: argparse.Namespace
+) -> str:
+    """Say in what the files that are there differ from those that would be made now.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Results of one image that exist already.
+    params : SuperpixelParams
+        Parameters of the command line.
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    str
+        A sentence; empty where all is the same, or no file knows how it was made.
+    """
+    from napari_superpixels.errors import reason_of
+    from napari_superpixels.export import read_provenance
+    from napari_superpixels.files import READ_ERRORS
+    from napari_superpixels.tiling.identity import differences
+
+    now: dict[str, Any] = params.to_dict()
+    if "n_segments" in arguments:  # of a run in tiles, more than the parameters hold
+        now["n_segments"] = arguments.n_segments
+    for file in files:
+        try:
+            before: Mapping[str, Any] = read_provenance(file).get("parameters", {})
+        except READ_ERRORS as error:
+            return f"what is there cannot be read ({reason_of(error)}); {_KEPT}"
+        known = {name: value for name, value in now.items() if name in before}
+        other = differences({"parameters": before}, {"parameters": known}) if before else []
+        if other:
+            return f"made with other parameters, {', '.join(other)}; {_KEPT}"
+    return ""
