@@ -14,12 +14,12 @@ from napari_superpixels._napari.plane import (
     PlaneGrid,
     SourceError,
     View,
-    axis_name,
     channel_names,
     full_shape,
     lazy,
     plane_grid,
 )
+from napari_superpixels._napari.source_words import describe, expression_of
 from napari_superpixels.channels import chosen_channels
 from napari_superpixels.core.nodata import spelled
 from napari_superpixels.errors import reason_of
@@ -351,7 +351,7 @@ def resolve_source(
     shown_level = level if layer.multiscale else None
     n_channels = 1 if channel_axis is None else grid.data.shape[channel_axis]
     names = channel_names(layer, n_channels)
-    description = _describe(grid, shown_level, region, mode, stack)
+    description = describe(grid, shown_level, region, mode, stack)
     if channels is not None and channel_axis is not None:
         missing = [i for i in channels if i >= len(names)]
         if missing:
@@ -366,7 +366,7 @@ def resolve_source(
         opacity = [*cut[:-1], 3]
         turn = [i for i in order if i != kept.index(ndim - 1)]
         alpha = lazy(grid.data)[tuple(opacity)].transpose(turn)
-        alpha_expression = _expression(opacity, shown_level, turn, grid.data)
+        alpha_expression = expression_of(opacity, shown_level, turn, grid.data)
         description += ", transparent pixels left out"
     return Source(
         layer_name=layer.name,
@@ -376,8 +376,8 @@ def resolve_source(
         layer_channel_axis=channel_axis,
         channel_names=names,
         placement=placement,
-        plane_expression=_expression(whole, shown_level, order, grid.data),
-        expression=_expression(cut, shown_level, order, grid.data),
+        plane_expression=expression_of(whole, shown_level, order, grid.data),
+        expression=expression_of(cut, shown_level, order, grid.data),
         description=description + nodata_text,
         place=None if place is None else asdict(place),
         region=region,
@@ -438,43 +438,3 @@ def combine(source: Source, further: Sequence[Source]) -> Source:
         further=tuple(further),
         description=f"{source.description}, {len(names)} channels of {len(layers)} layers",
     )
-
-
-def _expression(
-    slices: Sequence[int | slice], level: int | None, order: Sequence[int], data: Any
-) -> str:
-    parts = [str(s) if isinstance(s, int) else _slice_text(s) for s in slices]
-    plane = "" if all(part == ":" for part in parts) else f"[{', '.join(parts)}]"
-    turned = list(order) != sorted(order)
-    if not (plane or hasattr(data, "transpose")) and len(order) > 2:
-        plane = "[:]"  # a Zarr array, say, becomes one of NumPy's, which can be turned
-    turn = f".transpose({', '.join(map(str, order))})" if turned else ""
-    return ("" if level is None else f"[{level}]") + plane + turn
-
-
-def _slice_text(s: slice) -> str:
-    start, stop = s.start or "", "" if s.stop is None else s.stop
-    return f"{start}:{stop}"
-
-
-def _describe(
-    grid: PlaneGrid, level: int | None, region: Region | None, mode: Mode, stack: Sequence[int]
-) -> str:
-    height, width = grid.shape
-    text = f"{height} × {width} pixels"
-    if region is not None:
-        text = f"{region.description}, of {text}"
-    if stack:
-        number = math.prod(grid.data.shape[axis] for axis in stack)
-        along = " and ".join(axis_name(grid.layer, axis) for axis in stack)
-        kind = {Mode.EACH: "slices", Mode.SERIES: "frames", Mode.VOLUME: "planes deep"}[mode]
-        text = f"{number} {kind} (along {along}) of {text}"
-        if mode == Mode.VOLUME:
-            text = f"a volume {text}"
-    sliced = {axis: i for axis, i in grid.index.items() if axis not in stack}
-    if sliced:
-        where = ", ".join(f"{axis_name(grid.layer, axis)} = {i}" for axis, i in sliced.items())
-        text += f", {'at' if stack else 'this plane only'} ({where})"
-    if level is not None:
-        text += f", level {level} of {len(grid.layer.data)}"
-    return text
