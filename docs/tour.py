@@ -63,6 +63,7 @@ class Hand:
 
     def press(self, layer: Any, pixel: Any, modifiers: Any = PLAIN) -> None:
         """Press the left button on a pixel."""
+        pause(_BETWEEN_MOVES_MS)  # a message that needs another line resizes the canvas
         none, left = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
         self._at = self._point(layer, pixel)
         self._send(QEvent.Type.MouseMove, none, none, modifiers)

@@ -77,6 +77,11 @@ def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
         (["{photo}", "{photo}", "-o", "out.tif"], "several images need a folder"),
         (["{photo}", "{photo}", "-o", "out/"], "photo.png would both be written to out"),
         (["{photo}", "-o", "no/such/out.tif"], "no such folder"),
+        (["{photo}", "-o", "bad.toml/out.tif"], "bad.toml: is a file; choose a folder"),
+        (["text.npy", "-o", "out.tif"], "(it is no NPY file of numbers)"),
+        (["text.png", "-o", "out.tif"], "(its content is no picture of a kind that is known)"),
+        (["line.npy", "-o", "out.tif"], "got 1 (9,): it has no rows and columns"),
+        (["plane.npy", "-o", "out.tif", "--channel-axis", "0"], "none of its axes holds channels"),
         (["{photo}", "-o", "out.tif", "--lam", "7"], " --lam must be 0 to 3"),
         (["{photo}", "-o", "out.zarr", "--workers", "0"], " --workers must be 1 or more"),
         (["{photo}", "-o", "out.zarr", "--n-segments", "0"], " --n-segments must be 1 to"),
@@ -93,6 +98,10 @@ def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
 def test_mistakes_are_told_in_one_line(tmp_path, photo, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.toml").write_text("[superpixels]\nlam = 9.0\n")
+    for name in ("text.npy", "text.png"):
+        (tmp_path / name).write_text("Dear colleague, here is the image.")
+    np.save(tmp_path / "line.npy", np.arange(9))
+    np.save(tmp_path / "plane.npy", np.ones((9, 9)))
     code = main(["segment", *(a.format(photo=photo) for a in arguments)])
     complaint = capsys.readouterr().err
     assert code == 1
@@ -298,6 +307,22 @@ def test_evaluate_says_what_does_not_fit(tmp_path, capsys):
     np.save(tmp_path / "b.npy", np.ones((4, 3), int))
     assert main(["evaluate", str(tmp_path / "a.npy"), str(tmp_path / "b.npy")]) == 1
     assert "differ in shape" in capsys.readouterr().err
+    np.save(tmp_path / "stack.npy", np.ones((2, 3, 3), int))
+    assert main(["evaluate", str(tmp_path / "stack.npy"), str(tmp_path / "a.npy")]) == 1
+    assert "is a stack of 2 planes; write the one to measure with" in capsys.readouterr().err
+
+
+def test_evaluate_reads_what_is_written(tmp_path, rng, capsys):
+    labels = rng.permutation(300 * 300).reshape(300, 300) + 1
+    np.save(tmp_path / "l.npy", labels)
+    for name in ("imagej.tif", "l.zarr"):  # above 65535, TIFF for ImageJ holds floats
+        written = str(tmp_path / name)
+        assert main(["export", str(tmp_path / "l.npy"), "-o", written]) == 0
+        truth = written if name == "l.zarr" else str(tmp_path / "l.npy")
+        assert main(["evaluate", written, truth, "--json"]) == 0
+        figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert figures["superpixels"] == 90_000
+        assert figures["achievable segmentation accuracy"] == 1
 
 
 def test_info(capsys):
@@ -425,6 +450,7 @@ def test_volume(tmp_path, rng, capsys):
     np.testing.assert_array_equal(tifffile.imread(out), expected)
     assert "supervoxels of 9 asked for" in capsys.readouterr().out
     assert read_provenance(out)["pixel_size"] == [2.0, 0.5, 0.5]
+    assert read_provenance(out)["spacing"] == [2.0, 0.5, 0.5]
     assert main([*command, "--spacing", "1", "1", "1", "--force"]) == 0
     expected = superpixels(voxels, 9, spacing=(1, 1, 1), **quick)
     np.testing.assert_array_equal(tifffile.imread(out), expected)

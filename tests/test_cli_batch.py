@@ -118,14 +118,16 @@ def test_a_table_leaves_out_nodata(tmp_path, tiles_image):
         assert table.loc[label, mean] == pytest.approx(bands[0][inside].mean())
 
 
-@pytest.mark.parametrize(("name", "is_ours"), [("chromosome.tif", True), ("x.ome.tiff", False)])
-def test_names_that_end_like_ome(tmp_path, tiles_image, name, is_ours):
+@pytest.mark.parametrize(("name", "is_imagej"), [("chromosome.tif", True), ("x.ome.tiff", False)])
+def test_names_that_end_like_ome(tmp_path, tiles_image, name, is_imagej):
     image = tmp_path / "a.tif"
     tifffile.imwrite(
         image, tiles_image[..., 0], imagej=True, resolution=(4, 4), metadata={"unit": "um"}
     )
     assert main(["segment", str(image), "-o", str(tmp_path / name), *QUICK]) == 0
-    assert ("parameters" in read_provenance(tmp_path / name)) == is_ours
+    assert "parameters" in read_provenance(tmp_path / name)
+    with tifffile.TiffFile(tmp_path / name) as file:
+        assert file.is_ome != is_imagej
     assert read_pixel_size(tmp_path / name, 2) == ((0.25, 0.25), "um")
 
 
@@ -220,6 +222,10 @@ def test_results_of_other_parameters_are_kept_and_told(photo, tmp_path, capsys):
     )
     assert words in complaint
     assert (out / "photo_superpixels.tif").read_bytes() == kept
+    # No format of another run beside it.
+    assert main([*command, "--n-segments", "12", "--format", "tif", "csv"]) == 0
+    assert "n_segments (9, now 12)" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["photo_superpixels.tif"]
     # Also where a format is added, and in tiles; what is broken is told as well.
     assert main([*command, "--n-segments", "12", "--format", "tif", "csv"]) == 0
     assert "n_segments (9, now 12)" in capsys.readouterr().err

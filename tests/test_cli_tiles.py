@@ -281,3 +281,16 @@ def test_more_regions_than_superpixels_are_told(tmp_path, raster, capsys):
     command = ["segment", str(raster), "-o", str(tmp_path / "out.zarr"), "--mask", str(mask)]
     assert main([*command, "--n-segments", "20", *TILES]) == 0
     assert "88 superpixels of 20 asked for; more, since each separate" in capsys.readouterr().out
+
+
+def test_a_plane_of_an_ome_zarr(tmp_path, rng):
+    volume = rng.integers(0, 255, (6, 20, 24)).astype(np.uint8)
+    path, out = tmp_path / "volume.zarr", tmp_path / "plane.tif"
+    _ome_zarr(path, volume, [2.0, 0.5, 0.5], {"unit": "micrometer"})
+    np.save(tmp_path / "plane.npy", volume[3])
+    quick = ["--n-segments", "9", "--iterations", "4", "--hidden-channels", "4", "4"]
+    assert main(["segment", str(path), "-o", str(out), "--plane", "3", *quick]) == 0
+    expected = tmp_path / "expected.tif"
+    assert main(["segment", str(tmp_path / "plane.npy"), "-o", str(expected), *quick]) == 0
+    np.testing.assert_array_equal(read_labels(out), read_labels(expected))
+    assert read_pixel_size(out, 2) == ((0.5, 0.5), "um")

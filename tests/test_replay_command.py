@@ -16,7 +16,7 @@ from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
-from napari_superpixels.export import ExportError, save_labels
+from napari_superpixels.export import ExportError, read_provenance, save_labels
 from napari_superpixels.files import FileError, read_labels
 
 PLANE = Scope.whole(2)
@@ -66,6 +66,30 @@ def test_replay_from_plain_labels_and_json(tmp_path, session, photo):
     np.testing.assert_array_equal(read_labels(out), session.labels)
 
 
+@pytest.mark.parametrize("is_map", [True, False])
+def test_replay_keeps_how_and_where(tmp_path, session, photo, is_map, caplog):
+    saved, out = tmp_path / "saved.tif", tmp_path / "again.tif"
+    place = {"shape": [48, 64], "transform": [2, 0, 4e5, 0, -2, 5.8e6], "crs": None, "unit": "m"}
+    where = {"place": place} if is_map else {"pixel_size": [0.5, 0.25], "unit": "um"}
+    write_corrected(saved, session, {"parameters": {"lam": 1.5}, **where})
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps(session.log))
+    labels = tmp_path / "start.tif"
+    save_labels(labels, session.start, {"parameters": {"lam": 1.5}, **where})
+    for start, steps in ((saved, saved), (labels, log)):
+        command = ["replay", str(photo), str(start), str(steps), "-o", str(out), "--force"]
+        assert main(command) == 0
+        known = read_provenance(out)
+        assert known["parameters"] == {"lam": 1.5}
+        assert known["source"] == "photo.png"
+        if is_map:
+            assert known["place"]["transform"] == place["transform"]
+        else:
+            assert known["pixel_size"] == [0.5, 0.25]
+    assert main(["export", str(out), "-o", str(tmp_path / "t.csv")]) == 0
+    assert "separate images" not in caplog.text
+
+
 def test_replay_says_what_is_wrong(tmp_path, session, photo, capsys):
     saved, out = tmp_path / "saved.tif", tmp_path / "again.tif"
     write_corrected(saved, session, {})
@@ -76,8 +100,8 @@ def test_replay_says_what_is_wrong(tmp_path, session, photo, capsys):
     iio.imwrite(small, np.zeros((4, 4), np.uint8))
     for image, labels, log, words in (
         (photo, plain, saved, "step 1 (merge) of the log cannot be repeated"),
-        (photo, saved, bad, "cannot be read as a log"),
-        (photo, saved, plain, "was not saved by the correction dock"),
+        (photo, saved, bad, "is no log"),
+        (photo, saved, plain, "the correction dock did not save it"),
         (small, saved, saved, "differ in shape"),
         (photo, tmp_path / "no.tif", saved, "no such file"),
     ):

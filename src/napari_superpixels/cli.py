@@ -22,6 +22,9 @@ from napari_superpixels.presets import DEFAULT_PRESET, list_presets
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -49,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _terminated_as_interrupted(), _tifffile_is_quiet():
             code: int = arguments.run(arguments)
     except KeyboardInterrupt as stop:
-        complain(f"interrupted; {stop or 'nothing was left under a final name'}")
+        complain(f"interrupted; {str(stop) or 'nothing was left under a final name'}")
         return INTERRUPTED
     except EXPECTED as error:
         complain(in_cli_words(str(error)))
@@ -127,14 +130,28 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.set_defaults(run=_evaluate)
 
 
+def _plane_of_labels(path: Path) -> NDArray[np.integer]:
+    from napari_superpixels.cli_labels import read_label_file
+    from napari_superpixels.files import FileError
+
+    labels, _ = read_label_file(path)
+    if labels.ndim != 2:
+        raise FileError(
+            f"{path}: is a stack of {len(labels)} planes; write the one to measure with export "
+            "--plane, and give that"
+        )
+    return labels
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from napari_superpixels import metrics
-    from napari_superpixels.files import read_ground_truths, read_image, read_labels
+    from napari_superpixels.files import read_ground_truths, read_image
 
-    labels = read_labels(arguments.labels)
-    truths = read_ground_truths(arguments.ground_truth)
+    labels = _plane_of_labels(arguments.labels)
+    truth = arguments.ground_truth
+    truths = [_plane_of_labels(truth)] if truth.is_dir() else read_ground_truths(truth)
     ignore, tolerance = arguments.ignore_label, arguments.tolerance
 
     def mean(measure: Any, **options: Any) -> float:

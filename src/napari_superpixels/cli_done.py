@@ -35,7 +35,7 @@ def made_otherwise(
     """
     from napari_superpixels.errors import reason_of
     from napari_superpixels.export import read_provenance
-    from napari_superpixels.files import READ_ERRORS
+    from napari_superpixels.files import FileError
     from napari_superpixels.tiling.identity import differences
 
     now: dict[str, Any] = params.to_dict()
@@ -44,8 +44,9 @@ def made_otherwise(
     for file in files:
         try:
             before: Mapping[str, Any] = read_provenance(file).get("parameters", {})
-        except READ_ERRORS as error:
-            return f"what is there cannot be read ({reason_of(error)}); {_KEPT}"
+        except FileError as error:
+            reason = reason_of(error.__cause__ or error)
+            return f"what is there cannot be read ({reason}); {_KEPT}"
         known = {name: value for name, value in now.items() if name in before}
         other = differences({"parameters": before}, {"parameters": known}) if before else []
         if other:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.cli_labels import read_label_file
 from napari_superpixels.cli_words import complain, in_cli_words
 from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
@@ -73,6 +75,7 @@ def add_export(commands: Any) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     # Here, so that the command line starts without the libraries that only this command needs.
+    from napari_superpixels.export import carried, read_provenance
     from napari_superpixels.export.formats import format_of, write
     from napari_superpixels.export.subject import subject_of
     from napari_superpixels.export.whole import ExportError
@@ -88,7 +91,7 @@ def _export(arguments: argparse.Namespace) -> int:
             raise ExportError(f"{output}: exists already; use --force to replace it")
         if any(output.exists() and path.exists() and output.samefile(path) for path in inputs):
             raise ExportError(f"{output}: is an input; write to another file")
-    labels, frames = _read_labels(arguments.labels)
+    labels, frames = read_label_file(arguments.labels)
     frames = frames or arguments.frames
     image, axis = _read_image(arguments.image, arguments.channel_axis)
     if arguments.plane is not None:
@@ -116,6 +119,9 @@ def _export(arguments: argparse.Namespace) -> int:
             unit=arguments.unit or origin.unit,
             place=origin.place,
             frames=frames,
+            provenance=carried(
+                read_provenance(arguments.labels), frames=frames and labels.ndim == 3
+            ),
         )
     except SuperpixelError as error:
         files = str(arguments.labels)
@@ -139,8 +145,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _plane(
-    labels: NDArray[np.generic], image: NDArray[np.generic] | None, axis: int | None, plane: int
-) -> tuple[NDArray[np.generic], NDArray[np.generic] | None, int | None]:
+    labels: NDArray[np.integer], image: NDArray[np.generic] | None, axis: int | None, plane: int
+) -> tuple[NDArray[np.integer], NDArray[np.generic] | None, int | None]:
     """Cut a plane out of a volume of labels, and of its image with the channel axis `axis`."""
     import numpy as np
 
@@ -157,37 +163,6 @@ def _plane(
     depth = 1 if channels == 0 else 0
     cut = np.take(image, plane, depth)
     return labels[plane], cut, None if channels is None else channels - (depth < channels)
-
-
-def _read_labels(path: Path) -> tuple[NDArray[np.generic], bool]:
-    """Labels, and whether they are frames that were segmented one by one."""
-    import numpy as np
-
-    from napari_superpixels.core.nodata import is_nodata
-    from napari_superpixels.export.origin import holds_frames
-    from napari_superpixels.files import FileError, read_palette_indices
-    from napari_superpixels.lazy_files import open_image, read_now
-
-    indices = read_palette_indices(path)
-    if indices is not None:
-        return indices, False
-    found = open_image(path)
-    array = read_now(found.array, path)
-    if found.channel_axis is not None:
-        raise FileError(
-            f"{path}: holds {array.shape[found.channel_axis]} channels or colours, and labels have "
-            "none; give the label map itself, of whole numbers"
-        )
-    if found.nodata is not None:
-        array = np.where(is_nodata(array, found.nodata), 0, array)
-    if array.dtype.kind == "f" and (array == np.round(array)).all():
-        array = array.astype(np.int64)  # as ImageJ stores what is above 65535
-    if array.dtype.kind not in "biu" or array.ndim not in (2, 3):
-        raise FileError(
-            f"{path}: a label map has two axes, or three in a volume, and whole numbers; this one "
-            f"has shape {array.shape} and dtype {array.dtype}"
-        )
-    return array, "T" in found.axes or holds_frames(path)
 
 
 def _read_image(
@@ -207,11 +182,18 @@ def _find_origin(arguments: argparse.Namespace, ndims: Sequence[int]) -> Origin:
     """The place, if a file says it, or else the pixel size, of the first number of axes."""
     from napari_superpixels.export.origin import Origin, read_origin
     from napari_superpixels.export.place import read_place
+    from napari_superpixels.export.subject import PIXEL
 
     if arguments.like is not None:
         return Origin(read_place(arguments.like))
     paths = [path for path in (arguments.labels, arguments.image) if path is not None]
     found = [read_origin(path, ndim) for path in paths for ndim in ndims]
     placed = [origin for origin in found if origin.place is not None]
-    sized = [origin for origin in found if origin.unit is not None]
+    # A scale without a unit says something in OME-Zarr only.
+    is_enough = all(output.suffix.lower() == ".zarr" for output in arguments.output)
+    sized = [
+        replace(origin, unit=origin.unit or PIXEL)
+        for origin in found
+        if origin.pixel_size is not None and (origin.unit or is_enough)
+    ]
     return next(iter(placed + sized), Origin())

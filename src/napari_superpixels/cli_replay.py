@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.counts import counted
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors import SuperpixelError, cannot_read
 
 if TYPE_CHECKING:
     import argparse
@@ -67,10 +67,28 @@ def _replay(arguments: argparse.Namespace) -> int:
         session = replay(labels, image, log)
     except SuperpixelError as error:
         raise SuperpixelError(f"{arguments.log}: {error}") from error
-    write_corrected(output, session, {"source": arguments.image.name}, overwrite=arguments.force)
+    known = _known_of(arguments.labels, arguments.image, labels.ndim)
+    write_corrected(output, session, known, overwrite=arguments.force)
     n = len(session.statistics.ids)
     print(f"{output}: {counted(n, 'superpixel')} after {counted(len(log), 'step')}")
     return 0
+
+
+def _known_of(labels: Path, image: Path, ndim: int) -> dict[str, Any]:
+    """How the labels were made, and where they lie or how large their pixels are."""
+    from napari_superpixels.export import ExportError, carried, read_provenance
+    from napari_superpixels.export.origin import read_origin
+
+    known = read_provenance(labels)
+    known = carried(known, frames="series" in known) | {"source": image.name}
+    for path in (labels, image):
+        try:
+            found = read_origin(path, ndim).to_dict()
+        except ExportError:  # without rasterio, labels are made all the same
+            continue
+        if found:
+            return known | found
+    return known
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
@@ -81,8 +99,13 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
         return read_corrected(path)[0].log
     try:
         log = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: cannot be read as a log ({error})") from error
+    except OSError as error:
+        raise FileError(cannot_read(path, error)) from error
+    except ValueError as error:
+        raise FileError(
+            f"{path}: is no log ({error}): give the JSON that the correction dock wrote, or the "
+            "TIFF that it saved"
+        ) from error
     if not isinstance(log, list) or not all(isinstance(entry, dict) for entry in log):
         raise FileError(f"{path}: is no log: it must hold a list of steps")
     return log

@@ -129,7 +129,7 @@ def add_segment(commands: Any) -> None:
     segment.add_argument("--nodata", type=_nodata_value, help="value of pixels to leave out")
     segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
     segment.add_argument(
-        "--memory-limit-gb", type=float, help="segment in tiles what is estimated above this"
+        "--memory-limit-gb", type=_positive, help="segment in tiles what is estimated above this"
     )
     segment.add_argument("--force", action="store_true", default=False, help="overwrite files")
     segment.add_argument(
@@ -162,6 +162,16 @@ def _channel_numbers(text: str) -> tuple[int, ...]:
         return channel_numbers(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
 
 
 def _nodata_value(text: str) -> float:
@@ -211,6 +221,7 @@ def _segment(arguments: argparse.Namespace) -> int:
         other = made_otherwise([f for f in files if f not in wanted], params, arguments)
         if other:
             complain(f"{image}: {other}")
+            wanted = []  # files of two runs side by side would contradict each other
         if not wanted:
             n_skipped += 1
             if arguments.json:
@@ -314,6 +325,8 @@ def _segment_at_once(
     provenance = result.provenance() | {"source": image.name} | known
     if chosen is not None:
         provenance["channels"] = list(chosen)
+    if spacing is not None:
+        provenance["spacing"] = list(spacing)
     origin = Origin.from_dict(known)
     for target in targets:
         write_output(

@@ -170,9 +170,14 @@ def segment_series(
     found = open_image(image)
     array, axis, planes = found.array, *_axes(found, arguments)
     if len(planes) != 3:
+        sizes = zip(found.axes or "?" * array.ndim, array.shape, strict=True)
+        spelled = ", ".join(f"{name} ({n})" for name, n in sizes)
+        remedy = "say with --channel-axis which axis holds channels"
+        if found.axes and len(planes) > 3:
+            remedy = "save the planes along one of the others as a file of their own"
         raise ValueError(
-            f"--series takes one axis of frames besides rows, columns and channels; this has the "
-            f"shape {array.shape}: say with --channel-axis which axis holds channels"
+            "--series takes one axis of frames besides rows, columns and channels; this has the "
+            f"axes {spelled}: {remedy}"
         )
     chosen = getattr(arguments, "channels", None)
     frames = np.moveaxis(chosen_channels(array, axis, chosen), planes[0], 0)

@@ -124,5 +124,6 @@ def output_files(
         kinds = ", ".join(LABEL_SUFFIXES)
         raise ExportError(f"{output}: write labels as one of {kinds}, or in tiles as .zarr")
     if not output.parent.is_dir():
-        raise ExportError(f"{output.parent}: no such folder")
+        what = "is a file; choose a folder" if output.parent.exists() else "no such folder; make it"
+        raise ExportError(f"{output.parent}: {what}")
     return [[output]], False

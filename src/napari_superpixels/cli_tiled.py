@@ -144,14 +144,18 @@ def is_tiled(
     if may_be_tiled(arguments):
         return True
     output = output_of_tiles(targets)
-    if image.is_dir() or ("resume" in arguments and was_begun(output)):
+    if "resume" in arguments and was_begun(output):
+        return True
+    if "plane" in arguments:
+        return False
+    if image.is_dir():
         return True
     from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
     from napari_superpixels.lazy_files import open_image
     from napari_superpixels.tiling.estimate import estimate_run
     from napari_superpixels.tiling.source import Source
 
-    if "plane" in arguments or not image.exists():
+    if not image.exists():
         return False
     found = open_image(image)
     axis = getattr(arguments, "channel_axis", found.channel_axis)
@@ -262,6 +266,8 @@ def segment_in_tiles(
         with _Bars(image.name, hidden=arguments.quiet) as bars:
             result: TiledResult = drain(steps, bars.show)
     except KeyboardInterrupt:
+        if not was_begun(output):
+            raise
         raise KeyboardInterrupt(
             f"the tiles that are done are kept in {output}.partial: the same command with --resume "
             "goes on from there"

@@ -51,6 +51,7 @@ def in_cli_words(message: str) -> str:
         message.replace("(--resume, resume=True)", "(--resume)")
         .replace("(memory_limit_gb; in napari under Preferences > Plugins)", "(--memory-limit-gb)")
         .replace("'downscale'", "--downscale")
+        .replace("(a plane: in tiles)", "(a plane: in smaller tiles, with --tile-size-px)")
         .replace("with channel_axis the image", "with --channel-axis the image")
         .replace("by the size of its voxels, for example spacing=(1, 1, 1)", "with --volume")
         .replace(

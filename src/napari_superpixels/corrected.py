@@ -85,16 +85,17 @@ def read_corrected(path: Path) -> tuple[Session, dict[str, Any]]:
         If the file cannot be read, or holds no corrected labels.
     """
     try:
-        known = read_provenance(path)
         further = read_further(path)
+        known = read_provenance(path)
         labels = tifffile.imread(path, series=0)
     except READ_ERRORS as error:
         if not path.exists():
             raise FileError(f"{path}: no such file") from error
-        raise FileError(f"{path}: cannot be read as labels ({error})") from error
+        raise FileError(f"{path}: cannot be read as labels ({error}); copy it again") from error
     if _FACTS not in known or _FRAGMENTS not in further or _BEFORE not in further:
         raise FileError(
-            f"{path}: was not saved by the correction dock; drag the file into napari instead"
+            f"{path}: holds no corrections, as the correction dock did not save it; its labels "
+            "open in napari like any image"
         )
     facts, before = known.pop(_FACTS), further[_BEFORE]
     if _BEFORE_IDS in facts:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import imageio.v3 as iio
 import numpy as np
 import scipy.io
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from scipy.io.matlab import MatReadError
 
 from napari_superpixels.core.nodata import is_nodata
@@ -40,6 +40,10 @@ READ_ERRORS = (
     zlib.error,
 )
 _GDAL_NODATA = 42113
+# In the description of further maps beside labels of ours, which are no images of their own.
+OWN_MAP = "napari-superpixels map"
+# Modes in which Pillow keeps a transparent colour apart, and those that have it as a channel.
+_WITH_ALPHA = {"1": "LA", "L": "LA", "P": "RGBA", "RGB": "RGBA"}
 _ALPHA = {tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA}
 _log = logging.getLogger(__name__)
 # NumPy parses the headers of its files as Python. Where two threads do so at once, Python 3.11 may
@@ -106,11 +110,10 @@ def read_image(path: str | Path) -> ImageFile:
         raise FileError(f"{path}: no such file" if not path.exists() else f"{path}: is a folder")
     try:
         if path.suffix.lower() == ".npy":
-            with ONE_NPY_AT_A_TIME:
-                return ImageFile(np.load(path, allow_pickle=False), None)
+            return ImageFile(load_npy(path), None)
         if path.suffix.lower() in _TIFF_SUFFIXES:
             return _read_tiff(path)
-        array = np.asarray(iio.imread(path, plugin="pillow"))
+        array = np.asarray(iio.imread(path, plugin="pillow", mode=_mode_with_alpha(path)))
         if array.ndim == 3 and array.shape[-1] == 4 and path.suffix.lower() in _JPEG_SUFFIXES:
             array = np.asarray(iio.imread(path, plugin="pillow", mode="RGB"))  # it was CMYK
     except READ_ERRORS as error:
@@ -126,6 +129,47 @@ def read_image(path: str | Path) -> ImageFile:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     return ImageFile(array, -1 if array.ndim == 3 else None, alpha=alpha)
+
+
+def load_npy(path: Path, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
+    """Read an NPY file, or map it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mmap_mode : {"r"}, optional
+        As for `numpy.load`.
+
+    Returns
+    -------
+    ndarray
+        What it holds.
+
+    Raises
+    ------
+    ValueError
+        If it is of another kind or holds Python objects, which may run code where they are read.
+    """
+    try:
+        with ONE_NPY_AT_A_TIME:
+            array: NDArray[Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except ValueError as error:
+        if "pickle" in str(error) or "Python objects" in str(error):
+            raise ValueError("it is no NPY file of numbers") from error
+        raise
+    return array
+
+
+def _mode_with_alpha(path: Path) -> str | None:
+    """How to read a picture that says which of its colours is transparent; None for as it is."""
+    try:
+        with Image.open(path) as image:
+            return _WITH_ALPHA.get(image.mode) if "transparency" in image.info else None
+    except Image.DecompressionBombError:
+        return None  # whoever reads it says so
+    except UnidentifiedImageError as error:
+        raise ValueError("its content is no picture of a kind that is known") from error
 
 
 def without_nodata(array: Any, nodata: float | None) -> NDArray[Any]:
@@ -222,7 +266,8 @@ def first_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries
     TiffPageSeries
         The image.
     """
-    n_images = sum(not series.keyframe.is_mask for series in tiff.series)
+    pages = [series.keyframe for series in tiff.series]
+    n_images = sum(not page.is_mask and OWN_MAP not in page.description for page in pages)
     if n_images > 1:
         _warn_of_others(path, n_images)
     return tiff.series[0]

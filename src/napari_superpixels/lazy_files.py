@@ -13,12 +13,12 @@ import tifffile
 import zarr
 
 from napari_superpixels.files import (
-    ONE_NPY_AT_A_TIME,
     READ_ERRORS,
     FileError,
     ImageFile,
     described,
     first_series,
+    load_npy,
     mask_series,
     read_image,
     unreadable,
@@ -104,8 +104,7 @@ def read_now(array: Any, path: str | Path) -> NDArray[Any]:
 
 def _open_npy(path: Path, level: int) -> ImageFile:
     _check_level(path, level, 1)
-    with ONE_NPY_AT_A_TIME:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    mapped = load_npy(path, mmap_mode="r")
     return ImageFile(_lazy(mapped, path), None)
 
 

@@ -16,8 +16,9 @@ from rasterio.control import GroundControlPoint
 
 from napari_superpixels.cli import main
 from napari_superpixels.cli_output import write_output
-from napari_superpixels.export import read_provenance, save_labels
+from napari_superpixels.export import export_labels, read_provenance, save_labels
 from napari_superpixels.export.origin import Origin
+from napari_superpixels.export.pixel_size import read_pixel_size
 from napari_superpixels.export.place import read_place
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
@@ -327,3 +328,38 @@ def test_without_rasterio_a_map_is_told(tmp_path, label_file, raster, monkeypatc
     out = tmp_path / "segmented.tif"
     assert main(["segment", str(raster), "--channel-axis", "-1", "-o", str(out), *QUICK]) == 0
     assert "place" not in read_provenance(out)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".zarr"])
+def test_what_is_known_of_labels_goes_along(tmp_path, rng, suffix):
+    """Planes in depth that were segmented one by one stay frames, whatever format they take."""
+    stack, out = tmp_path / "stack.tif", tmp_path / "out.tif"
+    values = rng.integers(0, 255, (3, 20, 24)).astype(np.uint8)
+    about = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
+    tifffile.imwrite(stack, values, imagej=True, resolution=(2, 2), metadata=about)
+    assert main(["segment", str(stack), "-o", str(out), "--series", "alone", *QUICK]) == 0
+    copy, again = tmp_path / f"copy{suffix}", tmp_path / f"again{suffix}"
+    assert main(["export", str(out), "-o", str(copy)]) == 0
+    assert main(["export", str(copy), "-o", str(again)]) == 0
+    tables = []
+    for i, labels in enumerate((out, copy, again)):
+        tables.append(tmp_path / f"{i}.csv")
+        assert main(["export", str(labels), "-o", str(tables[-1])]) == 0
+        assert read_provenance(labels)["parameters"]["iterations"] == 4
+    assert "frame" in pd.read_csv(tables[0])
+    pd.testing.assert_frame_equal(*(pd.read_csv(table) for table in tables[:2]))
+    pd.testing.assert_frame_equal(*(pd.read_csv(table) for table in tables[1:]))
+
+
+def test_a_plane_of_frames_is_no_series(tmp_path, labels):
+    frames, plane = tmp_path / "frames.tif", tmp_path / "plane.tif"
+    save_labels(frames, np.stack([labels, labels]), {"series": "follow", "seed": 3})
+    assert main(["export", str(frames), "--plane", "1", "-o", str(plane)]) == 0
+    assert read_provenance(plane) == {"seed": 3}
+
+
+def test_a_scale_without_a_unit_goes_along_to_ome_zarr(tmp_path, labels):
+    path = tmp_path / "labels.zarr"
+    export_labels(path, np.stack([labels, labels]), pixel_size=(2, 0.5, 0.25), unit="pixel")
+    assert main(["export", str(path), "-o", str(tmp_path / "copy.zarr")]) == 0
+    assert read_pixel_size(tmp_path / "copy.zarr", 3) == ((2, 0.5, 0.25), None)

@@ -24,7 +24,7 @@ from napari_superpixels._napari.plane import (
 from napari_superpixels._napari.transforms import pixel_content, pixel_size_in_one_unit
 from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.export import METADATA_KEY, ExportError, export_labels, format_of
+from napari_superpixels.export import METADATA_KEY, ExportError, carried, export_labels, format_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -55,6 +55,8 @@ class ExportJob:
         Where the labels lie on the map.
     frames : bool
         Whether the first axis holds frames, each described on its own.
+    provenance : dict
+        How the labels were made.
     note : str
         What the user may not expect: which plane, which values.
     """
@@ -68,6 +70,7 @@ class ExportJob:
     content: float | None
     place: dict[str, Any] | None
     frames: bool
+    provenance: dict[str, Any]
     note: str
 
     def write(self, *, overwrite: bool) -> str:
@@ -103,6 +106,7 @@ class ExportJob:
             unit=self.unit,
             place=self.place,
             frames=self.frames,
+            provenance=carried(self.provenance, frames=self.frames),
             overwrite=overwrite,
             sheared_content=self.content,
         )
@@ -245,7 +249,17 @@ def export_job(
         if math.isclose(content, math.prod(size[-len(spanned) :])):
             content = None
     return ExportJob(
-        path, layer.name, labels, image, size, unit, content, place, frames is not None, note
+        path,
+        layer.name,
+        labels,
+        image,
+        size,
+        unit,
+        content,
+        place,
+        frames is not None,
+        dict(known),
+        note,
     )
 
 

@@ -94,13 +94,9 @@ def as_channels(
     wanted = n_axes + (channel_axis is not None)
     if array.ndim != wanted:
         given = "" if channel_axis is None else "with channel_axis "
-        remedy = (
-            "pass one 2D plane of a stack"
-            if n_axes == 2
-            else "the three numbers of spacing are for a volume, give two or none for a 2D image"
-        )
         raise ValueError(
-            f"{given}the image must have {wanted} axes, got {array.ndim} {array.shape}: {remedy}"
+            f"{given}the image must have {wanted} axes, got {array.ndim} {array.shape}: "
+            f"{_remedy(array.ndim, n_axes, wanted)}"
         )
     if channel_axis is None:
         return array[None]
@@ -109,6 +105,14 @@ def as_channels(
     if not -wanted <= channel_axis < wanted:
         raise ValueError(f"channel_axis must be {-wanted} to {wanted - 1}, got {channel_axis}")
     return np.moveaxis(array, channel_axis, 0)
+
+
+def _remedy(ndim: int, n_axes: int, wanted: int) -> str:
+    if n_axes == 3:
+        return "the three numbers of spacing are for a volume, give two or none for a 2D image"
+    if ndim > wanted:
+        return "pass one 2D plane of a stack"
+    return "none of its axes holds channels" if ndim == 2 else "it has no rows and columns"
 
 
 def check_chosen(channels: Sequence[int], channel_axis: int | None, shape: Sequence[int]) -> None:

@@ -4,6 +4,7 @@ from napari_superpixels.export.formats import export_labels, format_of
 from napari_superpixels.export.label_files import (
     LABEL_SUFFIXES,
     METADATA_KEY,
+    carried,
     read_further,
     read_provenance,
     save_labels,
@@ -14,6 +15,7 @@ __all__ = [
     "LABEL_SUFFIXES",
     "METADATA_KEY",
     "ExportError",
+    "carried",
     "export_labels",
     "format_of",
     "read_further",

@@ -143,7 +143,8 @@ def export_labels(
         describe each on its own. The axis is time (T) where `pixel_size` has two numbers or is
         missing, and depth (Z) where it has three.
     provenance : mapping, optional
-        How the labels were made, as plain values; ``.tif`` keeps it, see `read_provenance`.
+        How the labels were made, as plain values; TIFF and OME-Zarr keep it,
+        see `read_provenance`.
     overwrite : bool, default False
         Replace an existing file.
     sheared_content : float, optional

@@ -12,7 +12,7 @@ import tifffile
 import zarr
 
 from napari_superpixels.export.whole import ExportError, written_whole
-from napari_superpixels.files import READ_ERRORS
+from napari_superpixels.files import OWN_MAP, READ_ERRORS, FileError, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 METADATA_KEY = "napari-superpixels"
-_NAME = "napari-superpixels map"
+_NAME = OWN_MAP
 _TITLE = "Superpixels of napari-superpixels:"
+# Another file says itself how large its pixels are and where they lie, has no edits to undo, and is
+# no result of tiles that a run could go on with.
+_NOT_CARRIED = ("place", "pixel_size", "unit", "correction", "run")
 LABEL_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
 
 
@@ -136,20 +139,50 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     Parameters
     ----------
     path : str or Path
-        TIFF written by `save_labels` or `export_labels`, OME-Zarr of a run in tiles, or any file.
+        TIFF or OME-Zarr written by `save_labels`, `export_labels` or a run in tiles, or any image.
 
     Returns
     -------
     dict
         As given to `save_labels`; empty if the file has none.
+
+    Raises
+    ------
+    FileError
+        If it is a TIFF that cannot be read.
     """
     path = Path(path)
     if path.is_dir():
         return _of_zarr(path)
     if path.suffix.lower() not in (".tif", ".tiff"):
         return {}
-    with tifffile.TiffFile(path) as tiff:
-        return _of_tiff(tiff)
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return _of_tiff(tiff)
+    except READ_ERRORS as error:
+        if not path.exists():
+            raise FileError(f"{path}: no such file") from error
+        raise unreadable(path, error) from error
+
+
+def carried(provenance: Mapping[str, Any], *, frames: bool) -> dict[str, Any]:
+    """Take from the provenance of labels what still holds for a copy of them in another format.
+
+    Parameters
+    ----------
+    provenance : mapping
+        Plain values.
+    frames : bool
+        Whether the copy holds frames that were segmented one by one.
+
+    Returns
+    -------
+    dict
+        Plain values, from which `origin.holds_frames` knows the frames.
+    """
+    known = {name: value for name, value in provenance.items() if name not in _NOT_CARRIED}
+    series = {"series": known.pop("series", "unknown")}
+    return known | series if frames else known
 
 
 def as_description(provenance: Mapping[str, Any]) -> str:
@@ -166,7 +199,7 @@ def as_description(provenance: Mapping[str, Any]) -> str:
         ASCII, which `read_provenance` finds again.
     """
     # With a word before it: tifffile takes JSON alone for its own.
-    return f"{_TITLE} {json.dumps(dict(provenance))}"
+    return f"{_TITLE} {json.dumps(dict(provenance), default=str)}"
 
 
 def _of_tiff(tiff: tifffile.TiffFile) -> dict[str, Any]:
@@ -174,8 +207,12 @@ def _of_tiff(tiff: tifffile.TiffFile) -> dict[str, Any]:
     if tiff.shaped_metadata:
         found = tiff.shaped_metadata[0].get(METADATA_KEY)
     else:
-        about = tiff.imagej_metadata or {}
-        text = str(about.get("Info", "")) if tiff.is_imagej else tiff.pages.first.description
+        text = tiff.pages.first.description
+        if tiff.is_imagej:
+            text = str((tiff.imagej_metadata or {}).get("Info", ""))
+        elif tiff.is_ome:
+            image = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]["Image"]
+            text = str((image[0] if isinstance(image, list) else image).get("Description", ""))
         if text.startswith(_TITLE):
             try:
                 found = json.loads(text.removeprefix(_TITLE))

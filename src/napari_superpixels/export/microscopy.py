@@ -83,6 +83,8 @@ def write_ome(path: Path, subject: Subject) -> None:
     if subject.unit not in _OME_UNITS:
         subject = in_metres(subject)
     about: dict[str, Any] = {"axes": subject.axes.upper(), "Name": "superpixels"}
+    if subject.provenance:
+        about["Description"] = as_description(subject.provenance)
     if subject.pixel_size is not None:
         unit = _OME_UNITS.get(subject.unit)
         if unit is None:

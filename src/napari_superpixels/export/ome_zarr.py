@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
+from napari_superpixels.export.label_files import METADATA_KEY
 from napari_superpixels.export.metres import in_metres
 from napari_superpixels.ngff import VERSION, has_unit, multiscales
 
@@ -46,7 +48,7 @@ def write_zarr(path: Path, subject: Subject) -> None:
     root = zarr.open_group(_Store(path), mode="w", zarr_format=2)
     if subject.image is None:
         _write_levels(root, subject.labels, LABELS, subject)
-        root.attrs["image-label"] = {"version": VERSION}
+        _mark_as_labels(root, subject, {})
         return
     # One channel needs no axis: image and labels then have the same axes.
     image = subject.image[0] if len(subject.image) == 1 else subject.image
@@ -59,7 +61,13 @@ def write_zarr(path: Path, subject: Subject) -> None:
     labels.attrs["labels"] = [LABELS]
     group = labels.create_group(LABELS)
     _write_levels(group, subject.labels, LABELS, subject)
-    group.attrs["image-label"] = {"version": VERSION, "source": {"image": "../../"}}
+    _mark_as_labels(group, subject, {"source": {"image": "../../"}})
+
+
+def _mark_as_labels(group: Any, subject: Subject, more: dict[str, Any]) -> None:
+    group.attrs["image-label"] = {"version": VERSION, **more}
+    if subject.provenance:
+        group.attrs[METADATA_KEY] = json.loads(json.dumps(dict(subject.provenance), default=str))
 
 
 def _write_levels(group: Any, array: NDArray[np.generic], name: str, subject: Subject) -> None:

@@ -50,7 +50,7 @@ class Subject:
         Whether the first axis holds frames, each measured on its own: in time if `pixel_size` is
         that of a frame, else in depth.
     provenance : mapping
-        How the labels were made, as plain values; TIFFs keep it.
+        How the labels were made, as plain values; TIFF and OME-Zarr keep it.
     sheared_content : float or None
         Area of a pixel, or volume of a voxel, whose sides are not at right angles; of frames, area
         of a pixel of one.

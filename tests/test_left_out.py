@@ -173,3 +173,18 @@ def test_what_has_no_value_is_left_out(tmp_path, rng, tiles, nodata, capsys):
     assert main([*command, *QUICK, *tiles, *nodata]) == 0
     np.testing.assert_array_equal(read_labels(tmp_path / "o.tif") > 0, np.isfinite(values))
     assert f"{20 * W} pixels left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB", "L"])
+def test_a_colour_that_means_transparent(tmp_path, colors, mode):
+    path, out = tmp_path / "a.png", tmp_path / "o.tif"
+    picture = Image.fromarray(colors).convert(mode)
+    key = picture.getpixel((70, 50))
+    picture.save(path, transparency=key)
+    values = np.asarray(picture)
+    hidden = values == key if mode != "RGB" else (values == key).all(axis=-1)
+    assert hidden.any()
+    assert main(["segment", str(path), "-o", str(out), *QUICK]) == 0
+    np.testing.assert_array_equal(read_labels(out) > 0, ~hidden)
+    expected = np.asarray(picture.convert("RGB")) if mode == "P" else values
+    np.testing.assert_array_equal(read_image(path).array, expected)
