@@ -9,9 +9,11 @@ import imageio.v3 as iio
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import tifffile
 from PIL import Image
 
+from napari_superpixels import superpixels, superpixels_series
 from napari_superpixels.cli import main
 from napari_superpixels.export import read_provenance
 from napari_superpixels.export.pixel_size import read_pixel_size
@@ -235,3 +237,23 @@ def test_results_of_other_parameters_are_kept_and_told(photo, tmp_path, capsys):
     (out / "photo_superpixels.tif").write_bytes(kept[:6])
     assert main(command) == 0
     assert "photo.png: what is there cannot be read (" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+def test_dates_that_are_bands_of_a_map(tmp_path, rng, interleave):
+    """A raster of one band a date is a time series, if the user says that bands are no channels."""
+    path, out = tmp_path / "dates.tif", tmp_path / "out.tif"
+    dates = rng.integers(0, 4000, (3, 24, 32)).astype(np.uint16)
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 4e5, 0, -10, 5.8e6)}
+    size = {"width": 32, "height": 24, "count": 3, "dtype": "uint16", "interleave": interleave}
+    with rasterio.open(
+        path, "w", driver="GTiff", photometric="MINISBLACK", **size, **place
+    ) as file:
+        file.write(dates)
+    command = ["segment", str(path), "-o", str(out), "--channel-axis", "none", *QUICK]
+    assert main([*command, "--series", "alone"]) == 0
+    quick = {"iterations": 4, "hidden_channels": (4, 4)}
+    expected = superpixels_series(dates, 9, follow=False, **quick)
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
+    assert main([*command, "--plane", "1", "--force"]) == 0
+    np.testing.assert_array_equal(tifffile.imread(out), superpixels(dates[1], 9, **quick))

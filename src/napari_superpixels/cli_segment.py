@@ -14,6 +14,7 @@ from napari_superpixels.cli_done import made_otherwise
 from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
 from napari_superpixels.cli_stacks import (
+    bands_as_planes,
     has_frames,
     is_volume,
     plane_of,
@@ -91,7 +92,9 @@ def add_segment(commands: Any) -> None:
     segment.add_argument("--params", type=Path, metavar="TOML", help="parameter file")
     segment.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
     segment.add_argument(
-        "--channel-axis", type=int, help="axis of the channels, where the file does not say"
+        "--channel-axis",
+        type=_axis,
+        help="axis of the channels, where the file does not say; none to take its bands for planes",
     )
     segment.add_argument(
         "--channels",
@@ -162,6 +165,15 @@ def _channel_numbers(text: str) -> tuple[int, ...]:
         return channel_numbers(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _axis(text: str) -> int | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of an axis, nor none") from None
 
 
 def _positive(text: str) -> float:
@@ -297,7 +309,7 @@ def _segment_at_once(
     chosen = getattr(arguments, "channels", None)
     # Of a file that holds more than is wanted, only that is read.
     in_part = chosen is not None or "plane" in arguments or image.is_dir()
-    loaded = open_image(image) if in_part else read_image(image)
+    loaded = bands_as_planes(open_image(image) if in_part else read_image(image), arguments)
     array, channel_axis = loaded.array, getattr(arguments, "channel_axis", loaded.channel_axis)
     alpha = loaded.alpha
     known = _origin(image, ndim=3 if is_volume(arguments) else 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.channels import chosen_channels
@@ -84,7 +85,31 @@ def has_frames(image: Path, arguments: argparse.Namespace) -> bool:
     """
     from napari_superpixels.lazy_files import open_image
 
-    return len(_axes(open_image(image), arguments)[1]) != 2
+    return len(_axes(bands_as_planes(open_image(image), arguments), arguments)[1]) != 2
+
+
+def bands_as_planes(found: ImageFile, arguments: argparse.Namespace) -> ImageFile:
+    """Take what a file calls channels, bands or samples for planes, where the user says so.
+
+    Parameters
+    ----------
+    found : ImageFile
+        As it was opened.
+    arguments : argparse.Namespace
+        Of ``segment``.
+
+    Returns
+    -------
+    ImageFile
+        With ``--channel-axis none``, what were channels comes first and is an axis like others.
+    """
+    import numpy as np
+
+    if getattr(arguments, "channel_axis", 0) is not None or found.channel_axis is None:
+        return found
+    axis = found.channel_axis % found.array.ndim
+    axes = found.axes and "Q" + found.axes[:axis] + found.axes[axis + 1 :]
+    return replace(found, array=np.moveaxis(found.array, axis, 0), channel_axis=None, axes=axes)
 
 
 def _axes(found: ImageFile, arguments: argparse.Namespace) -> tuple[int | None, list[int]]:
@@ -167,7 +192,7 @@ def segment_series(
     from napari_superpixels.series import iter_series, spelled_problems
 
     refuse_formats_of_planes(targets)
-    found = open_image(image)
+    found = bands_as_planes(open_image(image), arguments)
     array, axis, planes = found.array, *_axes(found, arguments)
     if len(planes) != 3:
         sizes = zip(found.axes or "?" * array.ndim, array.shape, strict=True)

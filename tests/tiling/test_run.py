@@ -126,7 +126,7 @@ def test_mask_nodata_and_nan(image, segment):
     labels, _ = segment(grey, mask=mask, nodata=-7)
     outside = (mask == 0) | (grey == -7) | np.isnan(grey)
     assert_superpixels(labels, 60, outside)
-    with pytest.raises(ValueError, match=r"NaN or infinite.*nodata=nan"):
+    with pytest.raises(ValueError, match=r"of the image are NaN or infinite.*nodata=nan"):
         segment(grey, "nan.zarr")
     with pytest.raises(ValueError, match="differ in shape"):
         segment(grey, "mask.zarr", mask=mask[1:])

@@ -197,7 +197,10 @@ def valid_pixels(
     for mask in masks:
         wanted = np.asarray(mask)
         if wanted.shape != valid.shape:
-            raise ValueError(f"the mask {wanted.shape} and the image {valid.shape} differ in shape")
+            raise ValueError(
+                f"the mask {wanted.shape} and the image {valid.shape} differ in shape: they must "
+                "have the same pixels"
+            )
         # NaN in a mask of floats is no "yes".
         valid &= (wanted != 0) & (wanted == wanted)
     if not valid.any():

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import dask
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, WorkerPlugin
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from distributed import Worker
 
+# Dask tells glibc to hand memory back at once, which then takes each large piece anew: tiles take
+# twice as long. They give back what is left themselves, when they are done.
+_WORKERS_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
 # A scheduler answers within seconds, or not at all.
 _TIMEOUT_S = 10
 # Workers that were just started need a while to come.
@@ -120,6 +124,7 @@ class Engine:
                 yield client
             return
         with (
+            dask.config.set(_WORKERS_MEMORY),
             LocalCluster(
                 n_workers=self.n_workers or 1,
                 threads_per_worker=1 if self.n_workers else self.parallel_tiles(device),

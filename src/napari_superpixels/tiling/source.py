@@ -46,6 +46,8 @@ class Source:
         Those that are read, numbered from 0 along their axis; None for all.
     kind : str
         ``"image"`` or ``"mask"``, for messages.
+    title : str
+        How to call it in messages; empty for the name of its file, or else its kind.
     """
 
     array: Any = None
@@ -54,11 +56,12 @@ class Source:
     channel_axis: int | None = None
     kind: str = "image"
     channels: tuple[int, ...] | None = None
+    title: str = ""
 
     @property
     def name(self) -> str:
         """How to call it in messages."""
-        return f"the {self.kind}" if self.path is None else str(self.path)
+        return self.title or (f"the {self.kind}" if self.path is None else str(self.path))
 
     def opened(self) -> Any:
         """The array, with nothing read yet."""

@@ -217,7 +217,7 @@ class WorkFolder:
         file = self.path.absolute() / f"{source.kind}.npy"
         with whole_file(file) as partial:
             np.save(partial, source.array)
-        return replace(source, array=None, path=file)
+        return replace(source, array=None, path=file, title=source.name)
 
     def job_identity(self) -> dict[str, Any]:
         """What decides the result of the run."""
