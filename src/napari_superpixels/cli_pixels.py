@@ -71,8 +71,8 @@ def mask_of(image: Path, alpha: Any, arguments: argparse.Namespace) -> NDArray[A
     # A series may have one mask for all frames.
     if mask.shape != opaque.shape[-mask.ndim :]:
         raise ValueError(
-            f"the mask {mask.shape} and the image {opaque.shape} differ in shape: they must have the "
-            "same pixels"
+            f"the mask {mask.shape} and the image {opaque.shape} differ in shape: they must have "
+            "the same pixels"
         )
     # NaN in a mask of floats is no "yes".
     wanted: NDArray[np.bool_] = (mask != 0) & (mask == mask) & opaque
