@@ -228,6 +228,10 @@ def test_results_of_other_parameters_are_kept_and_told(photo, tmp_path, capsys):
     assert main([*command, "--n-segments", "12", "--format", "tif", "csv"]) == 0
     assert "n_segments (9, now 12)" in capsys.readouterr().err
     assert [path.name for path in out.iterdir()] == ["photo_superpixels.tif"]
+    # Nor where only other formats are asked for.
+    assert main([*command, "--n-segments", "12", "--format", "csv"]) == 0
+    assert "n_segments (9, now 12)" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["photo_superpixels.tif"]
     # Also where a format is added, and in tiles; what is broken is told as well.
     assert main([*command, "--n-segments", "12", "--format", "tif", "csv"]) == 0
     assert "n_segments (9, now 12)" in capsys.readouterr().err

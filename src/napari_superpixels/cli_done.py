@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.cli_targets import OWN
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
@@ -22,7 +24,8 @@ def made_otherwise(
     Parameters
     ----------
     files : sequence of Path
-        Results of one image that exist already.
+        What is to be written for one image; those that exist, and results of other formats beside
+        them, are looked at.
     params : SuperpixelParams
         Parameters of the command line.
     arguments : argparse.Namespace
@@ -41,7 +44,7 @@ def made_otherwise(
     now: dict[str, Any] = params.to_dict()
     if "n_segments" in arguments:  # of a run in tiles, more than the parameters hold
         now["n_segments"] = arguments.n_segments
-    for file in files:
+    for file in _results_beside(files):
         try:
             before: Mapping[str, Any] = read_provenance(file).get("parameters", {})
         except FileError as error:
@@ -52,3 +55,10 @@ def made_otherwise(
         if other:
             return f"made with other parameters, {', '.join(other)}; {_KEPT}"
     return ""
+
+
+def _results_beside(files: Sequence[Path]) -> list[Path]:
+    """Results of the same image in formats that know how they were made; tables do not."""
+    stem = files[0].name.rpartition(OWN)[0]
+    known = [files[0].with_name(f"{stem}{OWN}{kind}") for kind in ("tif", "ome.tif", "zarr")]
+    return [file for file in known if file.exists()]

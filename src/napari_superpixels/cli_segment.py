@@ -230,7 +230,8 @@ def _segment(arguments: argparse.Namespace) -> int:
         list(zip(images, targets, strict=True)), desc="files", disable=hide if is_batch else True
     ):
         wanted = [f for f in files if arguments.force or not (is_folder and f.exists())]
-        other = made_otherwise([f for f in files if f not in wanted], params, arguments)
+        is_kept = is_folder and not arguments.force
+        other = made_otherwise(files, params, arguments) if is_kept else ""
         if other:
             complain(f"{image}: {other}")
             wanted = []  # files of two runs side by side would contradict each other

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
 # Between the name of an image and the suffix of what is written for it into a folder.
-_OWN = "_superpixels."
+OWN = "_superpixels."
 # Of the files that are meant when a folder is named.
 _IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 
@@ -57,7 +57,7 @@ def input_files(arguments: argparse.Namespace) -> list[Path]:
     folder = Path(arguments.output).resolve()
 
     def is_own(path: Path) -> bool:
-        stem, found, _ = path.name.rpartition(_OWN)
+        stem, found, _ = path.name.rpartition(OWN)
         return bool(found) and stem in stems and path.parent.resolve() == folder
 
     return [*named, *(path for path in matching if not is_own(path))]
@@ -103,7 +103,7 @@ def output_files(
         raise ExportError(f"{output}: several images need a folder; end its name with a slash")
     if is_folder:
         targets = [
-            [output / f"{image.stem}{_OWN}{kind}" for kind in arguments.format] for image in images
+            [output / f"{image.stem}{OWN}{kind}" for kind in arguments.format] for image in images
         ]
         firsts = [files[0] for files in targets]
         twice = next((target for target in firsts if firsts.count(target) > 1), None)

@@ -351,6 +351,12 @@ def test_what_is_known_of_labels_goes_along(tmp_path, rng, suffix):
     pd.testing.assert_frame_equal(*(pd.read_csv(table) for table in tables[1:]))
 
 
+def test_labels_beside_their_image_know_how_they_were_made(tmp_path, labels, rng):
+    path = tmp_path / "both.zarr"
+    export_labels(path, labels, rng.random(labels.shape), provenance={"seed": 3})
+    assert read_provenance(path) == {"seed": 3}
+
+
 def test_a_plane_of_frames_is_no_series(tmp_path, labels):
     frames, plane = tmp_path / "frames.tif", tmp_path / "plane.tif"
     save_labels(frames, np.stack([labels, labels]), {"series": "follow", "seed": 3})

@@ -360,13 +360,25 @@ def test_layers_that_cannot_be_edited_are_told_and_copied(viewer, open_correctio
     read_only.flags.writeable = False
     viewer.add_labels(read_only, name="frozen")
     assert "cannot be written" in dock.layer_label.text()
-    viewer.add_labels(da.from_array(data), name="lazy", scale=(2, 3), units=("um", "um"))
+    about = {"napari-superpixels": {"place": {"crs": "EPSG:32633"}, "seed": 3}}
+    notes = {"index": np.unique(data[data > 0]), "note": "mine"}
+    viewer.add_labels(
+        da.from_array(data),
+        name="lazy",
+        scale=(2, 3),
+        units=("um", "um"),
+        metadata=about,
+        features=notes,
+    )
     assert "editable copy" in dock.layer_label.text()
     assert not any(b.isEnabled() for b in dock.tool_buttons.values())
     dock.copy_button.click()
     copy = viewer.layers.selection.active
     assert copy.name == "lazy (editable)"
     np.testing.assert_allclose(copy.scale, (2, 3))
+    # An export of the copy lies where one of the layer would lie.
+    assert copy.metadata["napari-superpixels"]["place"] == {"crs": "EPSG:32633"}
+    assert set(copy.features["note"]) == {"mine"}
     viewer.reset_view()
     mouse.drag(copy, (8, 8), (8, 24))
     assert copy.data[8, 8] == copy.data[8, 24]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "napari-superpixels"
 _NAME = OWN_MAP
+# Where an OME-Zarr has the labels of an image that is its root.
+BESIDE_IMAGE = "labels/superpixels"
 _TITLE = "Superpixels of napari-superpixels:"
 # Another file says itself how large its pixels are and where they lie, has no edits to undo, and is
 # no result of tiles that a run could go on with.
@@ -223,8 +225,11 @@ def _of_tiff(tiff: tifffile.TiffFile) -> dict[str, Any]:
 
 def _of_zarr(path: Path) -> dict[str, Any]:
     try:
-        attributes: dict[str, Any] = dict(zarr.open(str(path), mode="r").attrs)
+        node = zarr.open(str(path), mode="r")
+        if METADATA_KEY not in node.attrs and isinstance(node, zarr.Group):
+            beside = node.get(BESIDE_IMAGE)
+            node = node if beside is None else beside
+        found: Any = node.attrs.get(METADATA_KEY, {})
     except READ_ERRORS:
         return {}  # no Zarr; whoever reads its pixels says so
-    found: dict[str, Any] = attributes.get(METADATA_KEY, {})
-    return found
+    return found if isinstance(found, dict) else {}

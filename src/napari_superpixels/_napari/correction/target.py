@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,10 +75,17 @@ def editable_copy(layer: Labels) -> Labels:
     Returns
     -------
     napari.layers.Labels
-        At full resolution.
+        At full resolution, with its table and metadata.
     """
     data = layer.data[0] if layer.multiscale else layer.data
-    return Labels(np.array(data), name=f"{layer.name} (editable)", **placement_of(layer))
+    return Labels(
+        np.array(data),
+        name=f"{layer.name} (editable)",
+        features=layer.features.copy(),
+        # How the labels were made, from which layers, and where on the map they lie.
+        metadata=deepcopy(layer.metadata),
+        **placement_of(layer),
+    )
 
 
 def placement_of(layer: Labels) -> dict[str, object]:
