@@ -71,6 +71,7 @@ def test_memory_limit_proposes_tiles(viewer, dock, picture, output, monkeypatch,
     monkeypatch.setattr(Preferences, "read", lambda: Preferences(memory_limit_gb=1e-4))
     dock._refresh()
     assert "Even in tiles this needs about" in dock.status_label.text()
+    assert "is done in" not in dock.device_label.text()
     assert not dock.segment_button.isEnabled()
 
 
@@ -80,6 +81,7 @@ def test_tiles_are_not_proposed_where_they_take_as_much(viewer, dock, picture, m
     dock._refresh()
     assert "tiles of" not in dock.device_label.text()
     assert "more than the memory limit of 0.0001 GB" in dock.status_label.text()
+    assert "Tiles would need about" in dock.status_label.text()
     assert not dock.segment_button.isEnabled()
 
 

@@ -92,13 +92,18 @@ def plan_run(
 
     estimate = drain(iter_needs(source, params, device, memory_limit_gb, trial=False))
     if tiles == Tiles.AUTO and estimate.added_bytes >= needed:
-        return RunPlan(text, problem=problem)  # tiles would not help
-    text += " in one piece, so it is done in" if problem else " in one piece, but is done in"
+        problem += (
+            f" Tiles would need about {estimate.added_bytes / 1e9:.1f} GB; with more superpixels "
+            "they are smaller."
+        )
+        return RunPlan(text, problem=problem)
+    why = "so it is done in" if problem else "but is done in"
     problem = too_much(estimate, device, memory_limit_gb)
     if problem:
+        why = "or"
         limit = " (raise it under Preferences > Plugins)" if memory_limit_gb is not None else ""
         problem = (
             f"{problem[0].upper()}{problem[1:]}{limit}: segment a part of the image, or ask for "
             "more superpixels: tiles grow with their size."
         )
-    return RunPlan(f"{text} {estimate}", in_tiles=True, problem=problem)
+    return RunPlan(f"{text} in one piece, {why} {estimate}", in_tiles=True, problem=problem)
