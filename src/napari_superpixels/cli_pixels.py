@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_superpixels.files import ImageFile
@@ -60,6 +59,9 @@ def mask_of(image: Path, alpha: Any, arguments: argparse.Namespace) -> NDArray[A
     ValueError
         If they differ in shape.
     """
+    import numpy as np
+
+    from napari_superpixels.core.checks import check_mask_shape, is_wanted
     from napari_superpixels.lazy_files import open_image, read_now
 
     opaque = None if alpha is None else read_now(alpha, image) != 0
@@ -69,14 +71,8 @@ def mask_of(image: Path, alpha: Any, arguments: argparse.Namespace) -> NDArray[A
     if opaque is None:
         return mask
     # A series may have one mask for all frames.
-    if mask.shape != opaque.shape[-mask.ndim :]:
-        raise ValueError(
-            f"the mask {mask.shape} and the image {opaque.shape} differ in shape: they must have "
-            "the same pixels"
-        )
-    # NaN in a mask of floats is no "yes".
-    wanted: NDArray[np.bool_] = (mask != 0) & (mask == mask) & opaque
-    return wanted
+    check_mask_shape(mask.shape, opaque.shape[-mask.ndim :])
+    return np.asarray(is_wanted(mask) & opaque)
 
 
 def left_out(labels: Any) -> str:

@@ -13,6 +13,7 @@ from napari_superpixels.files import READ_ERRORS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_superpixels._napari.region import Outlines
     from napari_superpixels._napari.source import Source
 
 
@@ -29,8 +30,8 @@ def inside(source: Source) -> NDArray[np.bool_] | None:
     ndarray of bool, shape (H, W), or the shape of the source, or None
         Pixels that count; None for all.
     """
-    region = source.region
-    mask = None if region is None or region.mask is None else region.mask.pixels()
+    found = _of_region(source)
+    mask = None if found is None else found.pixels()
     for alpha in _alphas(source):
         opaque = _opaque(alpha, source.n_stack)
         if not opaque.all():
@@ -51,7 +52,7 @@ def lazily_inside(source: Source) -> Any:
     array_like or None
         Not 0 where pixels count; None for all.
     """
-    found = source.region.mask if source.region else None
+    found = _of_region(source)
     mask = found.data if isinstance(found, LabelMask) else found and found.pixels()
     for alpha in _alphas(source):
         if isinstance(alpha, np.ndarray) and alpha.all():
@@ -73,7 +74,7 @@ def inside_as_python(source: Source) -> str:
     str
         Needs ``np`` and ``viewer``; empty where all pixels count.
     """
-    found = source.region.mask if source.region else None
+    found = _of_region(source)
     code = "" if found is None else found.as_python()
     for part in (source, *source.further):
         if part.alpha is not None:
@@ -97,9 +98,13 @@ def is_of_slices(source: Source) -> bool:
     bool
         False where one mask counts for all, or there is none.
     """
-    found = source.region.mask if source.region else None
+    found = _of_region(source)
     is_stack = isinstance(found, LabelMask) and np.ndim(found.data) > 2
     return is_stack or (source.n_stack > 0 and bool(_alphas(source)))
+
+
+def _of_region(source: Source) -> Outlines | LabelMask | None:
+    return None if source.region is None else source.region.mask
 
 
 def _opaque(alpha: Any, n_stack: int) -> NDArray[np.bool_]:

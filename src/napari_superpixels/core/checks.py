@@ -172,6 +172,44 @@ def check_axis(axis: int, ndim: int) -> int:
     return axis % ndim
 
 
+def check_mask_shape(mask: Sequence[int], image: Sequence[int]) -> None:
+    """Check that a mask has the pixels of an image.
+
+    Parameters
+    ----------
+    mask : sequence of int
+        Shape of the mask.
+    image : sequence of int
+        Shape of the image, without its channel axis.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
+    if tuple(mask) != tuple(image):
+        raise ValueError(
+            f"the mask {tuple(mask)} and the image {tuple(image)} differ in shape: they must have "
+            "the same pixels"
+        )
+
+
+def is_wanted(mask: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Find the pixels that a mask asks for.
+
+    Parameters
+    ----------
+    mask : ndarray
+        Of any real dtype.
+
+    Returns
+    -------
+    ndarray of bool
+        Not 0; NaN in a mask of floats is no "yes".
+    """
+    return np.asarray((mask != 0) & (mask == mask))
+
+
 def valid_pixels(
     channels: NDArray[np.generic], masks: Sequence[ArrayLike], nodata: float | None
 ) -> NDArray[np.bool_]:
@@ -196,13 +234,8 @@ def valid_pixels(
         valid &= ~is_nodata(channels, nodata).all(axis=0)
     for mask in masks:
         wanted = np.asarray(mask)
-        if wanted.shape != valid.shape:
-            raise ValueError(
-                f"the mask {wanted.shape} and the image {valid.shape} differ in shape: they must "
-                "have the same pixels"
-            )
-        # NaN in a mask of floats is no "yes".
-        valid &= (wanted != 0) & (wanted == wanted)
+        check_mask_shape(wanted.shape, valid.shape)
+        valid &= is_wanted(wanted)
     if not valid.any():
         raise NothingToSegmentError(
             "no pixel is left to segment: all are nodata, NaN, infinite or outside the mask"

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "napari-superpixels"
 _NAME = OWN_MAP
-# Where an OME-Zarr has the labels of an image that is its root.
-BESIDE_IMAGE = "labels/superpixels"
+# Name of the labels in an OME-Zarr, and where they are if an image is its root.
+LABELS = "superpixels"
+_BESIDE_IMAGE = f"labels/{LABELS}"
 _TITLE = "Superpixels of napari-superpixels:"
 # Another file says itself how large its pixels are and where they lie, has no edits to undo, and is
 # no result of tiles that a run could go on with.
@@ -227,7 +228,7 @@ def _of_zarr(path: Path) -> dict[str, Any]:
     try:
         node = zarr.open(str(path), mode="r")
         if METADATA_KEY not in node.attrs and isinstance(node, zarr.Group):
-            beside = node.get(BESIDE_IMAGE)
+            beside = node.get(_BESIDE_IMAGE)
             node = node if beside is None else beside
         found: Any = node.attrs.get(METADATA_KEY, {})
     except READ_ERRORS:

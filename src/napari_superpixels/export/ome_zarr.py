@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
-from napari_superpixels.export.label_files import METADATA_KEY
+from napari_superpixels.export.label_files import LABELS, METADATA_KEY
 from napari_superpixels.export.metres import in_metres
 from napari_superpixels.ngff import VERSION, has_unit, multiscales
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from napari_superpixels.export.subject import Subject
 
-LABELS = "superpixels"
 _CHUNK, _SMALLEST = 512, 256  # pixels along rows and columns: of a chunk, of the coarsest level
 _COLORS = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import zarr
 
+from napari_superpixels.core.checks import check_mask_shape
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.scaling import fit_scaling
 from napari_superpixels.events import drain
@@ -148,11 +149,8 @@ def iter_superpixels_tiled(
         output = output.resolve()
     source = source_of(image, level, channel_axis, channels=channels)
     wanted = None if mask is None else source_of(mask, kind="mask")
-    if wanted is not None and wanted.opened().shape != source.shape:
-        raise ValueError(
-            f"the mask {wanted.opened().shape} and the image {source.shape} differ in shape: they "
-            "must have the same pixels"
-        )
+    if wanted is not None:
+        check_mask_shape(wanted.opened().shape, source.shape)
     for path in [s.path.resolve() for s in (source, wanted) if s and s.path]:
         if output.resolve() in (path, *path.parents):
             raise TilingError(f"{output}: holds an input; write the labels to another folder")

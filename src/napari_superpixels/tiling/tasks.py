@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_superpixels.core.checks import is_wanted
 from napari_superpixels.core.nodata import is_nodata
 from napari_superpixels.tiling.geometry import common, inside
 from napari_superpixels.tiling.segment_tile import segment_tile
@@ -160,8 +161,7 @@ def _read(job: Job, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Pixels of the image, and which of them are asked for; others are 0 where not read."""
     wanted = job.image.read_opaque(box)
     if job.mask is not None:
-        mask = job.mask.read(box)
-        wanted &= (mask != 0) & (mask == mask)  # NaN is no "yes"
+        wanted &= is_wanted(job.mask.read(box))
     masked = job.mask is not None
     if wanted.all():
         return job.image.read(box, masked=masked), wanted
