@@ -16,7 +16,8 @@ import numpy as np
 import psutil
 
 from napari_superpixels import metrics
-from napari_superpixels.files import read_ground_truths, read_image
+from napari_superpixels.files import read_image
+from napari_superpixels.label_maps import read_ground_truths
 from napari_superpixels.result import versions
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from napari_superpixels.cli import main
 from napari_superpixels.export import ExportError, read_provenance
 from napari_superpixels.export.pixel_size import read_pixel_size
 from napari_superpixels.export.place import read_place
-from napari_superpixels.files import read_labels
+from napari_superpixels.label_maps import read_labels
 
 
 @pytest.fixture

@@ -10,13 +10,8 @@ import tifffile
 from PIL import Image
 
 from napari_superpixels.export import ExportError, read_provenance, save_labels
-from napari_superpixels.files import (
-    FileError,
-    read_ground_truths,
-    read_image,
-    read_labels,
-    unreadable,
-)
+from napari_superpixels.files import FileError, read_image, unreadable
+from napari_superpixels.label_maps import read_ground_truths, read_labels
 
 
 def test_png_jpeg_npy_and_tiff(tmp_path, rng):

@@ -12,7 +12,8 @@ from PIL import Image
 from rasterio.enums import ColorInterp, Resampling
 
 from napari_superpixels.cli import main
-from napari_superpixels.files import read_image, read_labels
+from napari_superpixels.files import read_image
+from napari_superpixels.label_maps import read_labels
 from napari_superpixels.lazy_files import open_image
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "12", "--force"]

@@ -17,7 +17,8 @@ from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
 from napari_superpixels.export import ExportError, read_provenance, save_labels
-from napari_superpixels.files import FileError, read_labels
+from napari_superpixels.files import FileError
+from napari_superpixels.label_maps import read_labels
 
 PLANE = Scope.whole(2)
 

@@ -147,7 +147,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from napari_superpixels import metrics
-    from napari_superpixels.files import read_ground_truths, read_image
+    from napari_superpixels.files import read_image
+    from napari_superpixels.label_maps import read_ground_truths
 
     labels = _plane_of_labels(arguments.labels)
     truth = arguments.ground_truth

@@ -35,7 +35,8 @@ def read_label_file(path: Path) -> tuple[NDArray[np.integer], bool]:
 
     from napari_superpixels.core.nodata import is_nodata
     from napari_superpixels.export.origin import holds_frames
-    from napari_superpixels.files import FileError, read_palette_indices
+    from napari_superpixels.files import FileError
+    from napari_superpixels.label_maps import read_palette_indices
     from napari_superpixels.lazy_files import open_image, read_now
 
     indices = read_palette_indices(path)
