@@ -30,11 +30,11 @@ def run_variant(variant: str, n: int, iterations: int) -> None:
     from skimage.data import coffee
     from torch.nn import functional as F
 
-    from napari_superpixels.core import losses
-    from napari_superpixels.core.inputs import prepare_image
-    from napari_superpixels.core.label_loss import image_edges, label_loss
-    from napari_superpixels.core.network import SuperpixelNet, log_probabilities, mirror_pad
-    from napari_superpixels.core.tensors import to_tensors
+    from napari_superpixels.core.network.fused_objective import image_edges, label_loss
+    from napari_superpixels.core.network.model import SuperpixelNet, log_probabilities, mirror_pad
+    from napari_superpixels.core.network.model import objective as losses
+    from napari_superpixels.core.network.tensors import to_tensors
+    from napari_superpixels.core.prepare.prepared_image import prepare_image
     from napari_superpixels.presets import get_preset
 
     params = get_preset("paper")

@@ -10,10 +10,10 @@ from skimage.color import rgb2lab
 from skimage.segmentation import felzenszwalb, slic
 
 from napari_superpixels import SuperpixelParams, get_preset, refine, superpixels
-from napari_superpixels.core.finish import finish
-from napari_superpixels.core.grid import finishing_downscale
-from napari_superpixels.core.inputs import prepare_image
+from napari_superpixels.core.prepare.prepared_image import prepare_image
+from napari_superpixels.core.regions.postprocess import finish
 from napari_superpixels.events import drain
+from napari_superpixels.plan.resolution import finishing_downscale
 
 try:
     import cv2

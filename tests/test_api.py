@@ -21,7 +21,7 @@ from napari_superpixels import (
     samples,
     superpixels,
 )
-from napari_superpixels.core import optimize as optimize_module
+from napari_superpixels.core.network.model import optimize as optimize_module
 from napari_superpixels.events import drain
 
 QUICK = {"iterations": 8, "hidden_channels": (8, 8), "downscale": 2, "refine_iterations": 3}

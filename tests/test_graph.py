@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_superpixels.graph import (
+from napari_superpixels.core.regions.graph import (
     adjacency,
     border_steps,
     contrasting_colors,

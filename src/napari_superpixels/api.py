@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.core.checks import as_channels, check_spacing
 from napari_superpixels.core.device import (
     check_memory,
     describe_device,
@@ -18,11 +17,12 @@ from napari_superpixels.core.device import (
     remedies,
     resolve_device,
 )
-from napari_superpixels.core.finish import finish
-from napari_superpixels.core.inputs import PreparedImage, prepare_image
-from napari_superpixels.core.optimize import Optimized, optimize
-from napari_superpixels.core.refine import refine_boundaries
-from napari_superpixels.core.warm_start import WarmStart, start_from
+from napari_superpixels.core.network.optimize import Optimized, optimize
+from napari_superpixels.core.network.warm_start import WarmStart, start_from
+from napari_superpixels.core.prepare.checks import as_channels, check_spacing
+from napari_superpixels.core.prepare.prepared_image import PreparedImage, prepare_image
+from napari_superpixels.core.regions.postprocess import finish
+from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.errors import SuperpixelMemoryError
 from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.parameter_set import unknown_name
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_superpixels.core.scaling import Scaling
+    from napari_superpixels.core.prepare.scaling import Scaling
 
 
 # Finishing a large image takes seconds: the consumer hears from it at least so often.

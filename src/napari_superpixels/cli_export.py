@@ -150,7 +150,7 @@ def _plane(
     """Cut a plane out of a volume of labels, and of its image with the channel axis `axis`."""
     import numpy as np
 
-    from napari_superpixels.core.checks import check_axis
+    from napari_superpixels.core.prepare.checks import check_axis
 
     if labels.ndim != 3 or not 0 <= plane < len(labels):
         wanted = f"0 to {len(labels) - 1}" if labels.ndim == 3 else "no number: this is no volume"

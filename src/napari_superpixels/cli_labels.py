@@ -33,7 +33,7 @@ def read_label_file(path: Path) -> tuple[NDArray[np.integer], bool]:
     """
     import numpy as np
 
-    from napari_superpixels.core.nodata import is_nodata
+    from napari_superpixels.core.prepare.nodata import is_nodata
     from napari_superpixels.export.origin import holds_frames
     from napari_superpixels.files import FileError
     from napari_superpixels.label_maps import read_palette_indices

@@ -61,7 +61,7 @@ def mask_of(image: Path, alpha: Any, arguments: argparse.Namespace) -> NDArray[A
     """
     import numpy as np
 
-    from napari_superpixels.core.checks import check_mask_shape, is_wanted
+    from napari_superpixels.core.prepare.checks import check_mask_shape, is_wanted
     from napari_superpixels.lazy_files import open_image, read_now
 
     opaque = None if alpha is None else read_now(alpha, image) != 0

@@ -9,7 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from napari_superpixels.channels import channel_numbers, chosen_channels
 from napari_superpixels.cli_done import made_otherwise
 from napari_superpixels.cli_output import is_plain, write_output
 from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
@@ -33,6 +32,7 @@ from napari_superpixels.cli_tiled import (
     segment_in_tiles,
 )
 from napari_superpixels.cli_words import DONE_ALREADY, complain, in_cli_words
+from napari_superpixels.core.prepare.channels import channel_numbers, chosen_channels
 from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, cannot_read
 from napari_superpixels.params import SuperpixelParams

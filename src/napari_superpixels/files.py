@@ -16,7 +16,7 @@ import numpy as np
 import tifffile
 from PIL import Image, UnidentifiedImageError
 
-from napari_superpixels.core.nodata import is_nodata
+from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.errors import SuperpixelError, reason_of
 
 if TYPE_CHECKING:

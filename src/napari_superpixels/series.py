@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels.api import iter_superpixels, refine
-from napari_superpixels.core.checks import as_channels, valid_pixels
+from napari_superpixels.core.prepare.checks import as_channels, valid_pixels
 from napari_superpixels.errors import NothingToSegmentError, SuperpixelError, reason_of
 from napari_superpixels.events import drain
 from napari_superpixels.files import READ_ERRORS, FileError

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_superpixels.core.blocks import enlarge
-from napari_superpixels.core.inputs import prepare_image
-from napari_superpixels.core.tensors import to_tensors
+from napari_superpixels.core.network.tensors import to_tensors
+from napari_superpixels.core.prepare.blocks import enlarge
+from napari_superpixels.core.prepare.prepared_image import prepare_image
 
 CPU = torch.device("cpu")
 

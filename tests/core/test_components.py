@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_superpixels import superpixels
-from napari_superpixels.core.components import SAMPLE_SIZE, fit_components, sample_pixels
-from napari_superpixels.core.inputs import prepare_image
-from napari_superpixels.core.scaling import fit_scaling
+from napari_superpixels.core.prepare.components import SAMPLE_SIZE, fit_components, sample_pixels
+from napari_superpixels.core.prepare.prepared_image import prepare_image
+from napari_superpixels.core.prepare.scaling import fit_scaling
 
 
 def spectra(rng, n_bands, shape, *, noise=0.1):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label
 
-from napari_superpixels.core.connectivity import connected_superpixels, join_small_pieces
+from napari_superpixels.core.regions.connectivity import connected_superpixels, join_small_pieces
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=14)
 

@@ -8,14 +8,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_superpixels.core.grid import (
+from napari_superpixels.core.prepare.prepared_image import prepare_image
+from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.plan.resolution import (
     MIN_PIXELS_PER_SEGMENT,
     finishing_factor,
     working_downscale,
     working_factor,
 )
-from napari_superpixels.core.inputs import prepare_image
-from napari_superpixels.params import SuperpixelParams
 
 PARAMS = SuperpixelParams()
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from napari_superpixels.core import layers, losses
-from napari_superpixels.core.label_loss import image_edges, label_loss
-from napari_superpixels.core.layers import normalise_rectify
-from napari_superpixels.core.network import log_probabilities, mirror_pad
+from napari_superpixels.core.network.fused_objective import image_edges, label_loss
+from napari_superpixels.core.network.layers import normalise_rectify
+from napari_superpixels.core.network.model import layers, log_probabilities, mirror_pad
+from napari_superpixels.core.network.model import objective as losses
 
 SHAPES = [(5, 7, 9), (1, 4, 4), (3, 1, 8), (4, 8, 1), (20, 33, 41)]
 

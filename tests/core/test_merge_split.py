@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label
 
-from napari_superpixels.core.connectivity import connected_pieces
-from napari_superpixels.core.merge import merge_regions
-from napari_superpixels.core.split import split_to_count
+from napari_superpixels.core.regions.connectivity import connected_pieces
+from napari_superpixels.core.regions.merge import merge_regions
+from napari_superpixels.core.regions.split import split_to_count
 
 LABELS = hnp.arrays(
     np.int64,

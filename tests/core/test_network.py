@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_superpixels.core.network import SuperpixelNet, log_probabilities, mirror_pad
+from napari_superpixels.core.network.model import SuperpixelNet, log_probabilities, mirror_pad
 from napari_superpixels.presets import get_preset
 
 

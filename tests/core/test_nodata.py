@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_superpixels import superpixels
-from napari_superpixels.core.nodata import is_nodata, spelled
+from napari_superpixels.core.prepare.nodata import is_nodata, spelled
 
 LOWEST = float(np.finfo(np.float32).min)
 

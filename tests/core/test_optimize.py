@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_superpixels.core.inputs import prepare_image
-from napari_superpixels.core.optimize import _Run, _Settled, learning_rate, optimize
-from napari_superpixels.core.warm_start import WarmStart
+from napari_superpixels.core.network.optimize import _Run, _Settled, learning_rate, optimize
+from napari_superpixels.core.network.warm_start import WarmStart
+from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.events import Command, FinishReason
 
 CPU = torch.device("cpu")

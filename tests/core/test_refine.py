@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label
 
-from napari_superpixels.core.connectivity import connected_pieces
-from napari_superpixels.core.refine import _removable, _ring, _sides, refine_boundaries
+from napari_superpixels.core.regions.connectivity import connected_pieces
+from napari_superpixels.core.regions.refine import _removable, _ring, _sides, refine_boundaries
 from napari_superpixels.events import drain
 
 

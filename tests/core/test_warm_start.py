@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_superpixels.core.warm_start import imitation_loss, shrink_labels
+from napari_superpixels.core.network.warm_start import imitation_loss, shrink_labels
 
 
 @given(

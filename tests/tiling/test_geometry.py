@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.tiling.geometry import TileGrid, common, inside
-from napari_superpixels.tiling.plan import plan_tiles
+from napari_superpixels.plan.tile_grid import TileGrid, common, inside
+from napari_superpixels.plan.tiles import plan_tiles
 
 
 @st.composite

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from napari_superpixels.tiling.geometry import TileGrid
+from napari_superpixels.plan.tile_grid import TileGrid
 from napari_superpixels.tiling.work_folder import WorkFolder
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap, label_colormap
 from skimage.color import rgb2lab
 
-from napari_superpixels.graph import contrasting_colors
+from napari_superpixels.core.regions.graph import contrasting_colors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

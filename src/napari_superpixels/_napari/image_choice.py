@@ -21,7 +21,7 @@ from napari_superpixels._napari.plane import (
 )
 from napari_superpixels._napari.region import Region
 from napari_superpixels._napari.source import Source, resolve_source
-from napari_superpixels.channels import channel_numbers
+from napari_superpixels.core.prepare.channels import channel_numbers
 
 # Of the choices of a level: the one that napari draws, whichever that is at the time.
 SHOWN = "shown"

@@ -20,8 +20,8 @@ from napari_superpixels._napari.plane import (
     plane_grid,
 )
 from napari_superpixels._napari.source_words import describe, expression_of
-from napari_superpixels.channels import chosen_channels
-from napari_superpixels.core.nodata import spelled
+from napari_superpixels.core.prepare.channels import chosen_channels
+from napari_superpixels.core.prepare.nodata import spelled
 from napari_superpixels.errors import reason_of
 from napari_superpixels.export import METADATA_KEY
 from napari_superpixels.export.place import Place

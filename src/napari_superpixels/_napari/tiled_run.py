@@ -11,8 +11,8 @@ import zarr
 from scipy import ndimage
 
 from napari_superpixels._napari.inside import lazily_inside
+from napari_superpixels.core.regions.graph import table_of_tiles
 from napari_superpixels.export.place import Place
-from napari_superpixels.graph import table_of_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -202,7 +202,7 @@ def table(source: Source, labels: NDArray[np.int32], n: int) -> dict[str, NDArra
 def _blocks(
     source: Source, labels: NDArray[np.int32]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.generic]]]:
-    from napari_superpixels.core.checks import as_channels
+    from napari_superpixels.core.prepare.checks import as_channels
 
     image, axis = source.lazily(), source.read_axis
     height, width = labels.shape

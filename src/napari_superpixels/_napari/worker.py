@@ -22,8 +22,13 @@ from napari_superpixels._napari.inside import inside
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels._napari.source import Frames, Source
 from napari_superpixels._napari.wording import Progress
+from napari_superpixels.core.regions.graph import (
+    PartSums,
+    part_sums,
+    series_table,
+    superpixel_table,
+)
 from napari_superpixels.events import FinishReason, Step
-from napari_superpixels.graph import PartSums, part_sums, series_table, superpixel_table
 from napari_superpixels.params import SuperpixelParams
 
 if TYPE_CHECKING:
@@ -135,7 +140,7 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None,
 def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
     # Imported here, in the worker's thread: torch takes seconds to load.
     from napari_superpixels.api import iter_superpixels
-    from napari_superpixels.core.checks import as_channels
+    from napari_superpixels.core.prepare.checks import as_channels
 
     source = request.source
     image = source.read()

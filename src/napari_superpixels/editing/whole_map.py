@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.core.connectivity import connected_pieces, join_small_pieces
-from napari_superpixels.core.merge import merge_order
-from napari_superpixels.core.split import split_to_count
+from napari_superpixels.core.regions.connectivity import connected_pieces, join_small_pieces
+from napari_superpixels.core.regions.graph import adjacency
+from napari_superpixels.core.regions.merge import merge_order
+from napari_superpixels.core.regions.split import split_to_count
 from napari_superpixels.counts import counted
 from napari_superpixels.editing.label_edit import EditError, edit_between
 from napari_superpixels.editing.numbering import number
@@ -18,7 +19,6 @@ from napari_superpixels.editing.partition import repartition
 from napari_superpixels.editing.patch import decode_array
 from napari_superpixels.editing.records import IdSource, Lock, Renaming
 from napari_superpixels.editing.session import Draft
-from napari_superpixels.graph import adjacency
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

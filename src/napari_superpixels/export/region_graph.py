@@ -8,8 +8,8 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from napari_superpixels.core.regions.graph import adjacency, border_lengths, border_steps
 from napari_superpixels.export.table import by_frame, measure
-from napari_superpixels.graph import adjacency, border_lengths, border_steps
 
 if TYPE_CHECKING:
     from pathlib import Path

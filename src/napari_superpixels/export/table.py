@@ -9,8 +9,8 @@ import pandas as pd
 from scipy import ndimage
 from skimage.measure import regionprops
 
+from napari_superpixels.core.regions.graph import adjacency
 from napari_superpixels.export.whole import need
-from napari_superpixels.graph import adjacency
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_superpixels.graph import adjacency
+from napari_superpixels.core.regions.graph import adjacency
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

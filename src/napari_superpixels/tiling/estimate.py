@@ -18,15 +18,15 @@ from napari_superpixels.errors import DeviceUnavailableError
 from napari_superpixels.events import drain
 from napari_superpixels.files import FileError
 from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling.engine import Engine
 from napari_superpixels.tiling.memory import run_memory, tile_memory
-from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.source import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from napari_superpixels.tiling.geometry import TileGrid
+    from napari_superpixels.plan.tile_grid import TileGrid
     from napari_superpixels.tiling.source import Source
 
 # A crop of this size is segmented to see how long a pixel takes; not longer than so.

@@ -9,9 +9,9 @@ from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.tiling.identity import fingerprint
 
 if TYPE_CHECKING:
-    from napari_superpixels.core.scaling import Scaling
+    from napari_superpixels.core.prepare.scaling import Scaling
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.geometry import TileGrid
+    from napari_superpixels.plan.tile_grid import TileGrid
     from napari_superpixels.tiling.source import Source
 
 

@@ -9,7 +9,7 @@ from napari_superpixels.core.device import describe_device, estimate_memory, res
 
 if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.geometry import TileGrid
+    from napari_superpixels.plan.tile_grid import TileGrid
     from napari_superpixels.tiling.source import Source
 
 # What a process with PyTorch takes before it does anything.

@@ -14,20 +14,20 @@ import numpy as np
 import torch
 import zarr
 
-from napari_superpixels.core.checks import check_mask_shape
 from napari_superpixels.core.device import describe_device, resolve_device
-from napari_superpixels.core.scaling import fit_scaling
+from napari_superpixels.core.prepare.checks import check_mask_shape
+from napari_superpixels.core.prepare.scaling import fit_scaling
 from napari_superpixels.events import drain
 from napari_superpixels.export.whole import with_remedy
 from napari_superpixels.parameter_set import unknown_name
 from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.engine import Engine
 from napari_superpixels.tiling.job import Job, Statistics, TilingError
 from napari_superpixels.tiling.memory import tile_memory
 from napari_superpixels.tiling.numbering import number_tiles
-from napari_superpixels.tiling.plan import plan_tiles
 from napari_superpixels.tiling.result import TiledResult
 from napari_superpixels.tiling.source import source_of
 from napari_superpixels.tiling.waiting import TileStep, all_done
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.geometry import Box, TileGrid
+    from napari_superpixels.plan.tile_grid import Box, TileGrid
 
 _SMALLEST_LEVEL_PX = 512
 _COUNTS = ("n_valid", "n_not_finite", "n_sample")

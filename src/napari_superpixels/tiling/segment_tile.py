@@ -10,10 +10,10 @@ import numpy as np
 from scipy import ndimage
 
 from napari_superpixels.api import iter_superpixels
-from napari_superpixels.core.inputs import prepare_image
-from napari_superpixels.core.merge import merge_order
+from napari_superpixels.core.prepare.prepared_image import prepare_image
+from napari_superpixels.core.regions.merge import merge_order
 from napari_superpixels.events import drain
-from napari_superpixels.tiling.geometry import common, inside
+from napari_superpixels.plan.tile_grid import common, inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.geometry import Box, Tile, TileGrid
+    from napari_superpixels.plan.tile_grid import Box, Tile, TileGrid
 
 # Tiles make somewhat more superpixels than their share, so that the cheapest merges of the whole
 # image, not of each tile, bring them down to N.

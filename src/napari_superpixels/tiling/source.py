@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dask.base import is_dask_collection as is_dask
 
-from napari_superpixels.core.checks import as_channels, check_chosen
+from napari_superpixels.core.prepare.checks import as_channels, check_chosen
 from napari_superpixels.errors import reason_of
 from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.lazy_files import open_image
-from napari_superpixels.tiling.geometry import spelled
+from napari_superpixels.plan.tile_grid import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from napari_superpixels.core.checks import is_wanted
-from napari_superpixels.core.nodata import is_nodata
-from napari_superpixels.tiling.geometry import common, inside
+from napari_superpixels.core.prepare.checks import is_wanted
+from napari_superpixels.core.prepare.nodata import is_nodata
+from napari_superpixels.plan.tile_grid import common, inside
 from napari_superpixels.tiling.segment_tile import segment_tile
 from napari_superpixels.tiling.work_folder import WorkFolder, step_between
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.geometry import Box, Tile
+    from napari_superpixels.plan.tile_grid import Box, Tile
     from napari_superpixels.tiling.job import Job
 
     Index = tuple[int, ...]

@@ -22,7 +22,7 @@ import zarr
 from napari_superpixels.export.whole import not_written
 from napari_superpixels.files import ONE_NPY_AT_A_TIME
 from napari_superpixels.ngff import VERSION, multiscales
-from napari_superpixels.tiling.geometry import common, inside
+from napari_superpixels.plan.tile_grid import common, inside
 from napari_superpixels.tiling.identity import differences
 from napari_superpixels.tiling.job import TilingError
 from napari_superpixels.tiling.segment_tile import TileLabels
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.geometry import Box, Tile
+    from napari_superpixels.plan.tile_grid import Box, Tile
     from napari_superpixels.tiling.job import Job, Statistics
     from napari_superpixels.tiling.source import Source
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_superpixels.core.blocks import Factor
+    from napari_superpixels.core.prepare.blocks import Factor
     from napari_superpixels.params import SuperpixelParams
 
 MIN_PIXELS_PER_SEGMENT = 16

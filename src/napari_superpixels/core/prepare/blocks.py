@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from napari_superpixels.core.checks import check_spacing
-from napari_superpixels.core.inputs import PreparedImage
+from napari_superpixels.core.prepare.checks import check_spacing
+from napari_superpixels.core.prepare.prepared_image import PreparedImage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,27 +12,27 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from napari_superpixels.core.blocks import Factor, enlarge, shrink, sides_of
-from napari_superpixels.core.checks import check_spacing
 from napari_superpixels.core.device import deterministic, release_memory
-from napari_superpixels.core.grid import finishing_factor, working_factor
-from napari_superpixels.core.label_loss import (
+from napari_superpixels.core.network.fused_objective import (
     LabelLoss,
     image_edges,
     label_loss,
     volume_label_loss,
 )
-from napari_superpixels.core.losses import reconstruction_loss, total_loss
-from napari_superpixels.core.network import SuperpixelNet, log_probabilities
-from napari_superpixels.core.tensors import to_tensors
-from napari_superpixels.core.warm_start import (
+from napari_superpixels.core.network.model import SuperpixelNet, log_probabilities
+from napari_superpixels.core.network.objective import reconstruction_loss, total_loss
+from napari_superpixels.core.network.tensors import to_tensors
+from napari_superpixels.core.network.warm_start import (
     WarmStart,
     imitation_loss,
     load_weights,
     shrink_labels,
     weights_of,
 )
+from napari_superpixels.core.prepare.blocks import Factor, enlarge, shrink, sides_of
+from napari_superpixels.core.prepare.checks import check_spacing
 from napari_superpixels.events import Command, FinishReason, Losses, Step
+from napari_superpixels.plan.resolution import finishing_factor, working_factor
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_superpixels.core.inputs import PreparedImage
+    from napari_superpixels.core.prepare.prepared_image import PreparedImage
     from napari_superpixels.params import SuperpixelParams
 
 # A Step costs a device synchronisation; on a GPU an iteration takes milliseconds.

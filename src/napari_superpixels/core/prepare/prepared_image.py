@@ -10,9 +10,9 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import label
 
-from napari_superpixels.core.checks import as_channels, check_spacing, valid_pixels
-from napari_superpixels.core.nodata import is_nodata
-from napari_superpixels.core.scaling import (
+from napari_superpixels.core.prepare.checks import as_channels, check_spacing, valid_pixels
+from napari_superpixels.core.prepare.nodata import is_nodata
+from napari_superpixels.core.prepare.scaling import (
     Scaling,
     becomes_lab,
     clip,

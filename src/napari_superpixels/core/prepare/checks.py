@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_superpixels.core.nodata import is_nodata
+from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.errors import NothingToSegmentError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_superpixels.graph import superpixel_sums
+from napari_superpixels.core.regions.graph import superpixel_sums
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import sparse
 from skimage.measure import label
 
-from napari_superpixels.core.merge import merge_regions
-from napari_superpixels.graph import adjacency, superpixel_sums
+from napari_superpixels.core.regions.graph import adjacency, superpixel_sums
+from napari_superpixels.core.regions.merge import merge_regions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

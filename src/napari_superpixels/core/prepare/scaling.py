@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from skimage.color import rgb2lab
 
-from napari_superpixels.core.checks import as_channels
-from napari_superpixels.core.components import fit_components, sample_pixels
-from napari_superpixels.core.nodata import is_nodata
+from napari_superpixels.core.prepare.checks import as_channels
+from napari_superpixels.core.prepare.components import fit_components, sample_pixels
+from napari_superpixels.core.prepare.nodata import is_nodata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

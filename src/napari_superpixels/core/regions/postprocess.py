@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from napari_superpixels.core.blocks import Factor, enlarge, shrink, sides_of
-from napari_superpixels.core.connectivity import connected_superpixels
-from napari_superpixels.core.merge import merge_regions
-from napari_superpixels.core.refine import refine_boundaries
-from napari_superpixels.core.split import split_to_count
+from napari_superpixels.core.prepare.blocks import Factor, enlarge, shrink, sides_of
+from napari_superpixels.core.regions.connectivity import connected_superpixels
+from napari_superpixels.core.regions.merge import merge_regions
+from napari_superpixels.core.regions.refine import refine_boundaries
+from napari_superpixels.core.regions.split import split_to_count
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_superpixels.core.inputs import PreparedImage
+    from napari_superpixels.core.prepare.prepared_image import PreparedImage
     from napari_superpixels.params import SuperpixelParams
 
 # A piece of a single pixel joins a neighbour: it carries hardly a colour of its own.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.graph import adjacency, border_steps, superpixel_sums
+from napari_superpixels.core.regions.graph import adjacency, border_steps, superpixel_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
-from napari_superpixels.core.layers import normalise_rectify
+from napari_superpixels.core.network.layers import normalise_rectify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

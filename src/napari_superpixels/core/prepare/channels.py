@@ -70,7 +70,7 @@ def chosen_channels(array: Any, channel_axis: int | None, channels: Sequence[int
     if channels is None:
         return array
     # Here, so that the command line and the dock start without PyTorch.
-    from napari_superpixels.core.checks import check_chosen
+    from napari_superpixels.core.prepare.checks import check_chosen
 
     check_chosen(channels, channel_axis, array.shape)
     assert channel_axis is not None

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from napari_superpixels.core.layers import channel_groups, chunk_size, instance_statistics
-from napari_superpixels.core.losses import clustering_loss, edge_weights, smoothness_loss
-from napari_superpixels.core.network import log_probabilities
+from napari_superpixels.core.network.layers import channel_groups, chunk_size, instance_statistics
+from napari_superpixels.core.network.model import log_probabilities
+from napari_superpixels.core.network.objective import clustering_loss, edge_weights, smoothness_loss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from napari_superpixels.tiling.geometry import TileGrid
+from napari_superpixels.plan.tile_grid import TileGrid
 
 if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
@@ -58,7 +58,7 @@ def plan_tiles(
     if not 1 <= n_segments <= _MOST_SEGMENTS:
         raise ValueError(f"n_segments must be 1 to {_MOST_SEGMENTS}, got {n_segments}")
     diameter = (math.prod(shape) / n_segments) ** (1 / len(shape))
-    # The lower lambda, the larger the superpixels that merging leaves (see `core.finish`).
+    # The lower lambda, the larger the superpixels that merging leaves (see `core.regions.postprocess`).
     growth = 10 ** (0.4 * max(0.0, 2 - params.lam)) if params.count == "adaptive" else 1
     chosen = min(_rounded(_HALO_SUPERPIXELS * diameter * growth), _MOST_HALO_PX)
     halo = halo_px if halo_px is not None else chosen

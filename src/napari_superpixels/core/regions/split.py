@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.graph import superpixel_sums
+from napari_superpixels.core.regions.graph import superpixel_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
-    from napari_superpixels.core.inputs import PreparedImage
-    from napari_superpixels.core.network import SuperpixelNet
+    from napari_superpixels.core.network.model import SuperpixelNet
+    from napari_superpixels.core.prepare.prepared_image import PreparedImage
 
 
 _EXPECTED = (

@@ -1,0 +1,1 @@
+"""The CNN that is optimised on one image: model, objective, optimiser loop."""

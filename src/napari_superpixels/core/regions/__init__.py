@@ -1,0 +1,1 @@
+"""Regions of a label map: adjacency graph, connectivity, split, merge, refine."""
