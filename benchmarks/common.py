@@ -16,9 +16,9 @@ import numpy as np
 import psutil
 
 from napari_superpixels import metrics
+from napari_superpixels.api.result import versions
 from napari_superpixels.files import read_image
 from napari_superpixels.label_maps import read_ground_truths
-from napari_superpixels.result import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,12 +30,12 @@ def run_variant(variant: str, n: int, iterations: int) -> None:
     from skimage.data import coffee
     from torch.nn import functional as F
 
+    from napari_superpixels.core.network import objective as losses
     from napari_superpixels.core.network.fused_objective import image_edges, label_loss
     from napari_superpixels.core.network.model import SuperpixelNet, log_probabilities, mirror_pad
-    from napari_superpixels.core.network.model import objective as losses
     from napari_superpixels.core.network.tensors import to_tensors
     from napari_superpixels.core.prepare.prepared_image import prepare_image
-    from napari_superpixels.presets import get_preset
+    from napari_superpixels.params import get_preset
 
     params = get_preset("paper")
     prepared = prepare_image(coffee()[: SIZE[0], : SIZE[1]], channel_axis=-1)

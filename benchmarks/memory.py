@@ -34,7 +34,7 @@ def run_case(preset: str, shape: list[int], n: int, device: str) -> None:
     import torch
 
     from napari_superpixels.core.device import estimate_memory
-    from napari_superpixels.presets import get_preset
+    from napari_superpixels.params import get_preset
 
     params = get_preset(preset).replace(n_segments=n, iterations=2)
     image = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)

@@ -21,8 +21,8 @@ from scipy import ndimage
 
 from common import RESULTS, image_names, load_image, machine
 from napari_superpixels import get_preset, metrics
+from napari_superpixels.api.series import iter_series, keep_ids
 from napari_superpixels.events import drain
-from napari_superpixels.series import iter_series, keep_ids
 
 SEED, N_FRAMES, NOISE = 0, 6, 4.0
 

@@ -21,7 +21,7 @@ from napari_superpixels import (
     samples,
     superpixels,
 )
-from napari_superpixels.core.network.model import optimize as optimize_module
+from napari_superpixels.core.network import optimize as optimize_module
 from napari_superpixels.events import drain
 
 QUICK = {"iterations": 8, "hidden_channels": (8, 8), "downscale": 2, "refine_iterations": 3}
@@ -304,7 +304,7 @@ def test_settled_runs_end_early(tiles_image, quick):
 
 
 def test_finishing_can_be_cancelled(tiles_image, quick, monkeypatch):
-    monkeypatch.setattr("napari_superpixels.api._PAUSE_S", 0.0)
+    monkeypatch.setattr("napari_superpixels.api.image._PAUSE_S", 0.0)
     steps = iter_superpixels(tiles_image, quick, channel_axis=-1)
     seen = [step.iteration for step in steps]
     assert seen[:8] == list(range(1, 9))

@@ -222,7 +222,7 @@ def test_an_input_is_never_overwritten(photo, capsys):
 
 
 def test_an_error_of_pytorch_ends_one_image_only(tmp_path, photo, monkeypatch, capsys):
-    from napari_superpixels.core.network.model import optimize
+    from napari_superpixels.core.network import optimize
 
     real, calls = optimize._Run._iterate, []
 

@@ -10,8 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_superpixels import refine
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import DEFAULT_PRESET, PRESETS, get_preset, list_presets
+from napari_superpixels.params import (
+    DEFAULT_PRESET,
+    PRESETS,
+    SuperpixelParams,
+    get_preset,
+    list_presets,
+)
 
 FIELDS = list(SuperpixelParams.__dataclass_fields__)
 NUMBERS = [name for name in FIELDS if SuperpixelParams.info(name).minimum is not None]

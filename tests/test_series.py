@@ -8,14 +8,14 @@ import pytest
 from skimage.measure import label
 
 from napari_superpixels import SuperpixelParams, get_preset, refine, superpixels
-from napari_superpixels.events import drain
-from napari_superpixels.files import FileError
-from napari_superpixels.series import (
+from napari_superpixels.api.series import (
     iter_series,
     keep_ids,
     spelled_problems,
     superpixels_series,
 )
+from napari_superpixels.events import drain
+from napari_superpixels.files import FileError
 
 FAST = get_preset("fast").replace(n_segments=30, iterations=8)
 

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = version("napari-superpixels")
 
 _HOME = {
-    "superpixels": "api",
-    "iter_superpixels": "api",
-    "refine": "api",
-    "iter_series": "series",
-    "superpixels_series": "series",
+    "superpixels": "api.image",
+    "iter_superpixels": "api.image",
+    "refine": "api.image",
+    "iter_series": "api.series",
+    "superpixels_series": "api.series",
     "superpixels_tiled": "tiling.run",
     "iter_superpixels_tiled": "tiling.run",
     "SuperpixelParams": "params",
-    "get_preset": "presets",
-    "list_presets": "presets",
+    "get_preset": "params",
+    "list_presets": "params",
     "Command": "events",
     "FinishReason": "events",
     "Losses": "events",
     "Step": "events",
-    "SuperpixelResult": "result",
+    "SuperpixelResult": "api.result",
     "SuperpixelError": "errors",
     "SuperpixelMemoryError": "errors",
     "DeviceUnavailableError": "errors",
@@ -36,9 +36,12 @@ __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from napari_superpixels import metrics as metrics
-    from napari_superpixels.api import iter_superpixels as iter_superpixels
-    from napari_superpixels.api import refine as refine
-    from napari_superpixels.api import superpixels as superpixels
+    from napari_superpixels.api.image import iter_superpixels as iter_superpixels
+    from napari_superpixels.api.image import refine as refine
+    from napari_superpixels.api.image import superpixels as superpixels
+    from napari_superpixels.api.result import SuperpixelResult as SuperpixelResult
+    from napari_superpixels.api.series import iter_series as iter_series
+    from napari_superpixels.api.series import superpixels_series as superpixels_series
     from napari_superpixels.errors import DeviceUnavailableError as DeviceUnavailableError
     from napari_superpixels.errors import SuperpixelError as SuperpixelError
     from napari_superpixels.errors import SuperpixelMemoryError as SuperpixelMemoryError
@@ -47,11 +50,8 @@ if TYPE_CHECKING:
     from napari_superpixels.events import Losses as Losses
     from napari_superpixels.events import Step as Step
     from napari_superpixels.params import SuperpixelParams as SuperpixelParams
-    from napari_superpixels.presets import get_preset as get_preset
-    from napari_superpixels.presets import list_presets as list_presets
-    from napari_superpixels.result import SuperpixelResult as SuperpixelResult
-    from napari_superpixels.series import iter_series as iter_series
-    from napari_superpixels.series import superpixels_series as superpixels_series
+    from napari_superpixels.params import get_preset as get_preset
+    from napari_superpixels.params import list_presets as list_presets
     from napari_superpixels.tiling.run import iter_superpixels_tiled as iter_superpixels_tiled
     from napari_superpixels.tiling.run import superpixels_tiled as superpixels_tiled
 

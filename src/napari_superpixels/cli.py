@@ -17,7 +17,7 @@ from napari_superpixels.cli_export import add_export
 from napari_superpixels.cli_replay import add_replay
 from napari_superpixels.cli_segment import EXPECTED, add_segment
 from napari_superpixels.cli_words import complain, in_cli_words
-from napari_superpixels.presets import DEFAULT_PRESET, list_presets
+from napari_superpixels.params import DEFAULT_PRESET, list_presets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -184,8 +184,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _info(_arguments: argparse.Namespace) -> int:
+    from napari_superpixels.api.result import versions
     from napari_superpixels.core.device import available_devices, why_not_cuda
-    from napari_superpixels.result import versions
 
     for name, version in versions().items():
         print(f"{name:20} {version}")

@@ -35,12 +35,11 @@ from napari_superpixels.cli_words import DONE_ALREADY, complain, in_cli_words
 from napari_superpixels.core.prepare.channels import channel_numbers, chosen_channels
 from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, cannot_read
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import DEFAULT_PRESET, get_preset, list_presets
+from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, list_presets
 
 if TYPE_CHECKING:
+    from napari_superpixels.api.result import SuperpixelResult
     from napari_superpixels.events import Step
-    from napari_superpixels.result import SuperpixelResult
 
 OK, FAILED = 0, 1
 # RuntimeError is what PyTorch raises.
@@ -302,7 +301,7 @@ def _segment_file(
 def _segment_at_once(
     image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
 ) -> str:
-    from napari_superpixels.api import iter_superpixels
+    from napari_superpixels.api.image import iter_superpixels
     from napari_superpixels.export.origin import Origin
     from napari_superpixels.files import read_image, without_nodata
     from napari_superpixels.lazy_files import open_image, read_now

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from napari_superpixels.api.series import SeriesStep
     from napari_superpixels.files import ImageFile
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.series import SeriesStep
 
 
 def is_volume(arguments: argparse.Namespace) -> bool:
@@ -183,13 +183,13 @@ def segment_series(
     import numpy as np
     from tqdm import tqdm
 
+    from napari_superpixels.api.result import versions
+    from napari_superpixels.api.series import iter_series, spelled_problems
     from napari_superpixels.events import drain
     from napari_superpixels.export import save_labels
     from napari_superpixels.export.origin import Origin
     from napari_superpixels.files import without_nodata
     from napari_superpixels.lazy_files import open_image, read_now
-    from napari_superpixels.result import versions
-    from napari_superpixels.series import iter_series, spelled_problems
 
     refuse_formats_of_planes(targets)
     found = bands_as_planes(open_image(image), arguments)

@@ -14,8 +14,7 @@ from napari_superpixels.core import device as devices
 from napari_superpixels.core.device import deterministic
 from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import get_preset
+from napari_superpixels.params import SuperpixelParams, get_preset
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from napari_superpixels.core.network import layers
+from napari_superpixels.core.network import objective as losses
 from napari_superpixels.core.network.fused_objective import image_edges, label_loss
 from napari_superpixels.core.network.layers import normalise_rectify
-from napari_superpixels.core.network.model import layers, log_probabilities, mirror_pad
-from napari_superpixels.core.network.model import objective as losses
+from napari_superpixels.core.network.model import log_probabilities, mirror_pad
 
 SHAPES = [(5, 7, 9), (1, 4, 4), (3, 1, 8), (4, 8, 1), (20, 33, 41)]
 

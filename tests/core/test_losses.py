@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax
 
-from napari_superpixels.core.network.model import objective as losses
+from napari_superpixels.core.network import objective as losses
 
 
 def slow_losses(p, image, reconstruction, lam, sigma, mask):

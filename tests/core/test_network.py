@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_superpixels.core.network.model import SuperpixelNet, log_probabilities, mirror_pad
-from napari_superpixels.presets import get_preset
+from napari_superpixels.params import get_preset
 
 
 def make(n_channels=3, n_maps=7, widths=(4, 6), seed=0):

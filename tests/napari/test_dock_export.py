@@ -20,7 +20,7 @@ from napari_superpixels._napari.region import Where
 from napari_superpixels.export import METADATA_KEY, ExportError
 from napari_superpixels.export.formats import FORMATS
 from napari_superpixels.export.place import Place
-from napari_superpixels.presets import get_preset
+from napari_superpixels.params import get_preset
 
 GRID = (np.arange(12 * 16).reshape(12, 16) // 32 + 1).astype(np.uint16)
 

@@ -13,7 +13,7 @@ from qtpy.QtCore import QEvent, QThreadPool
 from qtpy.QtWidgets import QApplication
 
 from napari_superpixels._napari.segment_widget import DISCARD
-from napari_superpixels.core.network.model import optimize as optimize_module
+from napari_superpixels.core.network import optimize as optimize_module
 
 
 def results(viewer):

@@ -6,8 +6,7 @@ import pytest
 from magicgui.widgets import ComboBox
 
 from napari_superpixels._napari.form import CUSTOM, ParameterForm, preset_of
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import get_preset, list_presets
+from napari_superpixels.params import SuperpixelParams, get_preset, list_presets
 
 
 @pytest.fixture

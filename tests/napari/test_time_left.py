@@ -7,7 +7,7 @@ import pytest
 from napari_superpixels._napari import wording
 from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.time_left import TimeLeft
-from napari_superpixels.series import SeriesStep
+from napari_superpixels.api.series import SeriesStep
 
 
 def test_a_steady_run():

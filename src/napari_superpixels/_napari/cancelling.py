@@ -16,7 +16,7 @@ from napari_superpixels.events import Command, Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from napari_superpixels.result import SuperpixelResult
+    from napari_superpixels.api.result import SuperpixelResult
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -19,7 +19,7 @@ def _find_devices() -> tuple[list[DeviceInfo], str]:
     A tiny run loads what PyTorch loads on first use (its optimisers take a second), so that the
     first click on Segment neither waits nor makes the viewer stutter.
     """
-    from napari_superpixels.api import superpixels
+    from napari_superpixels.api.image import superpixels
     from napari_superpixels.core.device import available_devices, why_not_cuda
 
     superpixels([[0, 1], [1, 0]], 2, iterations=1, device="cpu")

@@ -8,8 +8,7 @@ from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from psygnal import Signal
 
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import PRESETS, get_preset, list_presets
+from napari_superpixels.params import PRESETS, SuperpixelParams, get_preset, list_presets
 
 MAIN_FIELDS = ("n_segments", "count", "lam")
 ADVANCED_FIELDS = tuple(

@@ -77,7 +77,7 @@ def segment_part(
 def _segment_part(
     request: PartRequest, switch: CancelSwitch
 ) -> Generator[Step, None, NDArray[np.int32] | None]:
-    from napari_superpixels.api import iter_superpixels  # torch takes seconds to load
+    from napari_superpixels.api.image import iter_superpixels  # torch takes seconds to load
 
     steps = iter_superpixels(
         np.asarray(request.channels),

@@ -10,8 +10,7 @@ from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.form import CUSTOM
 from napari_superpixels._napari.inside import inside_as_python, is_of_slices
 from napari_superpixels._napari.region import LabelMask
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import DEFAULT_PRESET, get_preset
+from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,18 +7,18 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.axes import Mode
+from napari_superpixels.api.result import SuperpixelResult
 from napari_superpixels.counts import counted
 from napari_superpixels.durations import spelled
 from napari_superpixels.events import FinishReason
-from napari_superpixels.result import SuperpixelResult
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_superpixels._napari.worker import Delivery
+    from napari_superpixels.api.series import SeriesStep
     from napari_superpixels.events import Step
-    from napari_superpixels.series import SeriesStep
     from napari_superpixels.tiling.result import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari.utils.colormaps import CyclicLabelColormap
     from numpy.typing import NDArray
 
-    from napari_superpixels.result import SuperpixelResult
+    from napari_superpixels.api.result import SuperpixelResult
     from napari_superpixels.tiling.result import TiledResult
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None,
 
 def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
     # Imported here, in the worker's thread: torch takes seconds to load.
-    from napari_superpixels.api import iter_superpixels
+    from napari_superpixels.api.image import iter_superpixels
     from napari_superpixels.core.prepare.checks import as_channels
 
     source = request.source
@@ -228,9 +228,9 @@ def _segment_frames(
     request: Request, switch: CancelSwitch
 ) -> Generator[Progress, None, Delivery | None]:
     """Segment each plane of a stack; those that fail stay 0, those done are kept if asked."""
+    from napari_superpixels.api.result import SuperpixelResult
+    from napari_superpixels.api.series import iter_series, spelled_problems
     from napari_superpixels.core.device import describe_device, resolve_device
-    from napari_superpixels.result import SuperpixelResult
-    from napari_superpixels.series import iter_series, spelled_problems
 
     source, begin = request.source, time.perf_counter()
     frames = Frames(source)

@@ -58,7 +58,7 @@ def plan_tiles(
     if not 1 <= n_segments <= _MOST_SEGMENTS:
         raise ValueError(f"n_segments must be 1 to {_MOST_SEGMENTS}, got {n_segments}")
     diameter = (math.prod(shape) / n_segments) ** (1 / len(shape))
-    # The lower lambda, the larger the superpixels that merging leaves (see `core.regions.postprocess`).
+    # The lower lambda, the larger the superpixels that merging leaves: see postprocess.py.
     growth = 10 ** (0.4 * max(0.0, 2 - params.lam)) if params.count == "adaptive" else 1
     chosen = min(_rounded(_HALO_SUPERPIXELS * diameter * growth), _MOST_HALO_PX)
     halo = halo_px if halo_px is not None else chosen

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_superpixels.api import iter_superpixels
+from napari_superpixels.api.image import iter_superpixels
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.durations import spelled
 from napari_superpixels.errors import DeviceUnavailableError

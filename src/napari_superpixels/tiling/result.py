@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.result import versions
+from napari_superpixels.api.result import versions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,10 +19,8 @@ from napari_superpixels.core.prepare.checks import check_mask_shape
 from napari_superpixels.core.prepare.scaling import fit_scaling
 from napari_superpixels.events import drain
 from napari_superpixels.export.whole import with_remedy
-from napari_superpixels.parameter_set import unknown_name
-from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
 from napari_superpixels.plan.tiles import plan_tiles
-from napari_superpixels.presets import DEFAULT_PRESET, get_preset
 from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.engine import Engine
 from napari_superpixels.tiling.job import Job, Statistics, TilingError

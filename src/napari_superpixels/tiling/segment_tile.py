@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.api import iter_superpixels
+from napari_superpixels.api.image import iter_superpixels
 from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.core.regions.merge import merge_order
 from napari_superpixels.events import drain

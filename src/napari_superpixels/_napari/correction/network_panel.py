@@ -22,8 +22,7 @@ from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.region import tight, union
 from napari_superpixels.editing.whole_map import take_over
 from napari_superpixels.export import METADATA_KEY
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import DEFAULT_PRESET, get_preset
+from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from napari_superpixels.result import SuperpixelResult
-
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
@@ -48,15 +46,15 @@ class WarmStart:
 
 
 def start_from(
-    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None,
+    initial: Mapping[str, NDArray[np.float32]] | ArrayLike | None,
     prepared: PreparedImage,
 ) -> WarmStart:
     """Tell what a caller wants to start from.
 
     Parameters
     ----------
-    initial : SuperpixelResult, mapping of str to ndarray, array_like of int, or None
-        An earlier result, its weights, or labels of the whole image; None for a random start.
+    initial : mapping of str to ndarray, array_like of int, or None
+        Weights of an earlier run, or labels of the whole image; None for a random start.
     prepared : PreparedImage
         The image.
 
@@ -72,8 +70,6 @@ def start_from(
     """
     if initial is None:
         return WarmStart()
-    if isinstance(initial, SuperpixelResult):
-        initial = initial.weights or initial.labels
     try:
         if isinstance(initial, Mapping):
             weights = {name: np.asarray(value, np.float32) for name, value in initial.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_superpixels.api.result import SuperpixelResult
 from napari_superpixels.core.device import (
     check_memory,
     describe_device,
@@ -25,10 +26,7 @@ from napari_superpixels.core.regions.postprocess import finish
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.errors import SuperpixelMemoryError
 from napari_superpixels.events import Command, FinishReason, Step, drain
-from napari_superpixels.parameter_set import unknown_name
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import DEFAULT_PRESET, get_preset
-from napari_superpixels.result import SuperpixelResult
+from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -210,6 +208,8 @@ def iter_superpixels(
     _check_count(prepared, params, has_mask=mask is not None)
     if prepared.mask.ndim == 3:
         _check_volume(params, initial is not None)
+    if isinstance(initial, SuperpixelResult):
+        initial = initial.weights or initial.labels
     start = start_from(initial, prepared)
     needed = estimate_memory(
         prepared.mask.shape,

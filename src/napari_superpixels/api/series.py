@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.api import iter_superpixels, refine
+from napari_superpixels.api.image import iter_superpixels, refine
 from napari_superpixels.core.prepare.checks import as_channels, valid_pixels
 from napari_superpixels.errors import NothingToSegmentError, SuperpixelError, reason_of
 from napari_superpixels.events import drain
 from napari_superpixels.files import READ_ERRORS, FileError
 from napari_superpixels.metrics import explained_variation
-from napari_superpixels.params import SuperpixelParams
-from napari_superpixels.presets import DEFAULT_PRESET, get_preset
+from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 
 if TYPE_CHECKING:
     from collections.abc import Generator

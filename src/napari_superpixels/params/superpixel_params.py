@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_superpixels.parameter_info import parameter
-from napari_superpixels.parameter_set import ParameterSet
+from napari_superpixels.params.parameter_info import parameter
+from napari_superpixels.params.parameter_set import ParameterSet
 
 OUTLIERS = ("clip", "keep")
 COLOR_SPACES = ("auto", "lab", "channels")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.params.superpixel_params import SuperpixelParams
 
 _BALANCED = SuperpixelParams()
 _PAPER = SuperpixelParams(

@@ -16,7 +16,7 @@ import tomli_w
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_superpixels.parameter_info import ParameterInfo
+    from napari_superpixels.params.parameter_info import ParameterInfo
 
 _TABLE = "superpixels"
 

@@ -1,0 +1,1 @@
+"""From Python: one image, a series of frames, and what a run returns."""
