@@ -17,8 +17,8 @@ import psutil
 
 from napari_superpixels import metrics
 from napari_superpixels.api.result import versions
-from napari_superpixels.files import read_image
-from napari_superpixels.label_maps import read_ground_truths
+from napari_superpixels.io.ground_truth import read_ground_truths
+from napari_superpixels.io.images import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,9 @@ from qtpy.QtCore import QTimer
 
 import napari
 from common import RESULTS, machine
-from napari_superpixels import samples, superpixels
+from napari_superpixels import superpixels
 from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
+from napari_superpixels.io import sample_images as samples
 
 TICK_MS = 5
 

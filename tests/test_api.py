@@ -18,11 +18,11 @@ from napari_superpixels import (
     iter_superpixels,
     list_presets,
     metrics,
-    samples,
     superpixels,
 )
 from napari_superpixels.core.network import optimize as optimize_module
 from napari_superpixels.events import drain
+from napari_superpixels.io import sample_images as samples
 
 QUICK = {"iterations": 8, "hidden_channels": (8, 8), "downscale": 2, "refine_iterations": 3}
 

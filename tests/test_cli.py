@@ -20,8 +20,8 @@ import zarr
 from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
 from napari_superpixels.cli import main
 from napari_superpixels.cli_words import in_cli_words
-from napari_superpixels.export import read_provenance
-from napari_superpixels.label_maps import read_labels
+from napari_superpixels.io.formats import read_provenance
+from napari_superpixels.io.ground_truth import read_labels
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
 

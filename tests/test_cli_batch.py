@@ -15,9 +15,9 @@ from PIL import Image
 
 from napari_superpixels import superpixels, superpixels_series
 from napari_superpixels.cli import main
-from napari_superpixels.export import read_provenance
-from napari_superpixels.export.pixel_size import read_pixel_size
-from napari_superpixels.label_maps import read_labels
+from napari_superpixels.io.formats import read_provenance
+from napari_superpixels.io.ground_truth import read_labels
+from napari_superpixels.io.pixel_size import read_pixel_size
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
 

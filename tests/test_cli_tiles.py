@@ -16,10 +16,10 @@ import tifffile
 import zarr
 
 from napari_superpixels.cli import main
-from napari_superpixels.export import ExportError, read_provenance
-from napari_superpixels.export.pixel_size import read_pixel_size
-from napari_superpixels.export.place import read_place
-from napari_superpixels.label_maps import read_labels
+from napari_superpixels.io.formats import ExportError, read_provenance
+from napari_superpixels.io.georeference import read_place
+from napari_superpixels.io.ground_truth import read_labels
+from napari_superpixels.io.pixel_size import read_pixel_size
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_labels_that_cannot_be_copied_are_kept(
 
     command = ["segment", str(raster), "-o", str(tmp_path / "out.tif"), "--n-segments", "100"]
     with monkeypatch.context() as patched:
-        patched.setattr("napari_superpixels.export.save_labels", fails)
+        patched.setattr("napari_superpixels.io.formats.save_labels", fails)
         assert main([*command, *TILES]) == code
     told = capsys.readouterr().err
     assert message in told

@@ -9,9 +9,9 @@ import scipy.io
 import tifffile
 from PIL import Image
 
-from napari_superpixels.export import ExportError, read_provenance, save_labels
-from napari_superpixels.files import FileError, read_image, unreadable
-from napari_superpixels.label_maps import read_ground_truths, read_labels
+from napari_superpixels.io.formats import ExportError, read_provenance, save_labels
+from napari_superpixels.io.ground_truth import read_ground_truths, read_labels
+from napari_superpixels.io.images import FileError, read_image, unreadable
 
 
 def test_png_jpeg_npy_and_tiff(tmp_path, rng):

@@ -12,9 +12,9 @@ from PIL import Image
 from rasterio.enums import ColorInterp, Resampling
 
 from napari_superpixels.cli import main
-from napari_superpixels.files import read_image
-from napari_superpixels.label_maps import read_labels
-from napari_superpixels.lazy_files import open_image
+from napari_superpixels.io.ground_truth import read_labels
+from napari_superpixels.io.images import read_image
+from napari_superpixels.io.lazy_images import open_image
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "12", "--force"]
 H, W = 96, 128

@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 from skimage.measure import label
 from skimage.segmentation import slic
 
-from napari_superpixels import metrics, refine, samples
+from napari_superpixels import metrics, refine
+from napari_superpixels.io import sample_images as samples
 
 
 @pytest.fixture(scope="module")

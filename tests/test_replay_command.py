@@ -16,9 +16,9 @@ from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
-from napari_superpixels.export import ExportError, read_provenance, save_labels
-from napari_superpixels.files import FileError
-from napari_superpixels.label_maps import read_labels
+from napari_superpixels.io.formats import ExportError, read_provenance, save_labels
+from napari_superpixels.io.ground_truth import read_labels
+from napari_superpixels.io.images import FileError
 
 PLANE = Scope.whole(2)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_superpixels import samples
+from napari_superpixels.io import sample_images as samples
 
 
 @pytest.mark.parametrize(

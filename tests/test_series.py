@@ -15,7 +15,7 @@ from napari_superpixels.api.series import (
     superpixels_series,
 )
 from napari_superpixels.events import drain
-from napari_superpixels.files import FileError
+from napari_superpixels.io.images import FileError
 
 FAST = get_preset("fast").replace(n_segments=30, iterations=8)
 

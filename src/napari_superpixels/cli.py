@@ -131,8 +131,8 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _plane_of_labels(path: Path) -> NDArray[np.integer]:
-    from napari_superpixels.cli_labels import read_label_file
-    from napari_superpixels.files import FileError
+    from napari_superpixels.io.images import FileError
+    from napari_superpixels.io.labels import read_label_file
 
     labels, _ = read_label_file(path)
     if labels.ndim != 2:
@@ -147,8 +147,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from napari_superpixels import metrics
-    from napari_superpixels.files import read_image
-    from napari_superpixels.label_maps import read_ground_truths
+    from napari_superpixels.io.ground_truth import read_ground_truths
+    from napari_superpixels.io.images import read_image
 
     labels = _plane_of_labels(arguments.labels)
     truth = arguments.ground_truth

@@ -37,8 +37,8 @@ def made_otherwise(
         A sentence; empty where all is the same, or no file knows how it was made.
     """
     from napari_superpixels.errors import reason_of
-    from napari_superpixels.export import read_provenance
-    from napari_superpixels.files import FileError
+    from napari_superpixels.io.formats import read_provenance
+    from napari_superpixels.io.images import FileError
     from napari_superpixels.tiling.identity import differences
 
     now: dict[str, Any] = params.to_dict()

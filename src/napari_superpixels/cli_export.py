@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli_labels import read_label_file
 from napari_superpixels.cli_words import complain, in_cli_words
 from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.io.labels import read_label_file
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_superpixels.export.origin import Origin
+    from napari_superpixels.io.spatial import Origin
 
 
 def add_export(commands: Any) -> None:
@@ -75,10 +75,10 @@ def add_export(commands: Any) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     # Here, so that the command line starts without the libraries that only this command needs.
-    from napari_superpixels.export import carried, read_provenance
-    from napari_superpixels.export.formats import format_of, write
-    from napari_superpixels.export.subject import subject_of
-    from napari_superpixels.export.whole import ExportError
+    from napari_superpixels.io.atomic import ExportError
+    from napari_superpixels.io.formats import carried, read_provenance
+    from napari_superpixels.io.formats.label_image import subject_of
+    from napari_superpixels.io.formats.registry import format_of, write
 
     inputs = [path for path in (arguments.labels, arguments.image, arguments.like) if path]
     if bool(arguments.unit) != bool(arguments.pixel_size):
@@ -168,8 +168,8 @@ def _plane(
 def _read_image(
     path: Path | None, channel_axis: int | None
 ) -> tuple[NDArray[np.generic] | None, int | None]:
-    from napari_superpixels.files import without_nodata
-    from napari_superpixels.lazy_files import open_image, read_now
+    from napari_superpixels.io.images import without_nodata
+    from napari_superpixels.io.lazy_images import open_image, read_now
 
     if path is None:
         return None, None
@@ -180,9 +180,9 @@ def _read_image(
 
 def _find_origin(arguments: argparse.Namespace, ndims: Sequence[int]) -> Origin:
     """The place, if a file says it, or else the pixel size, of the first number of axes."""
-    from napari_superpixels.export.origin import Origin, read_origin
-    from napari_superpixels.export.place import read_place
-    from napari_superpixels.export.subject import PIXEL
+    from napari_superpixels.io.formats.label_image import PIXEL
+    from napari_superpixels.io.georeference import read_place
+    from napari_superpixels.io.spatial import Origin, read_origin
 
     if arguments.like is not None:
         return Origin(read_place(arguments.like))

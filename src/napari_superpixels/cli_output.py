@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_superpixels.export.origin import Origin
+    from napari_superpixels.io.spatial import Origin
 
 # ImageJ has no whole numbers above these.
 _IMAGEJ_LABELS = 2**16
@@ -73,8 +73,8 @@ def write_output(
     ExportError, SubjectError
         If it cannot be written.
     """
-    from napari_superpixels.export import export_labels, save_labels
-    from napari_superpixels.export.subject import PIXEL
+    from napari_superpixels.io.formats import export_labels, save_labels
+    from napari_superpixels.io.formats.label_image import PIXEL
 
     if is_plain(target) and not _is_for_others(target, labels, origin):
         save_labels(target, labels, provenance, overwrite=overwrite)

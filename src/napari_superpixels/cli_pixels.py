@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.files import ImageFile
+    from napari_superpixels.io.images import ImageFile
 
 
 def nodata_of(image: ImageFile, arguments: argparse.Namespace) -> float:
@@ -62,7 +62,7 @@ def mask_of(image: Path, alpha: Any, arguments: argparse.Namespace) -> NDArray[A
     import numpy as np
 
     from napari_superpixels.core.prepare.checks import check_mask_shape, is_wanted
-    from napari_superpixels.lazy_files import open_image, read_now
+    from napari_superpixels.io.lazy_images import open_image, read_now
 
     opaque = None if alpha is None else read_now(alpha, image) != 0
     if "mask" not in arguments:

@@ -53,7 +53,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     # Here, so that the command line starts without the libraries that only this command needs.
     from napari_superpixels.corrected import write_corrected
     from napari_superpixels.editing.replay import replay
-    from napari_superpixels.export import ExportError
+    from napari_superpixels.io.formats import ExportError
 
     output: Path = arguments.output
     if output.suffix.lower() not in (".tif", ".tiff"):
@@ -76,8 +76,8 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 def _known_of(labels: Path, image: Path, ndim: int) -> dict[str, Any]:
     """How the labels were made, and where they lie or how large their pixels are."""
-    from napari_superpixels.export import ExportError, carried, read_provenance
-    from napari_superpixels.export.origin import read_origin
+    from napari_superpixels.io.formats import ExportError, carried, read_provenance
+    from napari_superpixels.io.spatial import read_origin
 
     known = read_provenance(labels)
     known = carried(known, frames="series" in known) | {"source": image.name}
@@ -93,7 +93,7 @@ def _known_of(labels: Path, image: Path, ndim: int) -> dict[str, Any]:
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
     from napari_superpixels.corrected import read_corrected
-    from napari_superpixels.files import FileError
+    from napari_superpixels.io.images import FileError
 
     if path.suffix.lower() in (".tif", ".tiff"):
         return read_corrected(path)[0].log
@@ -113,7 +113,7 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 def _read_start(path: Path) -> NDArray[np.integer]:
     from napari_superpixels.corrected import read_corrected
-    from napari_superpixels.files import FileError, read_image
+    from napari_superpixels.io.images import FileError, read_image
 
     try:
         return read_corrected(path)[0].start
@@ -128,7 +128,7 @@ def _read_edit_image(path: Path, shape: tuple[int, ...], channel_axis: int | Non
     import numpy as np
 
     from napari_superpixels.editing.image import EditImage
-    from napari_superpixels.files import read_image
+    from napari_superpixels.io.images import read_image
 
     found = read_image(path)
     axis = found.channel_axis if channel_axis is None else channel_axis

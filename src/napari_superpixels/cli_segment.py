@@ -274,7 +274,7 @@ def _segment_file(
     image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
 ) -> str:
     """Segment a file; return what to say of it."""
-    from napari_superpixels.export import ExportError
+    from napari_superpixels.io.formats import ExportError
 
     inputs = [image, *([arguments.mask] if "mask" in arguments else [])]
     for target in targets:
@@ -302,9 +302,9 @@ def _segment_at_once(
     image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
 ) -> str:
     from napari_superpixels.api.image import iter_superpixels
-    from napari_superpixels.export.origin import Origin
-    from napari_superpixels.files import read_image, without_nodata
-    from napari_superpixels.lazy_files import open_image, read_now
+    from napari_superpixels.io.images import read_image, without_nodata
+    from napari_superpixels.io.lazy_images import open_image, read_now
+    from napari_superpixels.io.spatial import Origin
 
     chosen = getattr(arguments, "channels", None)
     # Of a file that holds more than is wanted, only that is read.
@@ -377,8 +377,8 @@ def _with_progress(
 
 def _origin(image: Path, ndim: int = 2) -> dict[str, Any]:
     """What `export` will need to know of the image, as plain values."""
-    from napari_superpixels.export import ExportError
-    from napari_superpixels.export.origin import read_origin
+    from napari_superpixels.io.formats import ExportError
+    from napari_superpixels.io.spatial import read_origin
 
     try:
         origin = read_origin(image, ndim)

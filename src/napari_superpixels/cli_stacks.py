@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_superpixels.api.series import SeriesStep
-    from napari_superpixels.files import ImageFile
+    from napari_superpixels.io.images import ImageFile
     from napari_superpixels.params import SuperpixelParams
 
 
@@ -83,7 +83,7 @@ def has_frames(image: Path, arguments: argparse.Namespace) -> bool:
     bool
         False if its axes are rows, columns and perhaps channels.
     """
-    from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.io.lazy_images import open_image
 
     return len(_axes(bands_as_planes(open_image(image), arguments), arguments)[1]) != 2
 
@@ -132,7 +132,7 @@ def refuse_formats_of_planes(targets: list[Path]) -> None:
     ExportError
         If there is one.
     """
-    from napari_superpixels.export import ExportError, format_of
+    from napari_superpixels.io.formats import ExportError, format_of
 
     for target in targets:
         if target.suffix.lower() == ".png" or (
@@ -186,10 +186,10 @@ def segment_series(
     from napari_superpixels.api.result import versions
     from napari_superpixels.api.series import iter_series, spelled_problems
     from napari_superpixels.events import drain
-    from napari_superpixels.export import save_labels
-    from napari_superpixels.export.origin import Origin
-    from napari_superpixels.files import without_nodata
-    from napari_superpixels.lazy_files import open_image, read_now
+    from napari_superpixels.io.formats import save_labels
+    from napari_superpixels.io.images import without_nodata
+    from napari_superpixels.io.lazy_images import open_image, read_now
+    from napari_superpixels.io.spatial import Origin
 
     refuse_formats_of_planes(targets)
     found = bands_as_planes(open_image(image), arguments)

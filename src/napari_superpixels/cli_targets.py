@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.ngff import is_zarr
+from napari_superpixels.io.ngff import is_zarr
 
 if TYPE_CHECKING:
     import argparse
@@ -92,8 +92,8 @@ def output_files(
     ExportError
         If the output does not fit the images, or cannot be made.
     """
-    from napari_superpixels.export import LABEL_SUFFIXES, ExportError
-    from napari_superpixels.export.whole import not_written
+    from napari_superpixels.io.atomic import not_written
+    from napari_superpixels.io.formats import LABEL_SUFFIXES, ExportError
 
     output = Path(arguments.output)
     suffix = output.suffix.lower()

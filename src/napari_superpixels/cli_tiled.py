@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from napari_superpixels.export.origin import Origin
-    from napari_superpixels.files import ImageFile
+    from napari_superpixels.io.images import ImageFile
+    from napari_superpixels.io.spatial import Origin
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.result import TiledResult
     from napari_superpixels.tiling.waiting import TileStep
@@ -151,7 +151,7 @@ def is_tiled(
     if image.is_dir():
         return True
     from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
-    from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.io.lazy_images import open_image
     from napari_superpixels.tiling.estimate import estimate_run
     from napari_superpixels.tiling.source import Source
 
@@ -212,9 +212,9 @@ def segment_in_tiles(
     import dask.array as da
 
     from napari_superpixels.events import drain
-    from napari_superpixels.export import ExportError
-    from napari_superpixels.export.origin import Origin
-    from napari_superpixels.lazy_files import open_image
+    from napari_superpixels.io.formats import ExportError
+    from napari_superpixels.io.lazy_images import open_image
+    from napari_superpixels.io.spatial import Origin
     from napari_superpixels.tiling.estimate import estimate_run, too_much
     from napari_superpixels.tiling.run import iter_superpixels_tiled
 
@@ -353,7 +353,7 @@ def _write(
     import numpy as np
     import zarr
 
-    from napari_superpixels.files import without_nodata
+    from napari_superpixels.io.images import without_nodata
 
     labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
     array, channel_axis, nodata = pixels

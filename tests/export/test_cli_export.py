@@ -16,10 +16,10 @@ from rasterio.control import GroundControlPoint
 
 from napari_superpixels.cli import main
 from napari_superpixels.cli_output import write_output
-from napari_superpixels.export import export_labels, read_provenance, save_labels
-from napari_superpixels.export.origin import Origin
-from napari_superpixels.export.pixel_size import read_pixel_size
-from napari_superpixels.export.place import read_place
+from napari_superpixels.io.formats import export_labels, read_provenance, save_labels
+from napari_superpixels.io.georeference import read_place
+from napari_superpixels.io.pixel_size import read_pixel_size
+from napari_superpixels.io.spatial import Origin
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
 CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rasterio.features import rasterize
 
-from napari_superpixels.export import ExportError, export_labels
-from napari_superpixels.export.place import Place, is_placed, read_place
-from napari_superpixels.export.subject import SubjectError
+from napari_superpixels.io.formats import ExportError, export_labels
+from napari_superpixels.io.formats.label_image import SubjectError
+from napari_superpixels.io.georeference import Place, is_placed, read_place
 
 UTM = "EPSG:32633"
 CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)

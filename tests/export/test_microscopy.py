@@ -19,9 +19,9 @@ from skimage.measure import points_in_poly
 from skimage.segmentation import find_boundaries
 from yaozarrs import validate_zarr_store
 
-from napari_superpixels.export import ExportError, export_labels
-from napari_superpixels.export.pixel_size import read_pixel_size
-from napari_superpixels.export.place import Place, read_place
+from napari_superpixels.io.formats import ExportError, export_labels
+from napari_superpixels.io.georeference import Place, read_place
+from napari_superpixels.io.pixel_size import read_pixel_size
 
 UM = {"pixel_size": (0.5, 0.25), "unit": "um"}
 

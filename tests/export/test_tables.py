@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import perimeter, regionprops
 
-from napari_superpixels.export import ExportError, export_labels
-from napari_superpixels.export.region_graph import edges
-from napari_superpixels.export.subject import SubjectError, subject_of
-from napari_superpixels.export.table import measure
+from napari_superpixels.io.formats import ExportError, export_labels
+from napari_superpixels.io.formats.label_image import SubjectError, subject_of
+from napari_superpixels.io.formats.neighbour_graph import edges
+from napari_superpixels.io.formats.table import measure
 
 SIZE = {"pixel_size": (0.5, 0.5), "unit": "um"}
 

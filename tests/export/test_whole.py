@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_superpixels.export import ExportError, export_labels
-from napari_superpixels.export.formats import FORMATS
-from napari_superpixels.export.whole import written_whole
+from napari_superpixels.io.atomic import written_whole
+from napari_superpixels.io.formats import ExportError, export_labels
+from napari_superpixels.io.formats.registry import FORMATS
 
 SUFFIXES = sorted({known.suffixes[0] for known in FORMATS})
 
@@ -23,8 +23,8 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from napari_superpixels.export import ExportError, export_labels
-from napari_superpixels.export.place import Place
+from napari_superpixels.io.formats import ExportError, export_labels
+from napari_superpixels.io.georeference import Place
 import geopandas, pandas, pyarrow.parquet, pyogrio, rasterio.features, roifile, tifffile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 image = np.random.default_rng(0).random((300, 300))
@@ -69,7 +69,7 @@ FULL_ZARR = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from napari_superpixels.export import ExportError, export_labels
+from napari_superpixels.io.formats import ExportError, export_labels
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 rng = np.random.default_rng(0)
 labels = rng.integers(1, 60_000, (1200, 1300))

@@ -22,7 +22,7 @@ from napari_superpixels._napari.correction.derived import is_derived
 from napari_superpixels._napari.correction.editor import EDITED, HELD
 from napari_superpixels.editing.operations import merge
 from napari_superpixels.editing.session import Session
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 
 def tiles(shape=(48, 64), size=16, dtype=np.int32):

@@ -12,7 +12,7 @@ from napari_superpixels._napari.correction.correction_widget import CorrectionWi
 from napari_superpixels.editing.frame_counts import FrameCounts
 from napari_superpixels.editing.label_edit import LabelEdit
 from napari_superpixels.editing.operations import lock, merge
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from napari_superpixels._napari.axes import Role
 from napari_superpixels._napari.layer_output import was_edited
 from napari_superpixels._napari.run import Target
 from napari_superpixels._napari.segment_widget import DISCARD, SegmentWidget
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 
 def results(viewer):

@@ -11,7 +11,7 @@ import zarr
 from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels import SuperpixelParams
-from napari_superpixels.export import read_provenance
+from napari_superpixels.io.formats import read_provenance
 
 
 @pytest.fixture

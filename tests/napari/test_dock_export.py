@@ -17,9 +17,9 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_superpixels._napari import export_job as job_module
 from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.region import Where
-from napari_superpixels.export import METADATA_KEY, ExportError
-from napari_superpixels.export.formats import FORMATS
-from napari_superpixels.export.place import Place
+from napari_superpixels.io.formats import METADATA_KEY, ExportError
+from napari_superpixels.io.formats.registry import FORMATS
+from napari_superpixels.io.georeference import Place
 from napari_superpixels.params import get_preset
 
 GRID = (np.arange(12 * 16).reshape(12, 16) // 32 + 1).astype(np.uint16)

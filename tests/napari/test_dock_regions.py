@@ -9,7 +9,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_superpixels._napari import source as source_module
 from napari_superpixels._napari.region import Where
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import get_preset
 
 FAST = get_preset("fast").replace(n_segments=8, iterations=4)

@@ -19,7 +19,7 @@ from napari_superpixels._napari.run import Target
 from napari_superpixels._napari.run_plan import Tiles
 from napari_superpixels._napari.segment_widget import DISCARD, KEEP
 from napari_superpixels._napari.settings import Preferences
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.plan import tiles as plan
 
 

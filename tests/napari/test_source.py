@@ -20,7 +20,7 @@ from napari_superpixels._napari.source import (
     View,
     resolve_source,
 )
-from napari_superpixels.files import FileError
+from napari_superpixels.io.images import FileError
 
 
 def show(layer, step=None, order=None):

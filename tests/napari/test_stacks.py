@@ -13,7 +13,7 @@ from roles import set_roles
 from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
 from napari_superpixels._napari.plane import SourceError, View
 from napari_superpixels._napari.region import Where
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 
 def proposed(layer, order=None):

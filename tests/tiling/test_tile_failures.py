@@ -18,7 +18,7 @@ import tifffile
 import zarr
 from quick import FAST
 
-from napari_superpixels.files import FileError
+from napari_superpixels.io.images import FileError
 from napari_superpixels.tiling import run, tasks
 from napari_superpixels.tiling.estimate import estimate_run
 from napari_superpixels.tiling.job import TilingError

@@ -10,7 +10,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 import napari
 from napari_superpixels._napari.segment_widget import SegmentWidget
 from napari_superpixels.cli_words import complain
-from napari_superpixels.export import METADATA_KEY, save_labels
+from napari_superpixels.io.formats import METADATA_KEY, save_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,7 +24,13 @@ from napari_superpixels._napari.plane import (
 from napari_superpixels._napari.transforms import pixel_content, pixel_size_in_one_unit
 from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.export import METADATA_KEY, ExportError, carried, export_labels, format_of
+from napari_superpixels.io.formats import (
+    METADATA_KEY,
+    ExportError,
+    carried,
+    export_labels,
+    format_of,
+)
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -22,8 +22,8 @@ from napari_superpixels._napari.export_job import (
 from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import button, file_name
 from napari_superpixels._napari.plane import SourceError, View
-from napari_superpixels.export import METADATA_KEY, ExportError, format_of
-from napari_superpixels.export.formats import FORMATS, Format
+from napari_superpixels.io.formats import METADATA_KEY, ExportError, format_of
+from napari_superpixels.io.formats.registry import FORMATS, Format
 
 _PROPOSED = ".tif"
 

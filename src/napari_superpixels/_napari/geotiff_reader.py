@@ -20,10 +20,10 @@ import numpy as np
 import tifffile
 
 from napari_superpixels.errors import reason_of
-from napari_superpixels.export import METADATA_KEY, ExportError
-from napari_superpixels.export.geotiff import TAG
-from napari_superpixels.export.place import Place, is_placed, place_of, read_place
-from napari_superpixels.files import READ_ERRORS, FileError, unreadable
+from napari_superpixels.io.formats import METADATA_KEY, ExportError
+from napari_superpixels.io.formats.geotiff import TAG
+from napari_superpixels.io.georeference import Place, is_placed, place_of, read_place
+from napari_superpixels.io.images import READ_ERRORS, FileError, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels._napari.region import LabelMask
-from napari_superpixels.files import READ_ERRORS
+from napari_superpixels.io.images import READ_ERRORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

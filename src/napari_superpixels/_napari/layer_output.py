@@ -11,7 +11,7 @@ import pandas as pd
 from napari.layers import Labels
 
 from napari_superpixels._napari.axes import Mode
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

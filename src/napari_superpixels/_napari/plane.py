@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 
 from napari_superpixels._napari.transforms import slider_position, to_pixels, to_world
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer

@@ -20,7 +20,7 @@ from napari_superpixels._napari.layer_output import (
 from napari_superpixels._napari.time_left import TimeLeft
 from napari_superpixels._napari.wording import Progress
 from napari_superpixels._napari.worker import Delivery, Request, segment
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_superpixels import samples
+from napari_superpixels.io import sample_images as samples
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 

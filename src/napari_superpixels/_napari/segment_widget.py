@@ -46,8 +46,8 @@ from napari_superpixels._napari.wording import Progress, of_result
 from napari_superpixels._napari.worker import Delivery, Request
 from napari_superpixels.durations import spelled
 from napari_superpixels.errors import cannot_read
-from napari_superpixels.export import METADATA_KEY
-from napari_superpixels.export.whole import not_written
+from napari_superpixels.io.atomic import not_written
+from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import SuperpixelParams
 
 _Closed = SourceChoice | CanvasContext | PreferencesWatch | Exporter | Batch | TileEstimate

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_superpixels._napari.inside import lazily_inside
 from napari_superpixels.core.regions.graph import table_of_tiles
-from napari_superpixels.export.place import Place
+from napari_superpixels.io.georeference import Place
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -11,7 +11,7 @@ from napari_superpixels.api.image import iter_superpixels, refine
 from napari_superpixels.core.prepare.checks import as_channels, valid_pixels
 from napari_superpixels.errors import NothingToSegmentError, SuperpixelError, reason_of
 from napari_superpixels.events import drain
-from napari_superpixels.files import READ_ERRORS, FileError
+from napari_superpixels.io.images import READ_ERRORS, FileError
 from napari_superpixels.metrics import explained_variation
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 

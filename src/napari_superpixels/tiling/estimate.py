@@ -16,7 +16,7 @@ from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.durations import spelled
 from napari_superpixels.errors import DeviceUnavailableError
 from napari_superpixels.events import drain
-from napari_superpixels.files import FileError
+from napari_superpixels.io.images import FileError
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling.engine import Engine

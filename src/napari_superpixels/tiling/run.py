@@ -18,7 +18,7 @@ from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.prepare.checks import check_mask_shape
 from napari_superpixels.core.prepare.scaling import fit_scaling
 from napari_superpixels.events import drain
-from napari_superpixels.export.whole import with_remedy
+from napari_superpixels.io.atomic import with_remedy
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
 from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling import tasks

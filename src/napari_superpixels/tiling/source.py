@@ -12,8 +12,8 @@ from dask.base import is_dask_collection as is_dask
 
 from napari_superpixels.core.prepare.checks import as_channels, check_chosen
 from napari_superpixels.errors import reason_of
-from napari_superpixels.files import READ_ERRORS, FileError
-from napari_superpixels.lazy_files import open_image
+from napari_superpixels.io.images import READ_ERRORS, FileError
+from napari_superpixels.io.lazy_images import open_image
 from napari_superpixels.plan.tile_grid import spelled
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.files import ImageFile
+    from napari_superpixels.io.images import ImageFile
 
 
 # By whether there is a mask already.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from distributed import KilledWorker
 
 from napari_superpixels.errors import reason_of
-from napari_superpixels.export.whole import with_remedy
+from napari_superpixels.io.atomic import with_remedy
 from napari_superpixels.tiling.job import TilingError
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ import cloudpickle
 import numpy as np
 import zarr
 
-from napari_superpixels.export.whole import not_written
-from napari_superpixels.files import ONE_NPY_AT_A_TIME
-from napari_superpixels.ngff import VERSION, multiscales
+from napari_superpixels.io.atomic import not_written
+from napari_superpixels.io.images import ONE_NPY_AT_A_TIME
+from napari_superpixels.io.ngff import VERSION, multiscales
 from napari_superpixels.plan.tile_grid import common, inside
 from napari_superpixels.tiling.identity import differences
 from napari_superpixels.tiling.job import TilingError

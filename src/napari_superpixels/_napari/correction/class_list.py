@@ -9,7 +9,7 @@ from napari.utils.colormaps import label_colormap
 
 from napari_superpixels._napari.correction.editor import CLASSES
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
     from napari.layers import Labels

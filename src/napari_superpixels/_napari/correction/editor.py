@@ -17,7 +17,7 @@ from napari_superpixels._napari.transforms import pixel_content
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.session import Session
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

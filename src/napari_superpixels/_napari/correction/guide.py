@@ -14,7 +14,7 @@ from napari_superpixels._napari.export_job import made_from
 from napari_superpixels._napari.image_choice import ImageChoice
 from napari_superpixels._napari.layout import rows, set_row_visible, text_label
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from napari_superpixels.editing.patch import encode_array
 from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.region import tight, union
 from napari_superpixels.editing.whole_map import take_over
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 
 if TYPE_CHECKING:

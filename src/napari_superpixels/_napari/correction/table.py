@@ -10,7 +10,7 @@ import pandas as pd
 from napari_superpixels._napari.correction.kept_columns import KeptColumns
 from napari_superpixels.editing.frame_counts import FrameCounts
 from napari_superpixels.editing.records import Lock
-from napari_superpixels.export import METADATA_KEY
+from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

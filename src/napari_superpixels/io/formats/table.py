@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.measure import regionprops
 
 from napari_superpixels.core.regions.graph import adjacency
-from napari_superpixels.export.whole import need
+from napari_superpixels.io.atomic import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 PERCENTILES = (5, 50, 95)
 

@@ -11,9 +11,9 @@ import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
-from napari_superpixels.export.label_files import LABELS, METADATA_KEY
-from napari_superpixels.export.metres import in_metres
-from napari_superpixels.ngff import VERSION, has_unit, multiscales
+from napari_superpixels.io.formats.label_tiff import LABELS, METADATA_KEY
+from napari_superpixels.io.metres import in_metres
+from napari_superpixels.io.ngff import VERSION, has_unit, multiscales
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from zarr.abc.buffer import Buffer
 
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 _CHUNK, _SMALLEST = 512, 256  # pixels along rows and columns: of a chunk, of the coarsest level
 _COLORS = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")

@@ -7,10 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.export.place import Place, read_place
-from napari_superpixels.export.subject import Subject, SubjectError, subject_of
-from napari_superpixels.export.whole import ExportError, written_whole
-from napari_superpixels.ngff import is_zarr
+from napari_superpixels.io.atomic import ExportError, written_whole
+from napari_superpixels.io.formats.label_image import Subject, SubjectError, subject_of
+from napari_superpixels.io.georeference import Place, read_place
+from napari_superpixels.io.ngff import is_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,19 +51,19 @@ FORMATS = (
     Format((".zarr",), "OME-Zarr", "ome_zarr", "write_zarr"),
     Format((".geojson",), "polygons", "polygons", "write_geojson", planes_only=True),
     Format((".gpkg",), "polygons", "polygons", "write_geopackage", planes_only=True),
-    Format((".zip",), "ImageJ ROIs", "rois", "write_rois", planes_only=True),
+    Format((".zip",), "ImageJ ROIs", "imagej_rois", "write_rois", planes_only=True),
     Format(
         (".png",),
         "picture with borders",
-        "picture",
+        "overlay",
         "write_picture",
         planes_only=True,
         needs_image=True,
     ),
-    Format((".edges.csv",), "table of neighbours", "region_graph", "write_edges"),
+    Format((".edges.csv",), "table of neighbours", "neighbour_graph", "write_edges"),
     Format((".csv",), "table of superpixels", "table", "write_csv"),
     Format((".parquet",), "table of superpixels", "table", "write_parquet"),
-    Format((".graphml",), "graph of neighbours", "region_graph", "write_graphml"),
+    Format((".graphml",), "graph of neighbours", "neighbour_graph", "write_graphml"),
 )
 
 
@@ -205,6 +205,6 @@ def write(path: Path, subject: Subject, *, overwrite: bool) -> None:
     wanted = format_of(path)
     if path.is_dir() and not is_zarr(path):
         raise ExportError(f"{path}: is a folder; choose another name")
-    writer = getattr(import_module(f"napari_superpixels.export.{wanted.module}"), wanted.writer)
+    writer = getattr(import_module(f"napari_superpixels.io.formats.{wanted.module}"), wanted.writer)
     with written_whole(path, overwrite=overwrite) as partial:
         writer(partial, subject)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.export.label_files import read_provenance
-from napari_superpixels.export.pixel_size import read_pixel_size
-from napari_superpixels.export.place import Place, is_placed, read_place
+from napari_superpixels.io.formats.label_tiff import read_provenance
+from napari_superpixels.io.georeference import Place, is_placed, read_place
+from napari_superpixels.io.pixel_size import read_pixel_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.export.label_files import compact
-from napari_superpixels.export.pixel_size import short_unit
-from napari_superpixels.export.whole import ExportError
+from napari_superpixels.io.atomic import ExportError
+from napari_superpixels.io.formats.label_tiff import compact
+from napari_superpixels.io.pixel_size import short_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_superpixels.export.place import Place
+    from napari_superpixels.io.georeference import Place
 
 PIXEL = "pixel"
 

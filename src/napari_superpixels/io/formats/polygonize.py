@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.export.whole import need
+from napari_superpixels.io.atomic import need
 
 if TYPE_CHECKING:
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 Ring = list[tuple[float, float]]
 Part = list[Ring]

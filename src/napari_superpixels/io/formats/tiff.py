@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_superpixels.export.geotiff import write_geotiff
-from napari_superpixels.export.microscopy import write_imagej
+from napari_superpixels.io.formats.geotiff import write_geotiff
+from napari_superpixels.io.formats.microscopy import write_imagej
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 
 def write_tiff(path: Path, subject: Subject) -> None:

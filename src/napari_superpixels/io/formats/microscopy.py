@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_superpixels.export.label_files import as_description
-from napari_superpixels.export.metres import in_metres
-from napari_superpixels.export.whole import ExportError
+from napari_superpixels.io.atomic import ExportError
+from napari_superpixels.io.formats.label_tiff import as_description
+from napari_superpixels.io.metres import in_metres
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 # The unit of a map without CRS is unknown, for which OME has a name.
 _OME_UNITS = {"um": "µm", "angstrom": "Å", "map unit": "reference frame"} | {

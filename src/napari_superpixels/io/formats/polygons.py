@@ -6,14 +6,14 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.export.outlines import outlines
-from napari_superpixels.export.table import measure
-from napari_superpixels.export.whole import ExportError, need
+from napari_superpixels.io.atomic import ExportError, need
+from napari_superpixels.io.formats.polygonize import outlines
+from napari_superpixels.io.formats.table import measure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 LAYER = "superpixels"
 _WGS84 = "EPSG:4326"

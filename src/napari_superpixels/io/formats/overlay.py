@@ -8,14 +8,14 @@ import imageio.v3 as iio
 import numpy as np
 from skimage.segmentation import find_boundaries
 
-from napari_superpixels.export.whole import ExportError
+from napari_superpixels.io.atomic import ExportError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 _YELLOW = (255, 230, 0)
 _RANGE = (1, 99)  # percentiles that become black and white

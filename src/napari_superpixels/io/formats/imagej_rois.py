@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.export.outlines import outlines
-from napari_superpixels.export.whole import need
+from napari_superpixels.io.atomic import need
+from napari_superpixels.io.formats.polygonize import outlines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.export.outlines import Part
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
+    from napari_superpixels.io.formats.polygonize import Part
 
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # of java.awt.geom.PathIterator
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_superpixels.export.label_files import as_description
-from napari_superpixels.export.whole import need
+from napari_superpixels.io.atomic import need
+from napari_superpixels.io.formats.label_tiff import as_description
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_superpixels.export.place import Place
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
+    from napari_superpixels.io.georeference import Place
 
 TAG = "NAPARI_SUPERPIXELS"  # in the file's GDAL metadata: these are labels
 

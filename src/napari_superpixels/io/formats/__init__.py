@@ -1,7 +1,7 @@
 """Label maps to files that other software reads, whole or not at all."""
 
-from napari_superpixels.export.formats import export_labels, format_of
-from napari_superpixels.export.label_files import (
+from napari_superpixels.io.atomic import ExportError
+from napari_superpixels.io.formats.label_tiff import (
     LABEL_SUFFIXES,
     METADATA_KEY,
     carried,
@@ -9,7 +9,7 @@ from napari_superpixels.export.label_files import (
     read_provenance,
     save_labels,
 )
-from napari_superpixels.export.whole import ExportError
+from napari_superpixels.io.formats.registry import export_labels, format_of
 
 __all__ = [
     "LABEL_SUFFIXES",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_superpixels.export.whole import need
+from napari_superpixels.io.atomic import need
 
 if TYPE_CHECKING:
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 # As maps, and napari, call units that OME and NGFF do not have.
 _METRES = dict.fromkeys(("us survey foot", "survey_foot", "us_survey_foot"), 1200 / 3937)

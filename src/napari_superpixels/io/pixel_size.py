@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 import zarr
 
-from napari_superpixels.files import READ_ERRORS
+from napari_superpixels.io.images import READ_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

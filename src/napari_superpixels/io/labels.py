@@ -34,10 +34,10 @@ def read_label_file(path: Path) -> tuple[NDArray[np.integer], bool]:
     import numpy as np
 
     from napari_superpixels.core.prepare.nodata import is_nodata
-    from napari_superpixels.export.origin import holds_frames
-    from napari_superpixels.files import FileError
-    from napari_superpixels.label_maps import read_palette_indices
-    from napari_superpixels.lazy_files import open_image, read_now
+    from napari_superpixels.io.ground_truth import read_palette_indices
+    from napari_superpixels.io.images import FileError
+    from napari_superpixels.io.lazy_images import open_image, read_now
+    from napari_superpixels.io.spatial import holds_frames
 
     indices = read_palette_indices(path)
     if indices is not None:

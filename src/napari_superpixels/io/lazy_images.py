@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 import zarr
 
-from napari_superpixels.files import (
+from napari_superpixels.io.images import (
     READ_ERRORS,
     FileError,
     ImageFile,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import tifffile
 
-from napari_superpixels.export.whole import ExportError, need
-from napari_superpixels.files import READ_ERRORS
+from napari_superpixels.io.atomic import ExportError, need
+from napari_superpixels.io.images import READ_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

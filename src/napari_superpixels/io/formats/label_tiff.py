@@ -11,8 +11,8 @@ import numpy as np
 import tifffile
 import zarr
 
-from napari_superpixels.export.whole import ExportError, written_whole
-from napari_superpixels.files import OWN_MAP, READ_ERRORS, FileError, unreadable
+from napari_superpixels.io.atomic import ExportError, written_whole
+from napari_superpixels.io.images import OWN_MAP, READ_ERRORS, FileError, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

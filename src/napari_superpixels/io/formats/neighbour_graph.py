@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from napari_superpixels.core.regions.graph import adjacency, border_lengths, border_steps
-from napari_superpixels.export.table import by_frame, measure
+from napari_superpixels.io.formats.table import by_frame, measure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_superpixels.export.subject import Subject
+    from napari_superpixels.io.formats.label_image import Subject
 
 
 def edges(subject: Subject) -> pd.DataFrame:

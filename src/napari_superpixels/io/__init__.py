@@ -1,0 +1,1 @@
+"""Files: images, labels, where they lie, and one writer a format."""
