@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from napari_superpixels.io.images import ImageFile
     from napari_superpixels.io.spatial import Origin
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.result import TiledResult
-    from napari_superpixels.tiling.waiting import TileStep
+    from napari_superpixels.tiling.progress import TileStep
+    from napari_superpixels.tiling.tiled_result import TiledResult
 
 # Of tables, graphs and polygons, measured on 4 megapixels: labels, ranks, values in their order.
 _BYTES_A_PIXEL, _BYTES_A_VALUE = 60, 16
@@ -98,7 +98,7 @@ def was_begun(output: Path) -> bool:
     bool
         Also where only the copy to other formats is missing.
     """
-    from napari_superpixels.tiling.work_folder import folder_of
+    from napari_superpixels.tiling.checkpoint import folder_of
 
     return output.exists() or folder_of(output).exists()
 
@@ -153,7 +153,7 @@ def is_tiled(
     from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
     from napari_superpixels.io.lazy_images import open_image
     from napari_superpixels.tiling.estimate import estimate_run
-    from napari_superpixels.tiling.source import Source
+    from napari_superpixels.tiling.reader import Source
 
     if not image.exists():
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.cluster import Engine
 
 
 def test_workers_keep_memory_between_allocations(monkeypatch):

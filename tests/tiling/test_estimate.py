@@ -52,7 +52,7 @@ def test_processes_take_time_to_start(image, monkeypatch):
 
 
 def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
-    monkeypatch.setattr("napari_superpixels.tiling.engine.CPU_COUNT", 8)
+    monkeypatch.setattr("napari_superpixels.tiling.cluster.CPU_COUNT", 8)
     options = {"channel_axis": -1, "trial": False, **SMALL}
     all_cores = estimate_run(image, 60, FAST, **options).added_bytes
     one = estimate_run(image, 60, FAST, memory_limit_gb=0.001, **options).added_bytes

@@ -14,9 +14,10 @@ import tifffile
 import zarr
 from quick import FAST
 
-from napari_superpixels.tiling import tasks, work_folder
-from napari_superpixels.tiling.job import TilingError
+from napari_superpixels.tiling import checkpoint as work_folder
+from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.run import iter_superpixels_tiled
+from napari_superpixels.tiling.run_spec import TilingError
 
 
 @pytest.fixture

@@ -18,10 +18,12 @@ from skimage.measure import label
 from napari_superpixels import metrics, superpixels
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.events import drain
-from napari_superpixels.tiling import engine, tasks, work_folder
-from napari_superpixels.tiling.engine import Engine
-from napari_superpixels.tiling.job import TilingError
+from napari_superpixels.tiling import checkpoint as work_folder
+from napari_superpixels.tiling import cluster as engine
+from napari_superpixels.tiling import tasks
+from napari_superpixels.tiling.cluster import Engine
 from napari_superpixels.tiling.run import iter_superpixels_tiled
+from napari_superpixels.tiling.run_spec import TilingError
 
 
 def assert_superpixels(labels, n_segments, outside=None):

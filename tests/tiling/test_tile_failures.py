@@ -21,8 +21,8 @@ from quick import FAST
 from napari_superpixels.io.images import FileError
 from napari_superpixels.tiling import run, tasks
 from napari_superpixels.tiling.estimate import estimate_run
-from napari_superpixels.tiling.job import TilingError
 from napari_superpixels.tiling.run import iter_superpixels_tiled
+from napari_superpixels.tiling.run_spec import TilingError
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_no_room_for_the_copy_of_an_array(image, segment, tmp_path, monkeypatch)
     def full(*_arguments, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("napari_superpixels.tiling.work_folder.np.save", full)
+    monkeypatch.setattr("napari_superpixels.tiling.checkpoint.np.save", full)
     with pytest.raises(TilingError, match=r"No space left on device.*free some space, or"):
         segment(image, channel_axis=-1)
     assert not list(tmp_path.iterdir())

@@ -12,9 +12,9 @@ import numpy as np
 from quick import FAST
 
 from napari_superpixels.events import drain
-from napari_superpixels.tiling import waiting
+from napari_superpixels.tiling import progress as waiting
+from napari_superpixels.tiling.checkpoint import WorkFolder, folder_of
 from napari_superpixels.tiling.run import iter_superpixels_tiled
-from napari_superpixels.tiling.work_folder import WorkFolder, folder_of
 
 
 def once_there(block, gate):

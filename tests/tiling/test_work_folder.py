@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from napari_superpixels.plan.tile_grid import TileGrid
-from napari_superpixels.tiling.work_folder import WorkFolder
+from napari_superpixels.tiling.checkpoint import WorkFolder
 
 
 def test_threads_that_read_at_once(tmp_path):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.source import Source
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.estimate import Estimate
-    from napari_superpixels.tiling.result import TiledResult
-    from napari_superpixels.tiling.waiting import TileStep
+    from napari_superpixels.tiling.progress import TileStep
+    from napari_superpixels.tiling.tiled_result import TiledResult
 
 # Labels up to here, in pixels, become a layer in memory, which can be edited (536 MB as int32).
 MOST_EDITABLE = 2**27
@@ -121,8 +121,8 @@ def segment_tiles(
     ValueError
         If the image or a parameter is unusable.
     """
+    from napari_superpixels.tiling.checkpoint import folder_of
     from napari_superpixels.tiling.run import iter_superpixels_tiled
-    from napari_superpixels.tiling.work_folder import folder_of
 
     unit = source.placement.unit
     return (

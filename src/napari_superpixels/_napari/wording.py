@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.worker import Delivery
     from napari_superpixels.api.series import SeriesStep
     from napari_superpixels.events import Step
-    from napari_superpixels.tiling.result import TiledResult
-    from napari_superpixels.tiling.waiting import TileStep
+    from napari_superpixels.tiling.progress import TileStep
+    from napari_superpixels.tiling.tiled_result import TiledResult
 
 # Frames that follow from the one before take a third of the time of the first one.
 _FIRST_FRAME = 3

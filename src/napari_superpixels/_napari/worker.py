@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.api.result import SuperpixelResult
-    from napari_superpixels.tiling.result import TiledResult
+    from napari_superpixels.tiling.tiled_result import TiledResult
 
 T = TypeVar("T")
 
@@ -176,7 +176,7 @@ def _segment_in_tiles(
     request: Request, switch: CancelSwitch
 ) -> Generator[Progress, None, Delivery | None]:
     from napari_superpixels._napari import tiled_run
-    from napari_superpixels.tiling.work_folder import folder_of
+    from napari_superpixels.tiling.checkpoint import folder_of
 
     assert request.tiled_output is not None
     work = folder_of(request.tiled_output)

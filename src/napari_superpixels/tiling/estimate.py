@@ -19,15 +19,15 @@ from napari_superpixels.events import drain
 from napari_superpixels.io.images import FileError
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.plan.tiles import plan_tiles
-from napari_superpixels.tiling.engine import Engine
+from napari_superpixels.tiling.cluster import Engine
 from napari_superpixels.tiling.memory import run_memory, tile_memory
-from napari_superpixels.tiling.source import source_of
+from napari_superpixels.tiling.reader import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_superpixels.plan.tile_grid import TileGrid
-    from napari_superpixels.tiling.source import Source
+    from napari_superpixels.tiling.reader import Source
 
 # A crop of this size is segmented to see how long a pixel takes; not longer than so.
 _PROBE_PX, _PROBE_S = 384, 10.0

@@ -14,7 +14,7 @@ from napari_superpixels.io.images import FileError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.source import Source
+    from napari_superpixels.tiling.reader import Source
 
 # Of an image that is not in memory, only these are looked at: squares around the centres of its
 # quarters, where maps rarely have no data.

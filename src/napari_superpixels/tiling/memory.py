@@ -10,7 +10,7 @@ from napari_superpixels.core.device import describe_device, estimate_memory, res
 if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.tile_grid import TileGrid
-    from napari_superpixels.tiling.source import Source
+    from napari_superpixels.tiling.reader import Source
 
 # What a process with PyTorch takes before it does anything.
 _PROCESS_BYTES = 450e6

@@ -22,14 +22,14 @@ from napari_superpixels.io.atomic import with_remedy
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
 from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling import tasks
-from napari_superpixels.tiling.engine import Engine
-from napari_superpixels.tiling.job import Job, Statistics, TilingError
+from napari_superpixels.tiling.checkpoint import WorkFolder, finished, folder_of, holds_labels
+from napari_superpixels.tiling.cluster import Engine
 from napari_superpixels.tiling.memory import tile_memory
-from napari_superpixels.tiling.numbering import number_tiles
-from napari_superpixels.tiling.result import TiledResult
-from napari_superpixels.tiling.source import source_of
-from napari_superpixels.tiling.waiting import TileStep, all_done
-from napari_superpixels.tiling.work_folder import WorkFolder, finished, folder_of, holds_labels
+from napari_superpixels.tiling.progress import TileStep, all_done
+from napari_superpixels.tiling.reader import source_of
+from napari_superpixels.tiling.relabel import number_tiles
+from napari_superpixels.tiling.run_spec import Job, Statistics, TilingError
+from napari_superpixels.tiling.tiled_result import TiledResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence

@@ -14,14 +14,14 @@ from scipy import ndimage
 from napari_superpixels.core.prepare.checks import is_wanted
 from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.plan.tile_grid import common, inside
+from napari_superpixels.tiling.checkpoint import WorkFolder, step_between
 from napari_superpixels.tiling.segment_tile import segment_tile
-from napari_superpixels.tiling.work_folder import WorkFolder, step_between
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.plan.tile_grid import Box, Tile
-    from napari_superpixels.tiling.job import Job
+    from napari_superpixels.tiling.run_spec import Job
 
     Index = tuple[int, ...]
 

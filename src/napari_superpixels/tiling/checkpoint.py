@@ -24,7 +24,7 @@ from napari_superpixels.io.images import ONE_NPY_AT_A_TIME
 from napari_superpixels.io.ngff import VERSION, multiscales
 from napari_superpixels.plan.tile_grid import common, inside
 from napari_superpixels.tiling.identity import differences
-from napari_superpixels.tiling.job import TilingError
+from napari_superpixels.tiling.run_spec import TilingError
 from napari_superpixels.tiling.segment_tile import TileLabels
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.plan.tile_grid import Box, Tile
-    from napari_superpixels.tiling.job import Job, Statistics
-    from napari_superpixels.tiling.source import Source
+    from napari_superpixels.tiling.reader import Source
+    from napari_superpixels.tiling.run_spec import Job, Statistics
 
 _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
 _PROVENANCE = "napari-superpixels"  # among the attributes of the result

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_superpixels.core.prepare.scaling import Scaling
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.tile_grid import TileGrid
-    from napari_superpixels.tiling.source import Source
+    from napari_superpixels.tiling.reader import Source
 
 
 class TilingError(SuperpixelError):

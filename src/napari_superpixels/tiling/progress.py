@@ -11,14 +11,14 @@ from distributed import KilledWorker
 
 from napari_superpixels.errors import reason_of
 from napari_superpixels.io.atomic import with_remedy
-from napari_superpixels.tiling.job import TilingError
+from napari_superpixels.tiling.run_spec import TilingError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from distributed import Future
 
-    from napari_superpixels.tiling.work_folder import WorkFolder
+    from napari_superpixels.tiling.checkpoint import WorkFolder
 
 # Reasons that are told, and letters of each; the others are counted, the rest is left out.
 _MOST_TOLD, _LONGEST_TOLD = 3, 300

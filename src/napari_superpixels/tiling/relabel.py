@@ -8,13 +8,13 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from napari_superpixels.tiling.across import join_across_tiles
+from napari_superpixels.tiling.merge_across_tiles import join_across_tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.job import Job
-    from napari_superpixels.tiling.work_folder import WorkFolder
+    from napari_superpixels.tiling.checkpoint import WorkFolder
+    from napari_superpixels.tiling.run_spec import Job
 
 
 def number_tiles(work: WorkFolder, job: Job) -> int:

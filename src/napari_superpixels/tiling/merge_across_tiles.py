@@ -13,8 +13,8 @@ from napari_superpixels.core.regions.graph import adjacency
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.job import Job
-    from napari_superpixels.tiling.work_folder import WorkFolder
+    from napari_superpixels.tiling.checkpoint import WorkFolder
+    from napari_superpixels.tiling.run_spec import Job
 
     Links = dict[int, dict[int, float]]
 

@@ -12,8 +12,8 @@ from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, WorkerPlugin
 
 from napari_superpixels.core.device import resolve_device
-from napari_superpixels.tiling.job import TilingError
 from napari_superpixels.tiling.memory import tiles_that_fit
+from napari_superpixels.tiling.run_spec import TilingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
