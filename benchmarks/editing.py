@@ -24,7 +24,7 @@ import napari
 from common import RESULTS, machine
 from napari_superpixels._napari.correction.correction_widget import CorrectionWidget
 from napari_superpixels._napari.demo import WINDOW
-from napari_superpixels.editing.operations import merge
+from napari_superpixels.editing.actions.operations import merge
 
 SIDE, K = 4096, 20_000
 SEED = 0

@@ -15,8 +15,8 @@ import tifffile
 from npe2 import PluginManifest
 
 from napari_superpixels.cli import main
-from napari_superpixels.corrected import write_corrected
-from napari_superpixels.editing.operations import merge
+from napari_superpixels.editing.actions.operations import merge
+from napari_superpixels.editing.corrected_file import write_corrected
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
 from napari_superpixels.io import sample_images as samples

@@ -10,10 +10,11 @@ import pytest
 import tifffile
 
 from napari_superpixels.cli import main
-from napari_superpixels.corrected import read_corrected, write_corrected
-from napari_superpixels.editing import operations, whole_map
-from napari_superpixels.editing.image import EditImage
-from napari_superpixels.editing.records import Lock
+from napari_superpixels.editing.actions import global_edits as whole_map
+from napari_superpixels.editing.actions import operations
+from napari_superpixels.editing.attributes import Lock
+from napari_superpixels.editing.corrected_file import read_corrected, write_corrected
+from napari_superpixels.editing.reference_image import EditImage
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
 from napari_superpixels.io.formats import ExportError, read_provenance, save_labels

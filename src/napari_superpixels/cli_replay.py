@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_superpixels.editing.image import EditImage
+    from napari_superpixels.editing.reference_image import EditImage
 
 
 def add_replay(commands: Any) -> None:
@@ -51,8 +51,8 @@ def add_replay(commands: Any) -> None:
 
 def _replay(arguments: argparse.Namespace) -> int:
     # Here, so that the command line starts without the libraries that only this command needs.
-    from napari_superpixels.corrected import write_corrected
-    from napari_superpixels.editing.replay import replay
+    from napari_superpixels.editing.corrected_file import write_corrected
+    from napari_superpixels.editing.history.replay import replay
     from napari_superpixels.io.formats import ExportError
 
     output: Path = arguments.output
@@ -92,7 +92,7 @@ def _known_of(labels: Path, image: Path, ndim: int) -> dict[str, Any]:
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
-    from napari_superpixels.corrected import read_corrected
+    from napari_superpixels.editing.corrected_file import read_corrected
     from napari_superpixels.io.images import FileError
 
     if path.suffix.lower() in (".tif", ".tiff"):
@@ -112,7 +112,7 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_start(path: Path) -> NDArray[np.integer]:
-    from napari_superpixels.corrected import read_corrected
+    from napari_superpixels.editing.corrected_file import read_corrected
     from napari_superpixels.io.images import FileError, read_image
 
     try:
@@ -127,7 +127,7 @@ def _read_start(path: Path) -> NDArray[np.integer]:
 def _read_edit_image(path: Path, shape: tuple[int, ...], channel_axis: int | None) -> EditImage:
     import numpy as np
 
-    from napari_superpixels.editing.image import EditImage
+    from napari_superpixels.editing.reference_image import EditImage
     from napari_superpixels.io.images import read_image
 
     found = read_image(path)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.measure import label
 
-from napari_superpixels.editing.image import EditImage
+from napari_superpixels.editing.reference_image import EditImage
 from napari_superpixels.editing.session import Session
 
 

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from maps import assert_tidy, grey_image, tiles
 
-from napari_superpixels.editing import operations, whole_map
+from napari_superpixels.editing.actions import global_edits as whole_map
+from napari_superpixels.editing.actions import operations
+from napari_superpixels.editing.attributes import UNDO_STEPS
+from napari_superpixels.editing.history.replay import replay
 from napari_superpixels.editing.label_edit import EditError, edit_between
-from napari_superpixels.editing.records import UNDO_STEPS
-from napari_superpixels.editing.replay import replay
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
 from napari_superpixels.editing.storage import pack, unpack

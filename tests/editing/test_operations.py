@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 from maps import assert_tidy, grey_image, is_connected, label_maps, tiles
 from scipy import ndimage
 
-from napari_superpixels.editing.image import EditImage
+from napari_superpixels.editing.actions.operations import (
+    assign,
+    detach,
+    lock,
+    merge,
+    split,
+    split_line,
+)
+from napari_superpixels.editing.attributes import DEFAULT, UNDO_STEPS, Lock
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.operations import assign, detach, lock, merge, split, split_line
-from napari_superpixels.editing.records import DEFAULT, UNDO_STEPS, Lock
+from napari_superpixels.editing.reference_image import EditImage
 from napari_superpixels.editing.region import region_at
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
@@ -108,7 +115,9 @@ def test_split_parts_are_connected_disjoint_and_cover(labels, n_seeds, random):
 
 @pytest.mark.parametrize("random_walker_px", [10**6, 0])
 def test_split_follows_the_edge(random_walker_px, monkeypatch):
-    monkeypatch.setattr("napari_superpixels.editing.split._RANDOM_WALKER_PX", random_walker_px)
+    monkeypatch.setattr(
+        "napari_superpixels.editing.actions.cuts._RANDOM_WALKER_PX", random_walker_px
+    )
     rng = np.random.default_rng(3)
     left = np.arange(40)[None] < 12 + 4 * np.sin(np.arange(30) / 5)[:, None]
     values = np.where(left, 80, 160) + rng.normal(0, 5, left.shape)

@@ -9,14 +9,7 @@ from hypothesis import strategies as st
 from maps import assert_tidy, grey_image, label_maps, tiles
 from skimage.measure import label
 
-from napari_superpixels.editing.image import EditImage
-from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.operations import assign, detach, lock, merge
-from napari_superpixels.editing.patch import encode_array
-from napari_superpixels.editing.records import DEFAULT, Lock
-from napari_superpixels.editing.scope import Scope
-from napari_superpixels.editing.session import Session
-from napari_superpixels.editing.whole_map import (
+from napari_superpixels.editing.actions.global_edits import (
     assign_many,
     clean_up,
     levels,
@@ -24,6 +17,13 @@ from napari_superpixels.editing.whole_map import (
     survey,
     take_over,
 )
+from napari_superpixels.editing.actions.operations import assign, detach, lock, merge
+from napari_superpixels.editing.attributes import DEFAULT, Lock
+from napari_superpixels.editing.history.patch import encode_array
+from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.reference_image import EditImage
+from napari_superpixels.editing.scope import Scope
+from napari_superpixels.editing.session import Session
 
 PLANE = Scope.whole(2)
 

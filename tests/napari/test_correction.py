@@ -20,7 +20,7 @@ from tour import CTRL, SHIFT, Hand, tour
 from napari_superpixels._napari.correction.correction_widget import PLANE, VOLUME, CorrectionWidget
 from napari_superpixels._napari.correction.derived import is_derived
 from napari_superpixels._napari.correction.editor import EDITED, HELD
-from napari_superpixels.editing.operations import merge
+from napari_superpixels.editing.actions.operations import merge
 from napari_superpixels.editing.session import Session
 from napari_superpixels.io.formats import METADATA_KEY
 

@@ -9,9 +9,9 @@ from roles import set_roles
 
 from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.correction.correction_widget import CorrectionWidget
+from napari_superpixels.editing.actions.operations import lock, merge
 from napari_superpixels.editing.frame_counts import FrameCounts
 from napari_superpixels.editing.label_edit import LabelEdit
-from napari_superpixels.editing.operations import lock, merge
 from napari_superpixels.io.formats import METADATA_KEY
 
 

@@ -22,8 +22,8 @@ from napari_superpixels._napari.plane import (
     plane_grid,
 )
 from napari_superpixels._napari.transforms import pixel_content, pixel_size_in_one_unit
-from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.reference_image import EditImage
 from napari_superpixels.io.formats import (
     METADATA_KEY,
     ExportError,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.editing.fingerprint import fingerprint_after
+from napari_superpixels.editing.attributes import IdSource, Lock, Record, Records, Renaming
+from napari_superpixels.editing.history.fingerprint import fingerprint_after
+from napari_superpixels.editing.history.patch import encode_patch
 from napari_superpixels.editing.label_edit import EditError, LabelEdit, edit_between
-from napari_superpixels.editing.patch import encode_patch
-from napari_superpixels.editing.records import IdSource, Lock, Record, Records, Renaming
 from napari_superpixels.editing.region import Region, region_at
 from napari_superpixels.editing.statistics import SuperpixelStatistics
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.editing.image import EditImage
+    from napari_superpixels.editing.reference_image import EditImage
     from napari_superpixels.editing.scope import Scope
 
 PAINT = "paint"

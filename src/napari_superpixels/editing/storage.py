@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.editing.records import IdSource, Lock, Record, Records
+from napari_superpixels.editing.attributes import IdSource, Lock, Record, Records
 from napari_superpixels.editing.region import Region, tight
 from napari_superpixels.editing.session import Session
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.records import Lock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

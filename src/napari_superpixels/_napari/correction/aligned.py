@@ -8,8 +8,8 @@ import dask.array as da
 import numpy as np
 
 from napari_superpixels._napari.plane import channel_names, full_shape, lazy
-from napari_superpixels.editing.image import EditImage
 from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.reference_image import EditImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

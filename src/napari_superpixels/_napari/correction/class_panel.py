@@ -23,10 +23,10 @@ from napari_superpixels._napari.correction.derived import DerivedLayer
 from napari_superpixels._napari.correction.say import Say, waiting
 from napari_superpixels._napari.layout import button, row, text_label
 from napari_superpixels.counts import counted
+from napari_superpixels.editing.actions.global_edits import assign_many
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.suggest import suggest_classes
-from napari_superpixels.editing.whole_map import assign_many
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

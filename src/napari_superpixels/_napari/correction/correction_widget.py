@@ -57,7 +57,7 @@ from napari_superpixels._napari.layout import (
 )
 from napari_superpixels._napari.run import warm_up
 from napari_superpixels.counts import counted
-from napari_superpixels.editing.records import Lock
+from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.errors import SuperpixelError
 
 PLANE, VOLUME = "this plane", "volume (3D)"

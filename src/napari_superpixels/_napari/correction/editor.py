@@ -14,8 +14,8 @@ from napari_superpixels._napari.correction.derived import DerivedLayer
 from napari_superpixels._napari.correction.table import LayerTable
 from napari_superpixels._napari.correction.target import scope_of
 from napari_superpixels._napari.transforms import pixel_content
+from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.editing.numbering import number
-from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.session import Session
 from napari_superpixels.io.formats import METADATA_KEY
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-    from napari_superpixels.editing.image import EditImage
     from napari_superpixels.editing.label_edit import LabelEdit
+    from napari_superpixels.editing.reference_image import EditImage
     from napari_superpixels.editing.region import Region
     from napari_superpixels.editing.scope import Scope
     from napari_superpixels.editing.session import Change, Draft

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_superpixels._napari.correction.editor import LayerEditor
-    from napari_superpixels.editing.image import EditImage
+    from napari_superpixels.editing.reference_image import EditImage
 
     Part = tuple[Image, int | None]  # and the channel axis of its data
 

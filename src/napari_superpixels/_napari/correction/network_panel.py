@@ -15,12 +15,12 @@ from napari_superpixels._napari.correction.whole_panel import WholePanel
 from napari_superpixels._napari.layout import button, row, rows, text_label
 from napari_superpixels._napari.part import PartRequest, segment_part
 from napari_superpixels._napari.settings import Preferences
+from napari_superpixels.editing.actions.global_edits import take_over
+from napari_superpixels.editing.actions.operations import distinct_regions
+from napari_superpixels.editing.attributes import Lock
+from napari_superpixels.editing.history.patch import encode_array
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.operations import distinct_regions
-from napari_superpixels.editing.patch import encode_array
-from napari_superpixels.editing.records import Lock
 from napari_superpixels.editing.region import tight, union
-from napari_superpixels.editing.whole_map import take_over
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from napari_superpixels._napari.correction.kept_columns import KeptColumns
+from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.editing.frame_counts import FrameCounts
-from napari_superpixels.editing.records import Lock
 from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
-    from napari_superpixels.editing.image import EditImage
     from napari_superpixels.editing.label_edit import LabelEdit
+    from napari_superpixels.editing.reference_image import EditImage
     from napari_superpixels.editing.session import Change, Session
 
 _ALWAYS = ("index", "area_px", "area", "class", "lock", "fragments")

@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_superpixels._napari.correction.editor import SEED, TOUCHED
 from napari_superpixels._napari.correction.pointer import pixels_between
-from napari_superpixels.editing import operations
+from napari_superpixels.editing.actions import operations
+from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.records import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

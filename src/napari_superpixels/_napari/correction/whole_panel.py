@@ -13,8 +13,14 @@ from superqt.utils import signals_blocked
 from napari_superpixels._napari.correction.derived import DerivedLayer
 from napari_superpixels._napari.correction.say import Say, waiting
 from napari_superpixels._napari.layout import button, row, rows, text_label
+from napari_superpixels.editing.actions.global_edits import (
+    Levels,
+    clean_up,
+    levels,
+    set_count,
+    survey,
+)
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.whole_map import Levels, clean_up, levels, set_count, survey
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

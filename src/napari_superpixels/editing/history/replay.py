@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.editing import operations, whole_map
+from napari_superpixels.editing.actions import global_edits as whole_map
+from napari_superpixels.editing.actions import operations
+from napari_superpixels.editing.history.patch import apply_patch
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.patch import apply_patch
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import HISTORY, PAINT, REOPENED, Session
 from napari_superpixels.editing.storage import pack, unpack
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.editing.image import EditImage
-    from napari_superpixels.editing.records import Records
+    from napari_superpixels.editing.attributes import Records
+    from napari_superpixels.editing.reference_image import EditImage
 
 OPERATIONS = {
     operation.__name__: operation

@@ -13,12 +13,17 @@ import numpy as np
 from scipy import ndimage
 
 from napari_superpixels.counts import counted
+from napari_superpixels.editing.actions.cuts import (
+    connected_parts,
+    flood,
+    split_along,
+    split_between,
+)
+from napari_superpixels.editing.actions.partition import fragment_mask, repartition
+from napari_superpixels.editing.attributes import Lock, Record
 from napari_superpixels.editing.label_edit import EditError, LabelEdit
-from napari_superpixels.editing.partition import fragment_mask, repartition
-from napari_superpixels.editing.records import Lock, Record
 from napari_superpixels.editing.region import Region, region_at, union
 from napari_superpixels.editing.session import Draft
-from napari_superpixels.editing.split import connected_parts, flood, split_along, split_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

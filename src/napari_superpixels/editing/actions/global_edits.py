@@ -13,11 +13,11 @@ from napari_superpixels.core.regions.graph import adjacency
 from napari_superpixels.core.regions.merge import merge_order
 from napari_superpixels.core.regions.split import split_to_count
 from napari_superpixels.counts import counted
+from napari_superpixels.editing.actions.partition import repartition
+from napari_superpixels.editing.attributes import IdSource, Lock, Renaming
+from napari_superpixels.editing.history.patch import decode_array
 from napari_superpixels.editing.label_edit import EditError, edit_between
 from napari_superpixels.editing.numbering import number
-from napari_superpixels.editing.partition import repartition
-from napari_superpixels.editing.patch import decode_array
-from napari_superpixels.editing.records import IdSource, Lock, Renaming
 from napari_superpixels.editing.session import Draft
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_superpixels.editing.attributes import Lock, joint_record
 from napari_superpixels.editing.label_edit import edit_between
 from napari_superpixels.editing.numbering import number
-from napari_superpixels.editing.records import Lock, joint_record
 from napari_superpixels.editing.region import tight
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The log of edits: fingerprints, changed pixels as text, replay."""
