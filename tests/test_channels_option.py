@@ -8,7 +8,7 @@ import tifffile
 import zarr
 
 from napari_superpixels import superpixels
-from napari_superpixels.cli import main
+from napari_superpixels.cli.main import main
 from napari_superpixels.io.formats import read_provenance
 from napari_superpixels.io.ground_truth import read_labels
 

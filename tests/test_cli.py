@@ -18,8 +18,8 @@ import tifffile
 import zarr
 
 from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
-from napari_superpixels.cli import main
-from napari_superpixels.cli_words import in_cli_words
+from napari_superpixels.cli.main import main
+from napari_superpixels.cli.messages import in_cli_words
 from napari_superpixels.io.formats import read_provenance
 from napari_superpixels.io.ground_truth import read_labels
 
@@ -245,7 +245,7 @@ def test_an_interrupted_run_leaves_no_half_file(tmp_path, photo):
     import pty
     import termios
 
-    command = [sys.executable, "-m", "napari_superpixels.cli", "segment", str(photo)]
+    command = [sys.executable, "-m", "napari_superpixels.cli.main", "segment", str(photo)]
     command += ["-o", str(tmp_path / "out.tif"), "--iterations", "100000"]
     terminal, its_end = pty.openpty()  # the progress bar shows in a terminal only
     termios.tcsetwinsize(its_end, (24, 120))
@@ -343,7 +343,7 @@ def test_help_lists_every_parameter(capsys):
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_help_on_a_terminal_without_greek_letters(encoding):
-    command = [sys.executable, "-m", "napari_superpixels.cli", "segment", "--help"]
+    command = [sys.executable, "-m", "napari_superpixels.cli.main", "segment", "--help"]
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from napari_superpixels import superpixels, superpixels_series
-from napari_superpixels.cli import main
+from napari_superpixels.cli.main import main
 from napari_superpixels.io.formats import read_provenance
 from napari_superpixels.io.ground_truth import read_labels
 from napari_superpixels.io.pixel_size import read_pixel_size

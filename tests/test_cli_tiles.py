@@ -15,7 +15,7 @@ import rasterio
 import tifffile
 import zarr
 
-from napari_superpixels.cli import main
+from napari_superpixels.cli.main import main
 from napari_superpixels.io.formats import ExportError, read_provenance
 from napari_superpixels.io.georeference import read_place
 from napari_superpixels.io.ground_truth import read_labels
@@ -130,7 +130,7 @@ def test_broken_rasters_leave_nothing(tmp_path, capsys, content):
 def test_a_killed_run_goes_on(tmp_path, raster):
     out = tmp_path / "out.zarr"
     command = ["segment", str(raster), "-o", str(out), "--n-segments", "100", *TILES]
-    process = subprocess.Popen([sys.executable, "-m", "napari_superpixels.cli", *command])
+    process = subprocess.Popen([sys.executable, "-m", "napari_superpixels.cli.main", *command])
     tiles = tmp_path / "out.zarr.partial" / "tiles"
     while process.poll() is None and len(list(tiles.glob("[0-9]*.npz"))) < 2:
         time.sleep(0.02)

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 from rasterio.enums import ColorInterp, Resampling
 
-from napari_superpixels.cli import main
+from napari_superpixels.cli.main import main
 from napari_superpixels.io.ground_truth import read_labels
 from napari_superpixels.io.images import read_image
 from napari_superpixels.io.lazy_images import open_image

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from npe2 import PluginManifest
 
-from napari_superpixels.cli import main
+from napari_superpixels.cli.main import main
 from napari_superpixels.editing.actions.operations import merge
 from napari_superpixels.editing.corrected_file import write_corrected
 from napari_superpixels.editing.scope import Scope

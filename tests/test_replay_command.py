@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_superpixels.cli import main
+from napari_superpixels.cli.main import main
 from napari_superpixels.editing.actions import global_edits as whole_map
 from napari_superpixels.editing.actions import operations
 from napari_superpixels.editing.attributes import Lock

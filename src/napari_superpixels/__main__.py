@@ -2,6 +2,6 @@
 
 import sys
 
-from napari_superpixels.cli import main
+from napari_superpixels.cli.main import main
 
 sys.exit(main())

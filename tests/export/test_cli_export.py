@@ -14,8 +14,8 @@ import tifffile
 from PIL import Image
 from rasterio.control import GroundControlPoint
 
-from napari_superpixels.cli import main
-from napari_superpixels.cli_output import write_output
+from napari_superpixels.cli.main import main
+from napari_superpixels.cli.output import write_output
 from napari_superpixels.io.formats import export_labels, read_provenance, save_labels
 from napari_superpixels.io.georeference import read_place
 from napari_superpixels.io.pixel_size import read_pixel_size

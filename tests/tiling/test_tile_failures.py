@@ -172,7 +172,7 @@ def test_another_dask_on_this_machine(image, segment):
 
 SCRIPT = """
 import sys
-from napari_superpixels.cli import main
+from napari_superpixels.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -17,8 +17,8 @@ from qtpy.QtCore import QProcess, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
 from napari_superpixels._napari.layout import button, row, rows, text_label
-from napari_superpixels.cli_segment import FORMATS
-from napari_superpixels.cli_words import DONE_ALREADY, PREFIX
+from napari_superpixels.cli.messages import DONE_ALREADY, PREFIX
+from napari_superpixels.cli.segment import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 
 import napari
 from napari_superpixels._napari.segment_widget import SegmentWidget
-from napari_superpixels.cli_words import complain
+from napari_superpixels.cli.messages import complain
 from napari_superpixels.io.formats import METADATA_KEY, save_labels
 
 if TYPE_CHECKING:

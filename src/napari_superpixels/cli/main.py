@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli_export import add_export
-from napari_superpixels.cli_replay import add_replay
-from napari_superpixels.cli_segment import EXPECTED, add_segment
-from napari_superpixels.cli_words import complain, in_cli_words
+from napari_superpixels.cli.export import add_export
+from napari_superpixels.cli.messages import complain, in_cli_words
+from napari_superpixels.cli.replay import add_replay
+from napari_superpixels.cli.segment import EXPECTED, add_segment
 from napari_superpixels.params import DEFAULT_PRESET, list_presets
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli_output import is_plain, write_output
-from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
-from napari_superpixels.cli_words import complain
+from napari_superpixels.cli.messages import complain
+from napari_superpixels.cli.output import is_plain, write_output
+from napari_superpixels.cli.pixels import left_out, mask_of, nodata_of
 from napari_superpixels.core.prepare.channels import chosen_channels
 from napari_superpixels.core.prepare.checks import check_axis
 from napari_superpixels.counts import counted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli_targets import OWN
+from napari_superpixels.cli.paths import OWN
 
 if TYPE_CHECKING:
     import argparse

@@ -6,9 +6,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli_output import is_plain, write_output
-from napari_superpixels.cli_pixels import left_out, nodata_of
-from napari_superpixels.cli_stacks import is_volume
+from napari_superpixels.cli.output import is_plain, write_output
+from napari_superpixels.cli.pixels import left_out, nodata_of
+from napari_superpixels.cli.stacks import is_volume
 from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
 

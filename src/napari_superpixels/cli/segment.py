@@ -9,10 +9,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from napari_superpixels.cli_done import made_otherwise
-from napari_superpixels.cli_output import is_plain, write_output
-from napari_superpixels.cli_pixels import left_out, mask_of, nodata_of
-from napari_superpixels.cli_stacks import (
+from napari_superpixels.cli.messages import DONE_ALREADY, complain, in_cli_words
+from napari_superpixels.cli.output import is_plain, write_output
+from napari_superpixels.cli.paths import input_files, output_files
+from napari_superpixels.cli.pixels import left_out, mask_of, nodata_of
+from napari_superpixels.cli.skip_existing import made_otherwise
+from napari_superpixels.cli.stacks import (
     bands_as_planes,
     has_frames,
     is_volume,
@@ -22,8 +24,7 @@ from napari_superpixels.cli_stacks import (
     segment_series,
     voxel_size,
 )
-from napari_superpixels.cli_targets import input_files, output_files
-from napari_superpixels.cli_tiled import (
+from napari_superpixels.cli.tiles import (
     add_tile_options,
     has_tile_options,
     is_tiled,
@@ -31,7 +32,6 @@ from napari_superpixels.cli_tiled import (
     output_of_tiles,
     segment_in_tiles,
 )
-from napari_superpixels.cli_words import DONE_ALREADY, complain, in_cli_words
 from napari_superpixels.core.prepare.channels import channel_numbers, chosen_channels
 from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, cannot_read
