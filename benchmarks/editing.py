@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 
 import napari
 from common import RESULTS, machine
-from napari_superpixels._napari.correction.correction_widget import CorrectionWidget
+from napari_superpixels._napari.correction.dock import CorrectionWidget
 from napari_superpixels._napari.demo import WINDOW
 from napari_superpixels.editing.actions.operations import merge
 

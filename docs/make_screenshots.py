@@ -19,12 +19,12 @@ from rasterio.transform import from_origin
 from skimage import data
 
 import napari
-from napari_superpixels._napari.axes import Mode
 from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
-from napari_superpixels._napari.run_plan import Tiles
+from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.segment.run_plan import Tiles
 
 if TYPE_CHECKING:
-    from napari_superpixels._napari.segment_widget import SegmentWidget
+    from napari_superpixels._napari.segment.dock import SegmentWidget
 
 IMAGES = Path(__file__).parent / "images"
 

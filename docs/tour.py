@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
 import napari
-from napari_superpixels._napari.correction.correction_widget import CorrectionWidget
+from napari_superpixels._napari.correction.dock import CorrectionWidget
 from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
 
 if TYPE_CHECKING:

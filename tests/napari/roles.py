@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from napari_superpixels._napari.axes import Axes, Role, proposed_axes
+from napari_superpixels._napari.input.axes import Axes, Role, proposed_axes
 
 
 def axes_with(layer, view, channel_axis: int | None) -> Axes:

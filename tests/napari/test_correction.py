@@ -17,9 +17,9 @@ from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 from tour import CTRL, SHIFT, Hand, tour
 
-from napari_superpixels._napari.correction.correction_widget import PLANE, VOLUME, CorrectionWidget
-from napari_superpixels._napari.correction.derived import is_derived
+from napari_superpixels._napari.correction.dock import PLANE, VOLUME, CorrectionWidget
 from napari_superpixels._napari.correction.editor import EDITED, HELD
+from napari_superpixels._napari.correction.overlays import is_derived
 from napari_superpixels.editing.actions.operations import merge
 from napari_superpixels.editing.session import Session
 from napari_superpixels.io.formats import METADATA_KEY
@@ -936,9 +936,7 @@ def test_escape_ends_a_stroke_of_any_tool(viewer, dock, layer, mouse, press):
 
 def test_saving_refuses_what_loses_facts(viewer, open_correction, mouse, tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(
-        "napari_superpixels._napari.correction.correction_widget.show_error", shown.append
-    )
+    monkeypatch.setattr("napari_superpixels._napari.correction.dock.show_error", shown.append)
     layer = viewer.add_labels(tiles(dtype=np.int64) + 2**40)
     dock = open_correction()
     for name in ("labels.npy", "labels.png", "labels"):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from roles import set_roles
 
-from napari_superpixels._napari.axes import Mode
-from napari_superpixels._napari.correction.correction_widget import CorrectionWidget
+from napari_superpixels._napari.correction.dock import CorrectionWidget
+from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels.editing.actions.operations import lock, merge
 from napari_superpixels.editing.frame_counts import FrameCounts
 from napari_superpixels.editing.label_edit import LabelEdit

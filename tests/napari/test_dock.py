@@ -11,10 +11,10 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QMessageBox, QScrollArea, QWidget
 
 from napari_superpixels import SuperpixelParams
-from napari_superpixels._napari.axes import Role
-from napari_superpixels._napari.layer_output import was_edited
-from napari_superpixels._napari.run import Target
-from napari_superpixels._napari.segment_widget import DISCARD, SegmentWidget
+from napari_superpixels._napari.input.axes import Role
+from napari_superpixels._napari.segment.dock import DISCARD, SegmentWidget
+from napari_superpixels._napari.segment.output_layer import was_edited
+from napari_superpixels._napari.segment.run import Target
 from napari_superpixels.io.formats import METADATA_KEY
 
 
@@ -445,7 +445,7 @@ def test_cancel_keeps_a_valid_result_by_choice(
 def test_live_preview_is_locked_and_becomes_the_result(
     viewer, dock, tiles_image, qtbot, monkeypatch
 ):
-    from napari_superpixels._napari import worker
+    from napari_superpixels._napari.segment import worker
 
     monkeypatch.setattr(worker, "PREVIEW_INTERVAL_S", 0.0)
     image = viewer.add_image(tiles_image, name="a")

@@ -14,9 +14,9 @@ import pytest
 import tifffile
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_superpixels._napari import export_job as job_module
-from napari_superpixels._napari.axes import Mode
-from napari_superpixels._napari.region import Where
+from napari_superpixels._napari.export import export_job as job_module
+from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.region import Where
 from napari_superpixels.io.formats import METADATA_KEY, ExportError
 from napari_superpixels.io.formats.registry import FORMATS
 from napari_superpixels.io.georeference import Place
@@ -47,7 +47,7 @@ def export(dock, qtbot, tmp_path):
 @pytest.fixture
 def errors(monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_superpixels._napari.segment_widget.show_error", shown.append)
+    monkeypatch.setattr("napari_superpixels._napari.segment.dock.show_error", shown.append)
     return shown
 
 
@@ -128,7 +128,9 @@ def test_a_region_of_a_map_lies_right(
     viewer, dock, tiles_image, run_to_end, export, monkeypatch, full_grid
 ):
     if not full_grid:
-        monkeypatch.setattr("napari_superpixels._napari.source.LARGEST_FULL_GRID", 100)
+        monkeypatch.setattr(
+            "napari_superpixels._napari.input.segmentation_input.LARGEST_FULL_GRID", 100
+        )
     place = Place((48, 64), (0.5, 0, 412_000, 0, -0.5, 5_800_000), "EPSG:32633", "m")
     known = {"place": {field: getattr(place, field) for field in place.__slots__}}
     viewer.add_image(tiles_image, rgb=True, metadata={METADATA_KEY: known})

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from qtpy.QtGui import QGuiApplication
 
-from napari_superpixels._napari import source as source_module
-from napari_superpixels._napari.region import Where
+from napari_superpixels._napari.input import segmentation_input as source_module
+from napari_superpixels._napari.input.region import Where
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import get_preset
 

@@ -12,12 +12,12 @@ from napari.layers import Labels
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_superpixels._napari import tiled_run
-from napari_superpixels._napari.axes import Mode
-from napari_superpixels._napari.region import Where
-from napari_superpixels._napari.run import Target
-from napari_superpixels._napari.run_plan import Tiles
-from napari_superpixels._napari.segment_widget import DISCARD, KEEP
+from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.region import Where
+from napari_superpixels._napari.segment import tiled_run
+from napari_superpixels._napari.segment.dock import DISCARD, KEEP
+from napari_superpixels._napari.segment.run import Target
+from napari_superpixels._napari.segment.run_plan import Tiles
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.plan import tiles as plan

@@ -12,7 +12,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QEvent, QThreadPool
 from qtpy.QtWidgets import QApplication
 
-from napari_superpixels._napari.segment_widget import DISCARD
+from napari_superpixels._napari.segment.dock import DISCARD
 from napari_superpixels.core.network import optimize as optimize_module
 
 
@@ -44,7 +44,7 @@ def test_errors_in_the_worker_are_shown_and_the_next_run_works(
 ):
     shown = []
     monkeypatch.setattr(
-        "napari_superpixels._napari.segment_widget.show_error", lambda text: shown.append(text)
+        "napari_superpixels._napari.segment.dock.show_error", lambda text: shown.append(text)
     )
     viewer.add_image(tiles_image)
 
@@ -95,7 +95,7 @@ def test_layer_renamed_and_changed_during_the_run(viewer, dock, tiles_image, qtb
 
 
 def test_preview_deleted_during_the_run(viewer, dock, tiles_image, qtbot, monkeypatch):
-    from napari_superpixels._napari import worker
+    from napari_superpixels._napari.segment import worker
 
     monkeypatch.setattr(worker, "PREVIEW_INTERVAL_S", 0.0)
     viewer.add_image(tiles_image)
@@ -119,7 +119,7 @@ def test_cancel_at_the_first_step(viewer, dock, tiles_image, qtbot):
 
 
 def test_a_layer_without_a_pixel_is_named(viewer, dock, run_to_end, monkeypatch):
-    monkeypatch.setattr("napari_superpixels._napari.segment_widget.show_error", lambda text: None)
+    monkeypatch.setattr("napari_superpixels._napari.segment.dock.show_error", lambda text: None)
     viewer.add_image(np.full((30, 40), np.nan), name="empty", contrast_limits=(0, 1))
     run_to_end(dock)
     assert "“empty”: all pixels are NaN or infinite" in dock.result_label.text()
@@ -194,8 +194,8 @@ def test_widget_is_freed_with_its_viewer(
 
 
 def test_pytorch_that_does_not_load_is_told(viewer, monkeypatch, qtbot, tiles_image):
-    from napari_superpixels._napari import devices
     from napari_superpixels._napari.demo import open_dock
+    from napari_superpixels._napari.segment.controls import device_choice as devices
 
     def failing():
         raise OSError("[WinError 1114] A dynamic link library (DLL) initialization routine failed")
@@ -211,7 +211,8 @@ def test_pytorch_that_does_not_load_is_told(viewer, monkeypatch, qtbot, tiles_im
 
 
 def test_a_demo_that_cannot_run_says_why(viewer, monkeypatch, tmp_path, capsys):
-    from napari_superpixels._napari import demo, devices
+    from napari_superpixels._napari import demo
+    from napari_superpixels._napari.segment.controls import device_choice as devices
 
     def failing():
         raise OSError("no such library")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 from magicgui.widgets import ComboBox
 
-from napari_superpixels._napari.form import CUSTOM, ParameterForm, preset_of
+from napari_superpixels._napari.segment.controls.parameter_form import (
+    CUSTOM,
+    ParameterForm,
+    preset_of,
+)
 from napari_superpixels.params import SuperpixelParams, get_preset, list_presets
 
 

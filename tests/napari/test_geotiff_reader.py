@@ -15,10 +15,10 @@ from napari.layers import Image
 from npe2 import PluginManifest
 from rasterio.enums import ColorInterp, Resampling
 
-from napari_superpixels._napari import geotiff_reader
-from napari_superpixels._napari.axes import Axes, Role, proposed_axes
-from napari_superpixels._napari.geotiff_reader import get_reader
-from napari_superpixels._napari.source import View, resolve_source
+from napari_superpixels._napari import readers as geotiff_reader
+from napari_superpixels._napari.input.axes import Axes, Role, proposed_axes
+from napari_superpixels._napari.input.segmentation_input import View, resolve_source
+from napari_superpixels._napari.readers import get_reader
 from napari_superpixels.io.formats import METADATA_KEY, export_labels
 from napari_superpixels.io.georeference import Place, read_place
 from napari_superpixels.io.images import FileError

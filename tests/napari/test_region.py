@@ -10,12 +10,16 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 from skimage.draw import disk
 
-from napari_superpixels._napari import source as source_module
-from napari_superpixels._napari.axes import proposed_axes
-from napari_superpixels._napari.layer_output import new_layer
-from napari_superpixels._napari.plane import SourceError, View, plane_grid, why_not_on_grid
-from napari_superpixels._napari.region import region_of_labels, region_of_shapes, visible_region
-from napari_superpixels._napari.source import combine, resolve_source
+from napari_superpixels._napari.input import segmentation_input as source_module
+from napari_superpixels._napari.input.axes import proposed_axes
+from napari_superpixels._napari.input.plane import SourceError, View, plane_grid, why_not_on_grid
+from napari_superpixels._napari.input.region import (
+    region_of_labels,
+    region_of_shapes,
+    visible_region,
+)
+from napari_superpixels._napari.input.segmentation_input import combine, resolve_source
+from napari_superpixels._napari.segment.output_layer import new_layer
 
 BOX = np.array([[3, 4], [3, 9], [7, 9], [7, 4]], float)
 

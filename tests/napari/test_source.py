@@ -10,16 +10,16 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from roles import axes_with
 
-from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
 from napari_superpixels._napari.correction.target import scope_of
-from napari_superpixels._napari.layer_output import new_layer
-from napari_superpixels._napari.placement import place_plane
-from napari_superpixels._napari.source import (
+from napari_superpixels._napari.input.axes import Axes, Mode, Role, proposed_axes
+from napari_superpixels._napari.input.placement import place_plane
+from napari_superpixels._napari.input.segmentation_input import (
     Frames,
     SourceError,
     View,
     resolve_source,
 )
+from napari_superpixels._napari.segment.output_layer import new_layer
 from napari_superpixels.io.images import FileError
 
 

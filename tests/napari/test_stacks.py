@@ -10,9 +10,9 @@ from napari.layers import Image, Labels
 from qtpy.QtGui import QGuiApplication
 from roles import set_roles
 
-from napari_superpixels._napari.axes import Axes, Mode, Role, proposed_axes
-from napari_superpixels._napari.plane import SourceError, View
-from napari_superpixels._napari.region import Where
+from napari_superpixels._napari.input.axes import Axes, Mode, Role, proposed_axes
+from napari_superpixels._napari.input.plane import SourceError, View
+from napari_superpixels._napari.input.region import Where
 from napari_superpixels.io.formats import METADATA_KEY
 
 

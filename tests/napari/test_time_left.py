@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from napari_superpixels._napari import wording
-from napari_superpixels._napari.axes import Mode
-from napari_superpixels._napari.time_left import TimeLeft
+from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.segment import progress_text as wording
+from napari_superpixels._napari.segment.time_left import TimeLeft
 from napari_superpixels.api.series import SeriesStep
 
 

@@ -9,9 +9,9 @@ from napari.layers import Labels
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
-from napari_superpixels._napari.axes import Mode
-from napari_superpixels._napari.region import Where
-from napari_superpixels._napari.run_plan import Tiles
+from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.region import Where
+from napari_superpixels._napari.segment.run_plan import Tiles
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 
 import napari
-from napari_superpixels._napari.segment_widget import SegmentWidget
+from napari_superpixels._napari.segment.dock import SegmentWidget
 from napari_superpixels.cli.messages import complain
 from napari_superpixels.io.formats import METADATA_KEY, save_labels
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_superpixels._napari.correction.editor import LayerEditor
-    from napari_superpixels._napari.correction.say import Say
+    from napari_superpixels._napari.correction.notify import Say
     from napari_superpixels._napari.correction.tools import Tool
 
 _LEFT = 1

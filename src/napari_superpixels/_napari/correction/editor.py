@@ -10,10 +10,10 @@ from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
-from napari_superpixels._napari.correction.derived import DerivedLayer
+from napari_superpixels._napari.correction.overlays import DerivedLayer
 from napari_superpixels._napari.correction.table import LayerTable
 from napari_superpixels._napari.correction.target import scope_of
-from napari_superpixels._napari.transforms import pixel_content
+from napari_superpixels._napari.input.transforms import pixel_content
 from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.session import Session

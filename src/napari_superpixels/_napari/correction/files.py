@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Labels
 
-from napari_superpixels._napari.colors import neighbour_colormap
 from napari_superpixels._napari.correction.editor import OWNER, SESSION
-from napari_superpixels._napari.layer_output import OPACITY
+from napari_superpixels._napari.segment.colors import neighbour_colormap
+from napari_superpixels._napari.segment.output_layer import OPACITY
 from napari_superpixels.editing.corrected_file import read_corrected, write_corrected
 from napari_superpixels.io.formats import METADATA_KEY
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from napari_superpixels._napari.correction.kept_columns import KeptColumns
+from napari_superpixels._napari.correction.extra_columns import KeptColumns
 from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.editing.frame_counts import FrameCounts
 from napari_superpixels.io.formats import METADATA_KEY

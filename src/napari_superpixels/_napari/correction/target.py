@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Labels
 
-from napari_superpixels._napari.transforms import slider_position
+from napari_superpixels._napari.input.transforms import slider_position
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.scope import Scope
 

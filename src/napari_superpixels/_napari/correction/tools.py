@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels._napari.correction.editor import LayerEditor
+    from napari_superpixels._napari.correction.notify import Say
     from napari_superpixels._napari.correction.pointer import Position
-    from napari_superpixels._napari.correction.say import Say
     from napari_superpixels.editing.region import Region
     from napari_superpixels.editing.scope import Scope
 

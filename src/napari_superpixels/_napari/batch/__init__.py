@@ -1,0 +1,1 @@
+"""Segmentation of many files in a process of its own."""

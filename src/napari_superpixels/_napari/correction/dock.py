@@ -1,0 +1,503 @@
+"""The dock "Superpixel correction": tools for any Labels layer."""
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+from weakref import ReferenceType, ref
+
+import napari.viewer
+from magicgui.widgets import CheckBox, ComboBox
+from napari.layers import Labels
+from napari.utils.notifications import show_error
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QPushButton,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_superpixels._napari.correction.controller import Controller
+from napari_superpixels._napari.correction.editor import LayerEditor
+from napari_superpixels._napari.correction.files import load_corrected, save_corrected
+from napari_superpixels._napari.correction.overlays import is_derived
+from napari_superpixels._napari.correction.panels.class_panel import ClassPanel
+from napari_superpixels._napari.correction.panels.global_panel import DetailPanel, TidyPanel
+from napari_superpixels._napari.correction.panels.network_panel import NetworkPanel
+from napari_superpixels._napari.correction.reference_choice import Guide
+from napari_superpixels._napari.correction.target import (
+    can_be_copied,
+    editable_copy,
+    looks_like_volume,
+    problem_with,
+)
+from napari_superpixels._napari.correction.tools import (
+    TOOLS,
+    ClassTool,
+    MergeTool,
+    Options,
+    ResegmentTool,
+    Tool,
+)
+from napari_superpixels._napari.segment.run import warm_up
+from napari_superpixels._napari.widgets.canvas_context import CanvasContext
+from napari_superpixels._napari.widgets.layout import (
+    VerticalScroll,
+    button,
+    file_name,
+    row,
+    rows,
+    text_label,
+)
+from napari_superpixels.counts import counted
+from napari_superpixels.editing.attributes import Lock
+from napari_superpixels.errors import SuperpixelError
+
+PLANE, VOLUME = "this plane", "volume (3D)"
+_TOOLS_A_ROW = 4
+
+
+class CorrectionWidget(QWidget):
+    """Dock widget "Superpixel correction".
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer.
+    """
+
+    # The annotation stays a real type: napari injects the viewer by it.
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        warm_up()
+        self._viewer = napari_viewer
+        self.editor: LayerEditor | None = None
+        self._controller: Controller | None = None
+        self._layer: Labels | None = None
+        self._window: ReferenceType[QWidget] | None = None
+        self._canvas = CanvasContext(napari_viewer, self)
+        self.options = Options()
+        self._guide = Guide(napari_viewer)
+        self.image, self.image_label = self._guide.choice, self._guide.label
+        self._build()
+        self.classes.chosen.connect(self._on_class)
+        self.network.running_changed.connect(self._on_running)
+        events = napari_viewer.layers.events
+        self._connections: list[tuple[Any, Any]] = [
+            (napari_viewer.layers.selection.events.active, self._on_active),
+            (events.removed, self._on_removed),
+            (napari_viewer.dims.events.current_step, self._on_view),
+            (napari_viewer.dims.events.order, self._on_view),
+            (napari_viewer.dims.events.ndisplay, self._on_ndisplay),
+        ]
+        for event, slot in self._connections:
+            event.connect(slot)
+        # Children get no closeEvent when the window closes, but every widget is destroyed.
+        self.destroyed.connect(partial(_let_go, self.__dict__))
+        self._on_active()
+
+    def _build(self) -> None:
+        self.layer_label = text_label(rich=True)
+        self.message = text_label(selectable=True)
+        self.copy_button = button(
+            "Make an editable copy",
+            "Add a layer in memory with the same labels, which can be corrected.",
+            self.make_copy,
+        )
+        self.work_box = ComboBox(
+            label="Work in",
+            choices=[PLANE, VOLUME],
+            value=PLANE,
+            tooltip="Whether superpixels are areas in the plane shown (frames of a time series) "
+            "or bodies that go on in the next plane (a z-stack that was labelled in 3D).",
+        )
+        self.work_box.changed.connect(self._on_work)
+        self.snap_box = CheckBox(
+            text="Cut snaps to image edges",
+            value=False,
+            tooltip="The cut tool's line may be left for image edges near it.",
+        )
+        self.snap_box.changed.connect(lambda on: setattr(self.options, "snap", bool(on)))
+        self.outline_box = CheckBox(
+            text="Show superpixels as outlines",
+            value=False,
+            tooltip="Outlines instead of colours, so that the image and the classes show.",
+        )
+        self.outline_box.changed.connect(self._on_outline)
+        self.plane_box = CheckBox(
+            text="Split and cut only this plane",
+            value=True,
+            tooltip="In a volume: split and cut only the plane shown, or through all planes.",
+        )
+        self.plane_box.changed.connect(lambda on: setattr(self.options, "split_in_plane", bool(on)))
+        self.tool_buttons: dict[str, QPushButton] = {}
+        tools = QWidget()
+        grid = QGridLayout(tools)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        for i, tool in enumerate(TOOLS):
+            made = QPushButton(f"{tool.name} ({tool.key})")
+            made.setToolTip(tool.tooltip)
+            made.setCheckable(True)
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
+            made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            made.clicked.connect(partial(self._on_tool_button, tool.name))
+            self.tool_buttons[tool.name] = made
+            grid.addWidget(made, i // _TOOLS_A_ROW, i % _TOOLS_A_ROW)
+
+        self.classes = ClassPanel(self._viewer, self.say)
+        self.detail = DetailPanel(self._viewer, self.say)
+        self.tidy = TidyPanel(self.say)
+        self.network = NetworkPanel(self.say)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for name, panel in (
+            ("Classes", self.classes),
+            ("Detail", self.detail),
+            ("Clean up", self.tidy),
+            ("Network", self.network),
+        ):
+            self.tabs.addTab(panel, name)
+
+        self.save_button = button(
+            "Save…",
+            "Write labels, fragments, classes, locks and the edit log to one TIFF.",
+            self._save,
+        )
+        self.open_button = button(
+            "Open…", "Read labels that were saved here, and go on correcting them.", self._open
+        )
+        self._work_rows = rows(self.work_box)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 6, 0)
+        column.setSpacing(4)
+        for widget in (
+            self.layer_label,
+            self.copy_button,
+            self._guide.rows,
+            self.image_label,
+            self._work_rows,
+            tools,
+            self.outline_box.native,
+            self.snap_box.native,
+            self.plane_box.native,
+        ):
+            column.addWidget(widget)
+        column.addWidget(self.tabs, stretch=1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(VerticalScroll(content), stretch=1)
+        layout.addWidget(self.message)
+        layout.addLayout(row(self.save_button, self.open_button))
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Remember the window, to know later whether the viewer outlives the dock."""
+        self._window = ref(self.window() or self)
+        super().showEvent(event)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Let go when napari takes the dock out of its window: that is how its x closes it."""
+        super().changeEvent(event)
+        if event is None or event.type() != QEvent.Type.ParentChange:
+            return
+        if self.parent() is not None:
+            self._window = ref(self.window() or self)
+        elif self._window is not None:
+            _let_go(self.__dict__)
+            self.deleteLater()  # napari itself only forgets it
+
+    # ---- which layer -------------------------------------------------------------------------
+
+    def _on_active(self, event: Any = None) -> None:
+        """Follow the active Labels layer; other layers may be active in between."""
+        active = self._viewer.layers.selection.active
+        # With != and not by identity: the viewer's proxy wraps a layer anew at each access.
+        if isinstance(active, Labels) and active != self._layer and not is_derived(active):
+            self._attach(active)
+        self._refresh()
+
+    def _on_removed(self, event: Any = None) -> None:
+        if self._layer is not None and self._layer not in self._viewer.layers:
+            self._attach(None)
+            self._on_active()
+
+    def _attach(self, layer: Labels | None) -> None:
+        self._detach()
+        self._layer = layer
+        if layer is not None:
+            layer.events.editable.connect(self._on_editable)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start to correct the layer, if it can be."""
+        layer = self._layer
+        if layer is None or problem_with(layer):
+            self._refresh()
+            return
+        editor = LayerEditor(self._viewer, layer, self)
+        if layer.ndim >= 3 and looks_like_volume(layer):
+            self.work_box.value = VOLUME
+        else:
+            self.work_box.value = PLANE
+        editor.volume = self.work_box.value == VOLUME
+        self.outline_box.value = layer.contour > 0
+        self.editor = editor
+        editor.changed.connect(self._refresh)
+        editor.followed.connect(self.say)
+        editor.replaced.connect(self._on_replaced)
+        editor.refresh_image = self._guide.refresh
+        self._guide.attach(editor)
+        for panel in (self.classes, self.detail, self.tidy, self.network):
+            panel.attach(editor)
+        tools = [self._make_tool(kind, editor) for kind in TOOLS]
+        class_keys: dict[str, Callable[[], None]] = {
+            str(i): partial(self.classes.choose, i) for i in range(10)
+        }
+        self._controller = Controller(
+            editor,
+            tools,
+            {"N": self.classes.go_to_next},
+            {ClassTool.name: class_keys},
+            self.say,
+        )
+        self._controller.chosen.connect(self._on_tool)
+        self._controller.choose(MergeTool.name)
+        self._refresh()
+
+    def _make_tool(self, kind: type[Tool], editor: LayerEditor) -> Tool:
+        if issubclass(kind, ResegmentTool):
+            return kind(editor, self.options, self.say, self.network.split)
+        return kind(editor, self.options, self.say)
+
+    def _detach(self) -> None:
+        if self._layer is not None:
+            self._layer.events.editable.disconnect(self._on_editable)
+        if self._controller is not None:
+            self._controller.cleanup()
+        # First, as removing a layer that belongs to the panels may come here again.
+        editor, self.editor, self._controller = self.editor, None, None
+        if editor is not None:
+            self._guide.attach(None)
+            for panel in (self.classes, self.detail, self.tidy, self.network):
+                panel.attach(None)
+            editor.cleanup()
+            editor.marks.remove()
+
+    def _on_replaced(self) -> None:
+        """The layer has other data: what is known of the old ones is of no use."""
+        layer = self._layer
+        if self.classes.semantic is not None:
+            self.classes.semantic.remove()
+        self._attach(layer)
+        self.say("The layer has other data now: its correction begins anew.")
+
+    def _on_editable(self, event: Any = None) -> None:
+        """A layer that a run has unlocked can be corrected now, and the other way round."""
+        if self._layer is not None and bool(problem_with(self._layer)) == bool(self.editor):
+            layer = self._layer
+            self._detach()
+            self._layer = None
+            self._attach(layer)
+
+    def make_copy(self) -> None:
+        """Add an editable copy of a layer that cannot be edited itself."""
+        if self._layer is not None:
+            self._viewer.add_layer(editable_copy(self._layer))
+
+    # ---- which axes, what is shown -----------------------------------------------------------
+
+    def _on_work(self, value: str) -> None:
+        if self.editor is not None:
+            self.editor.volume = value == VOLUME
+            self.editor.refresh_table()
+        self._refresh()
+
+    def _on_outline(self, on: bool) -> None:
+        if self.editor is not None:
+            self.editor.layer.contour = 1 if on else 0
+
+    def _on_ndisplay(self, event: Any = None) -> None:
+        if self.editor is not None:
+            self.editor.marks.adapt()
+        if self.detail.preview is not None:
+            self.detail.preview.adapt()
+        self._on_view()
+
+    def _on_view(self, event: Any = None) -> None:
+        tool = None if self._controller is None else self._controller.tool
+        if tool is not None and tool.waits:
+            tool.reset()
+            self.say(f"The view has moved, so earlier clicks are forgotten. {tool.hint}")
+        self._refresh()
+
+    # ---- tools -------------------------------------------------------------------------------
+
+    def choose_tool(self, name: str) -> None:
+        """Choose a tool.
+
+        Parameters
+        ----------
+        name : str
+            Its name; empty gives the mouse back to napari.
+        """
+        if self._controller is not None:
+            self._viewer.layers.selection.active = self._layer
+            self._controller.choose(name)
+
+    def _on_tool_button(self, name: str, _checked: bool = False) -> None:
+        if self._controller is not None:
+            self._viewer.layers.selection.active = self._layer
+            self._controller.toggle(name)
+
+    def _on_tool(self, name: str) -> None:
+        for key, made in self.tool_buttons.items():
+            made.setChecked(key == name)
+        if name:
+            assert self._controller is not None
+            self.say(self._controller.tools[name].hint)
+        if name == ClassTool.name:
+            self.tabs.setCurrentWidget(self.classes)
+        if name == ResegmentTool.name:
+            self.tabs.setCurrentWidget(self.network)
+
+    def _on_class(self, category: int) -> None:
+        self.options.category = category
+        if self._controller is not None:
+            tool = self._controller.tool
+            if category and not isinstance(tool, ClassTool):
+                self.choose_tool(ClassTool.name)
+            names = {} if self.classes.classes is None else self.classes.classes.names
+            self.say(f"Class: {names.get(category, 'none')}. Click or drag over superpixels.")
+
+    def _on_running(self, running: bool) -> None:
+        if self._controller is not None:
+            self._controller.enabled = not running
+        self._refresh()
+
+    # ---- what the dock says ------------------------------------------------------------------
+
+    def say(self, text: str, *, problem: bool = False, now: bool = False) -> None:
+        """Tell the user a line, in the dock and in the status bar.
+
+        Parameters
+        ----------
+        text : str
+            The line.
+        problem : bool, default False
+            Whether it says why something was not done.
+        now : bool, default False
+            Whether it must be seen before what follows, which takes a while.
+        """
+        self.message.setText(f"⚠ {text}" if problem else text)
+        if now:
+            self.message.repaint()
+        self._viewer.status = text
+
+    def _refresh(self, event: Any = None) -> None:
+        layer = self._layer
+        problem = problem_with(layer)
+        self.copy_button.setVisible(bool(problem) and can_be_copied(layer))
+        volume = layer is not None and layer.ndim >= 3
+        self._work_rows.setVisible(volume)
+        self.plane_box.native.setVisible(volume and self.work_box.value == VOLUME)
+        for made in self.tool_buttons.values():
+            made.setEnabled(self.editor is not None)
+        self.tabs.setEnabled(self.editor is not None)
+        self.save_button.setEnabled(self.editor is not None)
+        if self.editor is None:
+            self.layer_label.setText(escape(problem, quote=False))
+            return
+        facts = self.editor.session.facts()
+        edited, held = facts.count(Lock.EDITED), facts.count(Lock.HELD)
+        name = escape(self.editor.layer.name, quote=False)
+        text = f"<b>{counted(len(facts.lock), 'superpixel')}</b> in “{name}”"
+        if edited or held:
+            text += f"; {edited} edited, {held} locked"
+        self.layer_label.setText(text)
+
+    # ---- files -------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        name = "" if self._layer is None else file_name(f"{self._layer.name}.tif")
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save corrected labels", name, "Labels (*.tif *.tiff)"
+        )
+        if path:
+            chosen = Path(path)
+            # Without a suffix the dialog has asked for another name than the file will have.
+            self.save(
+                chosen if chosen.suffix else chosen.with_name(f"{chosen.name}.tif"),
+                overwrite=bool(chosen.suffix),
+            )
+
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write labels, fragments, classes, locks and log; say what went wrong if that fails.
+
+        Parameters
+        ----------
+        path : Path
+            TIFF.
+        overwrite : bool, default False
+            Replace an existing file.
+        """
+        if self.editor is None:
+            return
+        self.editor.sync()
+        try:
+            save_corrected(path, self.editor.layer, self.editor.session, overwrite=overwrite)
+        except SuperpixelError as error:
+            show_error(str(error))
+            return
+        self.say(f"Saved {path}.")
+
+    def _open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open corrected labels", "", "Labels (*.tif *.tiff);;All files (*)"
+        )
+        if path:
+            self.open(Path(path))
+
+    def open(self, path: Path) -> None:
+        """Add the layer that `save` wrote; say what went wrong if that fails.
+
+        Parameters
+        ----------
+        path : Path
+            TIFF.
+        """
+        try:
+            layer = load_corrected(path)
+        except SuperpixelError as error:
+            show_error(str(error))
+            return
+        self._viewer.layers.selection.active = self._viewer.add_layer(layer)
+
+
+def _let_go(state: dict[str, Any]) -> None:
+    """Give the layer back and disconnect from the viewer: the dock is closed, or destroyed."""
+    connections, state["_connections"] = state["_connections"], []
+    if not connections:
+        return
+    for event, slot in connections:
+        event.disconnect(slot)
+    state["_guide"].cleanup()
+    state["_canvas"].cleanup()
+    state["network"].abandon()
+    editor, controller = state["editor"], state["_controller"]
+    state["editor"] = state["_controller"] = None
+    if editor is None or controller is None:
+        return
+    editor.cleanup()
+    window = state["_window"] and state["_window"]()
+    if window is not None and isalive(window):
+        controller.cleanup()
+        for layer in (editor.marks, state["detail"].preview, state["classes"].suggestions):
+            layer.remove()

@@ -1,0 +1,1 @@
+"""What exactly is segmented: choices resolved against layers, without Qt."""

@@ -1,0 +1,1 @@
+"""The segmentation dock: form, run, worker, result."""

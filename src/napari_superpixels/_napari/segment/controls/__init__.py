@@ -1,0 +1,1 @@
+"""Controls of the segmentation dock: image, axes, channels, region, parameters, device."""

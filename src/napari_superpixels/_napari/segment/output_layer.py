@@ -1,0 +1,210 @@
+"""The Labels layer of a result: data, place, colours, features, provenance."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Labels
+
+from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels.io.formats import METADATA_KEY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_superpixels._napari.input.segmentation_input import Source
+    from napari_superpixels._napari.segment.worker import Delivery
+
+OPACITY = 0.5
+_NOT_IN_MEMORY = "not in memory"
+
+
+def new_layer(
+    source: Source, labels: NDArray[np.int32] | list[Any], name: str, highest: int = 0
+) -> Labels:
+    """Make the layer of a run: its preview, which `finish_layer` turns into the result.
+
+    Parameters
+    ----------
+    source : Source
+        What is being segmented.
+    labels : ndarray of int32, shape of the source, or list of array_like
+        Labels; or levels of labels that are not in memory.
+    name : str
+        Name of the layer.
+    highest : int, default 0
+        Largest label that it must hold later.
+
+    Returns
+    -------
+    napari.layers.Labels
+        In the place of its source.
+    """
+    if isinstance(labels, list):
+        data: Any = [source.placement.expand(level) for level in labels]
+    else:
+        data = as_layer_data(source, labels, highest)
+    is_pyramid = isinstance(labels, list)
+    spatial = source.placement.spatial
+    return Labels(data, name=name, opacity=OPACITY, multiscale=is_pyramid, **spatial)
+
+
+def as_layer_data(
+    source: Source, labels: NDArray[np.int32], highest: int = 0
+) -> NDArray[np.integer]:
+    """Give labels the axes of their source and the dtype that draws fast.
+
+    Parameters
+    ----------
+    source : Source
+        What was segmented.
+    labels : ndarray of int32, shape of the source
+        Labels.
+    highest : int, default 0
+        Largest label that they must hold later.
+
+    Returns
+    -------
+    ndarray of uint16, or of int32 above 65535
+        Data of a Labels layer.
+    """
+    highest = max(highest, int(labels.max(initial=0)))
+    dtype = np.uint16 if highest < 2**16 else np.int32
+    return np.ascontiguousarray(source.placement.expand(labels).astype(dtype))
+
+
+def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
+    """Put a finished run into its layer and unlock it, with an empty undo history.
+
+    The layer gets a feature row per superpixel, colours that differ between neighbours, and the
+    run's provenance in ``metadata["napari-superpixels"]``.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        From `new_layer`.
+    delivery : Delivery
+        The run.
+    name : str
+        Name to give the layer.
+    """
+    layer.name = name
+    if delivery.colormap is not None:
+        layer.colormap = delivery.colormap
+    if isinstance(delivery.labels, list):
+        layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": _NOT_IN_MEMORY}}
+        layer.editable = False
+        return
+    data = as_layer_data(delivery.request.source, delivery.labels)
+    layer.data = data
+    layer.features = pd.DataFrame(delivery.table)
+    layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": checksum(data)}}
+    # Off and on: that empties the undo history, which reaches back into the preview.
+    layer.editable = False
+    layer.editable = True
+    layer.selected_label = 1
+
+
+def provenance(delivery: Delivery) -> dict[str, Any]:
+    """How a result was made, as plain values.
+
+    Parameters
+    ----------
+    delivery : Delivery
+        The run.
+
+    Returns
+    -------
+    dict
+        Parameters, preset, source, counts, device, time, versions; region, nodata and place on the
+        map, where there are such.
+    """
+    source = delivery.request.source
+    known: dict[str, Any] = {} if source.place is None else {"place": source.place}
+    if delivery.request.tiled_output is not None:
+        known["file"] = str(delivery.request.tiled_output)
+    series = {Mode.EACH: "alone", Mode.SERIES: "follow"}.get(source.mode)
+    if series is not None:
+        known["series"] = series
+        known["stack"] = [[axis, str(role)] for axis, role in source.stack]
+    if source.channels is not None:
+        known["channels"] = list(source.channels)
+    if source.region is not None:
+        known["region"] = source.region.as_plain()
+    if np.isfinite(source.nodata):
+        known["nodata"] = source.nodata
+    return (
+        delivery.result.provenance()
+        | known
+        | {
+            "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "preset": delivery.request.preset,
+            "mode": str(source.mode),
+            "source_layer": source.layer_name,
+            "source_id": source.layer_id,
+            "source_expression": source.plane_expression,
+            "channel_axis": source.channel_axis,
+            "source_layers": [
+                {
+                    "name": part.layer_name,
+                    "id": part.layer_id,
+                    "channel_axis": part.layer_channel_axis,
+                }
+                for part in (source, *source.further)
+            ],
+        }
+    )
+
+
+def checksum(data: NDArray[np.integer]) -> int:
+    """Fingerprint of a layer's data, to tell whether it was edited since.
+
+    Parameters
+    ----------
+    data : ndarray of int
+        Data of a Labels layer.
+
+    Returns
+    -------
+    int
+        CRC-32.
+    """
+    return zlib.crc32(np.ascontiguousarray(data).tobytes())
+
+
+def checksum_of(layer: Labels) -> int | str:
+    """Fingerprint of a layer of ours.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        The layer.
+
+    Returns
+    -------
+    int or str
+        The same as long as nobody edits it.
+    """
+    # Labels that are read from their file, level by level, cannot be edited.
+    return _NOT_IN_MEMORY if layer.multiscale else checksum(np.asarray(layer.data))
+
+
+def was_edited(layer: Labels) -> bool:
+    """Whether a result layer no longer holds what the run delivered.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        A layer of ours.
+
+    Returns
+    -------
+    bool
+        True after any edit that was not undone.
+    """
+    made = layer.metadata.get(METADATA_KEY, {}).get("checksum")
+    return made is None or checksum_of(layer) != made

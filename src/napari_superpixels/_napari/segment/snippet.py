@@ -1,0 +1,149 @@
+"""“Copy as Python”: the call that repeats a run."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.mask import inside_as_python, is_of_slices
+from napari_superpixels._napari.input.region import LabelMask
+from napari_superpixels._napari.segment.controls.parameter_form import CUSTOM
+from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_superpixels._napari.input.segmentation_input import Source
+
+
+def as_python(
+    source: Source, params: SuperpixelParams, preset: str, device: str, *, tiled: bool = False
+) -> str:
+    """Write the Python that repeats a run in napari's console.
+
+    Parameters
+    ----------
+    source : Source
+        What is segmented.
+    params : SuperpixelParams
+        Parameters.
+    preset : str
+        The preset that they belong to, or ``custom``.
+    device : str
+        Where to run.
+    tiled : bool, default False
+        Whether it is done in tiles.
+
+    Returns
+    -------
+    str
+        Code that needs ``viewer`` and leaves ``labels``.
+    """
+    base = DEFAULT_PRESET if preset == CUSTOM else preset
+    default = get_preset(base)
+    mask = inside_as_python(source)
+    nodata = repr(source.nodata) if isfinite(source.nodata) else 'float("nan")'
+    changed = [
+        f"{f.name}={value!r}"
+        for f in fields(params)
+        if (value := getattr(params, f.name)) != getattr(default, f.name)
+        and f.name not in ("n_segments", "seed")
+    ]
+    function = "superpixels"
+    channel_axis, special = source.read_axis, []
+    if source.mode == Mode.VOLUME:
+        special = [f"spacing={tuple(map(float, source.placement.spacing))}"]
+    elif source.n_stack:
+        function = "superpixels_series"
+        channel_axis, special = source.frame_axis, [f"follow={source.mode == Mode.SERIES}"]
+    elif tiled:
+        function = "superpixels_tiled"
+    arguments = [
+        "image",
+        f"n_segments={params.n_segments}",
+        f"preset={base!r}",
+        f"seed={params.seed}",
+        *changed,
+        f"channel_axis={channel_axis}",
+        *special,
+        *(["mask=mask"] if mask else []),
+        f"nodata={nodata}",
+        f"device={device!r}",
+    ]
+    lines = "".join(f"    {argument},\n" for argument in arguments)
+    needs_numpy = "import numpy as np\n" if mask or source.further or source.channels else ""
+    return (
+        f"{needs_numpy}from napari_superpixels import {function}\n\n"
+        f"{_image(source)}"
+        f"{mask}"
+        f"{_as_frames(source)}"
+        f"labels = {function}(\n{lines})\n"
+    )
+
+
+def renamed(source: Source, names: Mapping[str, str]) -> Source:
+    """Use the names that layers have now.
+
+    Parameters
+    ----------
+    source : Source
+        What was segmented.
+    names : mapping of str to str
+        Names of the layers that there are, by identity.
+
+    Returns
+    -------
+    Source
+        The same; layers that are gone keep their names.
+    """
+    region = source.region
+    if region is not None and isinstance(region.mask, LabelMask):
+        mask = region.mask
+        name = names.get(mask.layer_id, mask.layer_name)
+        region = replace(region, mask=replace(mask, layer_name=name))
+    return replace(
+        source,
+        layer_name=names.get(source.layer_id, source.layer_name),
+        further=tuple(renamed(other, names) for other in source.further),
+        region=region,
+    )
+
+
+def _as_frames(source: Source) -> str:
+    """Code that gives image and mask the axes that the function takes."""
+    if source.mode == Mode.VOLUME and inside_as_python(source):
+        return f"mask = np.broadcast_to(mask, {source.shape})\n"
+    if source.mode == Mode.VOLUME or not source.n_stack:
+        return ""
+    text = ""
+    if source.further:
+        text += f"image = np.moveaxis(image, 0, {source.n_stack})\n"
+    if source.n_stack > 1:
+        text += f"image = image.reshape(-1, *image.shape[{source.n_stack}:])\n"
+        if is_of_slices(source):
+            text += "mask = mask.reshape(-1, *mask.shape[-2:])\n"
+    return text
+
+
+def _image(source: Source) -> str:
+    """Code that leaves the pixels in ``image``."""
+    if not source.further:
+        return f"image = {_pixels(source)}\n"
+    layers = "".join(f"    {_channels_first(s)},\n" for s in (source, *source.further))
+    return f"image = np.concatenate([\n{layers}])\n"
+
+
+def _channels_first(source: Source) -> str:
+    pixels = _pixels(source) if source.channels else f"np.asarray({_pixels(source)})"
+    if source.channel_axis is None:
+        return f"{pixels}[None]"
+    return f"np.moveaxis({pixels}, {source.channel_axis}, 0)"
+
+
+def _pixels(source: Source) -> str:
+    pixels = f"viewer.layers[{source.layer_name!r}].data{source.expression}"
+    if source.channels is None:
+        return pixels
+    return f"np.take({pixels}, {list(source.channels)}, axis={source.channel_axis})"

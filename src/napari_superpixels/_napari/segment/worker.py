@@ -1,0 +1,289 @@
+"""What runs in the worker: from a request to labels, table and colours."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.mask import inside
+from napari_superpixels._napari.input.segmentation_input import Frames, Source
+from napari_superpixels._napari.segment import progress_text as wording
+from napari_superpixels._napari.segment.cancelling import (
+    REPORT_INTERVAL_S,
+    CancelSwitch,
+    tell_runtime_errors,
+    watched,
+)
+from napari_superpixels._napari.segment.colors import neighbour_colormap
+from napari_superpixels._napari.segment.progress_text import Progress
+from napari_superpixels._napari.settings import Preferences
+from napari_superpixels.core.regions.graph import (
+    PartSums,
+    part_sums,
+    series_table,
+    superpixel_table,
+)
+from napari_superpixels.events import FinishReason, Step
+from napari_superpixels.params import SuperpixelParams
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from napari.utils.colormaps import CyclicLabelColormap
+    from numpy.typing import NDArray
+
+    from napari_superpixels.api.result import SuperpixelResult
+    from napari_superpixels.tiling.tiled_result import TiledResult
+
+T = TypeVar("T")
+
+PREVIEW_INTERVAL_S = 0.5
+# To find colours for more superpixels takes seconds.
+_MOST_COLOURS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything a run needs, frozen when Segment is clicked.
+
+    Attributes
+    ----------
+    source, params, device, preferences, preset
+        What is chosen.
+    tiled_output : Path or None
+        OME-Zarr that a run in tiles writes; None for a run in one piece.
+    """
+
+    source: Source
+    params: SuperpixelParams
+    device: str
+    preferences: Preferences
+    preset: str
+    tiled_output: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A finished run, with what its Labels layer needs; made in the worker.
+
+    Attributes
+    ----------
+    request : Request
+        What was asked for.
+    result : SuperpixelResult or TiledResult
+        How the labels came about.
+    labels : ndarray of int32, or list of dask.array.Array
+        Labels, with the axes of a stack first; or the levels of labels too large for memory.
+    table : dict of str to ndarray
+        A row for each superpixel; empty if the labels are not in memory.
+    colormap : napari.utils.colormaps.CyclicLabelColormap or None
+        In which neighbours differ; None for napari's own, where there are too many superpixels.
+    n_frames : int
+        Planes that were segmented.
+    problem : str
+        Which planes failed, and why; empty if none did.
+    """
+
+    request: Request
+    result: SuperpixelResult | TiledResult
+    labels: NDArray[np.int32] | list[Any]
+    table: dict[str, NDArray[np.generic]]
+    colormap: CyclicLabelColormap | None
+    n_frames: int = 1
+    problem: str = ""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was cancelled, and what was there is kept."""
+        return getattr(self.result, "reason", None) == FinishReason.STOPPED
+
+
+def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
+    """Run a request.
+
+    Parameters
+    ----------
+    request : Request
+        What to do.
+    switch : CancelSwitch
+        Stops the run within one iteration.
+
+    Yields
+    ------
+    Progress
+        At most ten a second, and all that carry a preview.
+
+    Returns
+    -------
+    Delivery or None
+        The result; None if cancelled without keeping it.
+
+    Raises
+    ------
+    SuperpixelError
+        Also for any RuntimeError, which a worker would swallow.
+    ValueError
+        If the image or a parameter is unusable.
+    """
+    run = _segment_frames if request.source.mode in (Mode.EACH, Mode.SERIES) else _segment
+    if request.tiled_output is not None:
+        run = _segment_in_tiles
+    return (yield from tell_runtime_errors(run(request, switch)))
+
+
+def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
+    # Imported here, in the worker's thread: torch takes seconds to load.
+    from napari_superpixels.api.image import iter_superpixels
+    from napari_superpixels.core.prepare.checks import as_channels
+
+    source = request.source
+    image = source.read()
+    mask = inside(source)
+    steps = iter_superpixels(
+        image,
+        request.params,
+        channel_axis=source.read_axis,
+        mask=None if mask is None else np.broadcast_to(mask, source.shape),
+        nodata=source.nodata,
+        spacing=source.spacing,
+        device=request.device,
+        preview_interval_s=PREVIEW_INTERVAL_S if request.preferences.preview else None,
+        memory_limit_gb=request.preferences.memory_limit_gb,
+    )
+    result = yield from _worded(watched(steps, switch))
+    if result is None:
+        return None
+    table = superpixel_table(
+        result.labels,
+        as_channels(image, source.read_axis, n_axes=len(source.shape)),
+        channel_names=source.channel_names,
+        pixel_area=source.placement.voxel_volume,
+    )
+    return Delivery(request, result, result.labels, table, _colormap(result.labels))
+
+
+def _colormap(labels: NDArray[np.int32]) -> CyclicLabelColormap | None:
+    return neighbour_colormap(labels) if labels.max(initial=0) <= _MOST_COLOURS else None
+
+
+def _segment_in_tiles(
+    request: Request, switch: CancelSwitch
+) -> Generator[Progress, None, Delivery | None]:
+    from napari_superpixels._napari.segment import tiled_run
+    from napari_superpixels.tiling.checkpoint import folder_of
+
+    assert request.tiled_output is not None
+    work = folder_of(request.tiled_output)
+    is_new = not work.exists()
+    steps = tiled_run.segment_tiles(
+        request.source,
+        request.params,
+        request.device,
+        request.preferences.memory_limit_gb,
+        request.tiled_output,
+    )
+    try:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: TiledResult = end.value
+                break
+            if switch.cancelled:
+                steps.close()
+                # Kept tiles are for another run; what an earlier one left is not ours to remove.
+                if is_new and not switch.keep:
+                    shutil.rmtree(work, ignore_errors=True)
+                return None
+            yield wording.of_tile(step)
+    finally:
+        steps.close()
+    labels = tiled_run.labels_of(result.path)
+    if isinstance(labels, list):
+        return Delivery(request, result, labels, {}, None)
+    table = tiled_run.table(request.source, labels, result.n_obtained)
+    return Delivery(request, result, labels, table, _colormap(labels))
+
+
+def _worded(steps: Generator[Step, None, T]) -> Generator[Progress, None, T]:
+    try:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield wording.of_step(step)
+    finally:
+        steps.close()
+
+
+def _segment_frames(
+    request: Request, switch: CancelSwitch
+) -> Generator[Progress, None, Delivery | None]:
+    """Segment each plane of a stack; those that fail stay 0, those done are kept if asked."""
+    from napari_superpixels.api.result import SuperpixelResult
+    from napari_superpixels.api.series import iter_series, spelled_problems
+    from napari_superpixels.core.device import describe_device, resolve_device
+
+    source, begin = request.source, time.perf_counter()
+    frames = Frames(source)
+    mask = inside(source)
+    if mask is not None and mask.ndim > 2:
+        mask = mask.reshape(-1, *mask.shape[-2:])
+    labels = np.zeros((len(frames), *source.plane_shape), np.int32)
+    done: list[PartSums] = []
+    problems: dict[str, str] = {}
+    reported = 0.0
+    steps = iter_series(
+        frames,
+        request.params,
+        channel_axis=source.frame_axis,
+        mask=mask,
+        nodata=source.nodata,
+        device=request.device,
+        follow=source.mode == Mode.SERIES,
+        memory_limit_gb=request.preferences.memory_limit_gb,
+        skip_failing=True,  # what is done is not lost
+        out=labels,
+    )
+    try:
+        for step in steps:
+            if step.labels is not None and step.image is not None:
+                done.append(part_sums(step.labels, step.image))
+            elif step.problem:
+                problems[frames.name(step.frame)] = step.problem
+            if switch.cancelled:
+                break
+            if step.step is None or time.monotonic() - reported >= REPORT_INTERVAL_S:
+                reported = time.monotonic()
+                yield wording.of_frame(step, source.mode)
+    finally:
+        steps.close()
+    stopped = len(done) + len(problems) < len(frames)
+    if switch.cancelled and not (switch.keep and done):
+        return None
+    table = series_table(
+        done, channel_names=source.channel_names, pixel_area=source.placement.pixel_area
+    )
+    info = describe_device(resolve_device(request.device))
+    result = SuperpixelResult(
+        labels=labels.reshape(source.shape),
+        params=request.params,
+        n_obtained=len(table["index"]),
+        losses=(),
+        iterations=request.params.iterations,
+        seconds=time.perf_counter() - begin,
+        device=f"{info.device} ({info.name})",
+        reason=FinishReason.STOPPED if stopped else FinishReason.COMPLETED,
+        weights={},
+    )
+    colormap = _colormap(result.labels)
+    problem = spelled_problems(problems, wording.SLICES[source.mode])
+    return Delivery(request, result, result.labels, table, colormap, len(done), problem)
