@@ -87,7 +87,7 @@ def ours(image: Path, out: Path, n: int, *further: str) -> dict[str, Any]:
     shutil.rmtree(out, ignore_errors=True)
     found = measured(
         [
-            *(sys.executable, "-m", "napari_superpixels.cli.main", "segment", str(image)),
+            *(sys.executable, "-m", "napari_superpixels", "segment", str(image)),
             *("-o", str(out), "--n-segments", str(n), "--tile-size-px", str(TILE_PX), *further),
         ],
         out,

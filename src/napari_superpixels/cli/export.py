@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import complain, in_cli_words
-from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors.quantities import counted
 from napari_superpixels.io.labels import read_label_file
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.counts import counted
+from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, cannot_read
+from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -33,8 +33,8 @@ from napari_superpixels.cli.tiles import (
     segment_in_tiles,
 )
 from napari_superpixels.core.prepare.channels import channel_numbers, chosen_channels
-from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, cannot_read
+from napari_superpixels.errors.quantities import counted
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, list_presets
 
 if TYPE_CHECKING:

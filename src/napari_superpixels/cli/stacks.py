@@ -10,8 +10,8 @@ from napari_superpixels.cli.output import is_plain, write_output
 from napari_superpixels.cli.pixels import left_out, mask_of, nodata_of
 from napari_superpixels.core.prepare.channels import chosen_channels
 from napari_superpixels.core.prepare.checks import check_axis
-from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.cli.output import is_plain, write_output
 from napari_superpixels.cli.pixels import left_out, nodata_of
 from napari_superpixels.cli.stacks import is_volume
-from napari_superpixels.counts import counted
 from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
+from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
     import argparse

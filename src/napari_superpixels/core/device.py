@@ -16,10 +16,9 @@ import psutil
 import torch
 import torch.utils.deterministic as torch_deterministic
 
-from napari_superpixels.core.prepare.blocks import sides_of
 from napari_superpixels.core.prepare.components import SAMPLE_SIZE
 from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
-from napari_superpixels.plan.resolution import finishing_factor, working_factor
+from napari_superpixels.plan.resolution import finishing_factor, sides_of, working_factor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_superpixels.core.prepare.blocks import Factor
     from napari_superpixels.params import SuperpixelParams
+
+# Side of the blocks of pixels that make one: the same for all axes, or one for each.
+Factor = int | tuple[int, ...]
 
 MIN_PIXELS_PER_SEGMENT = 16
 # Of an image at the working resolution that a small mask makes finer.
@@ -18,6 +20,24 @@ _MOST_MASKED_PIXELS = 500_000
 _VOXELS = 60_000
 # Of a volume that a small mask makes finer.
 _MOST_MASKED_VOXELS = 500_000
+
+
+def sides_of(factor: Factor, n_axes: int) -> tuple[int, ...]:
+    """Return the side of the blocks along each axis.
+
+    Parameters
+    ----------
+    factor : int or tuple of int
+        One for all, or one an axis.
+    n_axes : int
+        Number of axes.
+
+    Returns
+    -------
+    tuple of int
+        `n_axes` of them.
+    """
+    return (factor,) * n_axes if isinstance(factor, int) else factor
 
 
 def working_factor(

@@ -13,8 +13,8 @@ import torch
 
 from napari_superpixels.api.image import iter_superpixels
 from napari_superpixels.core.device import describe_device, resolve_device
-from napari_superpixels.durations import spelled
 from napari_superpixels.errors import DeviceUnavailableError
+from napari_superpixels.errors.quantities import duration
 from napari_superpixels.events import drain
 from napari_superpixels.io.images import FileError
 from napari_superpixels.params import SuperpixelParams
@@ -77,7 +77,7 @@ class Estimate:
             f"{tiles} of {size} pixels; at most {self.memory_bytes / 1e9:.1f} GB of memory and "
             f"{math.ceil(self.disk_bytes / 1e7) / 100} GB on disk"
         )
-        return text if self.seconds is None else f"{text}, about {spelled(self.seconds)}"
+        return text if self.seconds is None else f"{text}, about {duration(self.seconds)}"
 
 
 def estimate_run(image: Any, n_segments: int, params: SuperpixelParams, **options: Any) -> Estimate:

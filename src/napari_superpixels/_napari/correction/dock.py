@@ -56,9 +56,9 @@ from napari_superpixels._napari.widgets.layout import (
     rows,
     text_label,
 )
-from napari_superpixels.counts import counted
 from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors.quantities import counted
 
 PLANE, VOLUME = "this plane", "volume (3D)"
 _TOOLS_A_ROW = 4

@@ -44,8 +44,8 @@ from napari_superpixels._napari.widgets.layout import (
     section,
     text_label,
 )
-from napari_superpixels.durations import spelled
 from napari_superpixels.errors import cannot_read
+from napari_superpixels.errors.quantities import duration
 from napari_superpixels.io.atomic import not_written
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import SuperpixelParams
@@ -349,7 +349,7 @@ class SegmentWidget(QWidget):
         self.progress.setRange(0, progress.total)
         self.progress.setValue(progress.done)
         finished = progress.done == progress.total
-        left = f", about {spelled(seconds_left)} left" if seconds_left and not finished else ""
+        left = f", about {duration(seconds_left)} left" if seconds_left and not finished else ""
         if self.cancel_button.isEnabled():
             self.status_label.setText(progress.text + left)
 

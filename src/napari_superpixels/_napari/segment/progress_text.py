@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels.api.result import SuperpixelResult
-from napari_superpixels.counts import counted
-from napari_superpixels.durations import spelled
+from napari_superpixels.errors.quantities import counted, duration
 from napari_superpixels.events import FinishReason
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def _of_tiles(result: TiledResult) -> str:
     return (
         f"<b>{counted(result.n_obtained, 'superpixel')}</b> of {result.n_requested} asked "
         f"for{result.why_more}, in {counted(result.n_tiles, 'tile')}, in "
-        f"{spelled(result.seconds)} on {result.device}. "
+        f"{duration(result.seconds)} on {result.device}. "
         f"Written to {escape(str(result.path), quote=False)}."
     )
 
@@ -132,5 +131,5 @@ def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""
     return (
         f"<b>{counted(result.n_obtained, kind)}{within}</b>{asked}{stopped}, "
-        f"in {spelled(result.seconds)} on {result.device}{loss}."
+        f"in {duration(result.seconds)} on {result.device}{loss}."
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
-from napari_superpixels.durations import spelled
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors.quantities import duration
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -98,7 +98,7 @@ class TileEstimate(QObject):
             if self._running.is_alive():
                 return
             seconds = self._running.seconds
-            text = "" if seconds is None else f", about {spelled(seconds)}"
+            text = "" if seconds is None else f", about {duration(seconds)}"
             self._known[self._running.key] = text
             self._running = None
             self.found.emit()

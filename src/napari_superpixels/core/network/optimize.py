@@ -29,10 +29,10 @@ from napari_superpixels.core.network.warm_start import (
     shrink_labels,
     weights_of,
 )
-from napari_superpixels.core.prepare.blocks import Factor, enlarge, shrink, sides_of
+from napari_superpixels.core.prepare.blocks import enlarge, shrink
 from napari_superpixels.core.prepare.checks import check_spacing
 from napari_superpixels.events import Command, FinishReason, Losses, Step
-from napari_superpixels.plan.resolution import finishing_factor, working_factor
+from napari_superpixels.plan.resolution import Factor, finishing_factor, sides_of, working_factor
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_superpixels.core.prepare.blocks import Factor, shrink
+from napari_superpixels.core.prepare.blocks import shrink
 from napari_superpixels.core.prepare.scaling import normalise
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_superpixels.core.prepare.prepared_image import PreparedImage
+    from napari_superpixels.plan.resolution import Factor
 
 
 def to_tensors(

@@ -10,31 +10,12 @@ from torch.nn import functional as F
 
 from napari_superpixels.core.prepare.checks import check_spacing
 from napari_superpixels.core.prepare.prepared_image import PreparedImage
+from napari_superpixels.plan.resolution import Factor, sides_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _Label = TypeVar("_Label", bound=np.integer)
-# Side of the blocks of pixels that make one: the same for all axes, or one for each.
-Factor = int | tuple[int, ...]
-
-
-def sides_of(factor: Factor, n_axes: int) -> tuple[int, ...]:
-    """Return the side of the blocks along each axis.
-
-    Parameters
-    ----------
-    factor : int or tuple of int
-        One for all, or one an axis.
-    n_axes : int
-        Number of axes.
-
-    Returns
-    -------
-    tuple of int
-        `n_axes` of them.
-    """
-    return (factor,) * n_axes if isinstance(factor, int) else factor
 
 
 def shrink(prepared: PreparedImage, factor: Factor) -> PreparedImage:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from napari_superpixels.core.prepare.blocks import Factor, enlarge, shrink, sides_of
+from napari_superpixels.core.prepare.blocks import enlarge, shrink
 from napari_superpixels.core.regions.connectivity import connected_superpixels
 from napari_superpixels.core.regions.merge import merge_regions
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.core.regions.split import split_to_count
+from napari_superpixels.plan.resolution import Factor, sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,13 +12,13 @@ from napari_superpixels.core.regions.connectivity import connected_pieces, join_
 from napari_superpixels.core.regions.graph import adjacency
 from napari_superpixels.core.regions.merge import merge_order
 from napari_superpixels.core.regions.split import split_to_count
-from napari_superpixels.counts import counted
 from napari_superpixels.editing.actions.partition import repartition
 from napari_superpixels.editing.attributes import IdSource, Lock, Renaming
 from napari_superpixels.editing.history.patch import decode_array
 from napari_superpixels.editing.label_edit import EditError, edit_between
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.session import Draft
+from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.counts import counted
 from napari_superpixels.editing.actions.cuts import (
     connected_parts,
     flood,
@@ -24,6 +23,7 @@ from napari_superpixels.editing.attributes import Lock, Record
 from napari_superpixels.editing.label_edit import EditError, LabelEdit
 from napari_superpixels.editing.region import Region, region_at, union
 from napari_superpixels.editing.session import Draft
+from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -22,11 +22,11 @@ from napari_superpixels._napari.correction.notify import Say, waiting
 from napari_superpixels._napari.correction.overlays import DerivedLayer
 from napari_superpixels._napari.correction.panels.class_list import ClassInfo, ClassList
 from napari_superpixels._napari.widgets.layout import button, row, text_label
-from napari_superpixels.counts import counted
 from napari_superpixels.editing.actions.global_edits import assign_many
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.suggest import suggest_classes
+from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
