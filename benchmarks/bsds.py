@@ -7,7 +7,7 @@ its own settings allow. Means over the images are interpolated linearly in log K
 
 PATH has the layout of BSDS500 or of SBD (see `common.load_image`). ANCHORS is a JSON file with
 ``rows`` of method, settings, K, ASA, BR and boundary_share that were measured elsewhere on the
-same images; it is optional. SEEDS, LSC and the plot need the extra ``[bench]``.
+same images; it is optional. SEEDS, LSC and the plot need ``pip install -e . --group bench``.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def plot(curves: dict[str, list[dict[str, float]]], path: Path, n_images: int) -
         from matplotlib import colormaps
         from matplotlib.figure import Figure
     except ImportError:
-        print("no plot: install the extra [bench]")
+        print("no plot: pip install -e . --group bench")
         return
     figure = Figure(figsize=(15, 5.5), layout="constrained")
     axes = figure.subplots(1, 3)

@@ -66,7 +66,7 @@ def plot(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        print("no plot: install the extra [bench]")
+        print("no plot: pip install -e . --group bench")
         return
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     ax = figure.subplots()

@@ -111,7 +111,7 @@ def peers() -> dict[str, Method]:
         "FH": run_felzenszwalb,
     }
     if cv2 is None:
-        print("SEEDS and LSC are left out: install the extra [bench]")
+        print("SEEDS and LSC are left out: pip install -e . --group bench")
     else:
         found |= {"SEEDS": run_seeds, "LSC": run_lsc}
     return found

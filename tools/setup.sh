@@ -1,10 +1,12 @@
 #!/bin/sh
-# Make .venv and install the package with the extras given as $1, in the versions that were tested.
+# Make .venv and install the package with the extras [all], and the dependency groups that are named,
+# in the versions that were tested.
 # On Debian and Ubuntu, install the Qt/OpenGL libraries and Xvfb that are missing; elsewhere name
 # what napari needs. Does nothing when all is there already.
 set -eu
 cd "$(dirname "$0")/.."
-extras=${1:-all}
+groups=""
+for group in "$@"; do groups="$groups --group $group"; done
 
 say() { printf '==> %s\n' "$*"; }
 
@@ -49,9 +51,11 @@ fi
 
 [ -x .venv/bin/python ] || { say "Making the virtual environment .venv"; "$python" -m venv .venv; }
 stamp=.venv/.installed
-wanted="$extras $(cat pyproject.toml constraints.txt | cksum)"
+wanted="all$groups $(cat pyproject.toml constraints.txt | cksum)"
 if [ "$(cat $stamp 2>/dev/null || true)" != "$wanted" ]; then
-    say "Installing napari-superpixels[$extras] into .venv, versions from constraints.txt"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extras]"
+    say "Installing napari-superpixels[all]$groups into .venv, versions from constraints.txt"
+    # Python 3.11 brings a pip that does not know dependency groups.
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+    .venv/bin/python -m pip install --quiet -c constraints.txt -e ".[all]"$groups
     echo "$wanted" >$stamp
 fi
