@@ -14,8 +14,7 @@ import tifffile
 import zarr
 from quick import FAST
 
-from napari_superpixels.tiling import checkpoint as work_folder
-from napari_superpixels.tiling import tasks
+from napari_superpixels.tiling import checkpoint, tasks
 from napari_superpixels.tiling.run import iter_superpixels_tiled
 from napari_superpixels.tiling.run_spec import TilingError
 
@@ -120,7 +119,7 @@ def test_killed_while_the_old_labels_are_replaced(
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "rename", until_killed(rename))
-        patched.setattr(work_folder.shutil, "rmtree", until_killed(rmtree))
+        patched.setattr(checkpoint.shutil, "rmtree", until_killed(rmtree))
         with pytest.raises(_Killed):
             segment(image, channel_axis=-1, overwrite=True)
     assert len(n_calls) == step + 1

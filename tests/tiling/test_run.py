@@ -18,9 +18,8 @@ from skimage.measure import label
 from napari_superpixels import metrics, superpixels
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.events import drain
-from napari_superpixels.tiling import checkpoint as work_folder
+from napari_superpixels.tiling import checkpoint, tasks
 from napari_superpixels.tiling import cluster as engine
-from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.cluster import Engine
 from napari_superpixels.tiling.run import iter_superpixels_tiled
 from napari_superpixels.tiling.run_spec import TilingError
@@ -198,7 +197,7 @@ def test_full_disk_in_the_end(image, segment, tmp_path, monkeypatch, expected):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(work_folder.WorkFolder, "finish", full)
+        patched.setattr(checkpoint.Checkpoint, "finish", full)
         told = r"partial: No space left on device; free some space, or write.*--resume"
         with pytest.raises(TilingError, match=told):
             segment(image, channel_axis=-1)
@@ -217,7 +216,7 @@ def test_full_disk(image, segment, tmp_path, monkeypatch, expected):
         save(path, **arrays)
 
     with monkeypatch.context() as patched:
-        patched.setattr(work_folder.np, "savez_compressed", full)
+        patched.setattr(checkpoint.np, "savez_compressed", full)
         with pytest.raises(TilingError, match="No space left on device; free some space, or write"):
             segment(image, channel_axis=-1)
     assert not list(tmp_path.rglob(".partial-*"))

@@ -114,7 +114,7 @@ def test_no_room_for_the_numbers(image, segment, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "number_tiles", full)
+        patched.setattr(run, "relabel_tiles", full)
         with pytest.raises(TilingError, match=r"free some space.*What is done is kept"):
             segment(image, channel_axis=-1)
     monkeypatch.setattr(tasks, "segment_tile", None)  # all tiles are there

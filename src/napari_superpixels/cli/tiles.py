@@ -98,9 +98,9 @@ def was_begun(output: Path) -> bool:
     bool
         Also where only the copy to other formats is missing.
     """
-    from napari_superpixels.tiling.checkpoint import folder_of
+    from napari_superpixels.tiling.checkpoint import checkpoint_path
 
-    return output.exists() or folder_of(output).exists()
+    return output.exists() or checkpoint_path(output).exists()
 
 
 def output_of_tiles(targets: list[Path]) -> Path:
@@ -153,13 +153,12 @@ def is_tiled(
     from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
     from napari_superpixels.io.lazy_images import open_image
     from napari_superpixels.tiling.estimate import estimate_run
-    from napari_superpixels.tiling.reader import Source
 
     if not image.exists():
         return False
     found = open_image(image)
     axis = getattr(arguments, "channel_axis", found.channel_axis)
-    source = Source(found.array, None, 0, axis, channels=getattr(arguments, "channels", None))
+    source = ImageReader(found.array, None, 0, axis, channels=getattr(arguments, "channels", None))
     if len(source.shape) != 2:
         return False
     needed = estimate_memory(source.shape, source.n_channels, params) + found.array.nbytes

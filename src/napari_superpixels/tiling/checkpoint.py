@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.plan.tile_grid import Box, Tile
-    from napari_superpixels.tiling.reader import Source
-    from napari_superpixels.tiling.run_spec import Job, Statistics
+    from napari_superpixels.tiling.reader import ImageReader
+    from napari_superpixels.tiling.run_spec import RunSpec, Statistics
 
 _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
 _PROVENANCE = "napari-superpixels"  # among the attributes of the result
@@ -59,7 +59,7 @@ class TileMerges:
     costs: NDArray[np.float64]
 
 
-def folder_of(output: Path) -> Path:
+def checkpoint_path(output: Path) -> Path:
     """Name the folder in which a run keeps what is done until it is whole.
 
     Parameters
@@ -75,14 +75,14 @@ def folder_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.partial")
 
 
-def finished(output: Path, job: Job) -> dict[str, Any] | None:
+def finished(output: Path, spec: RunSpec) -> dict[str, Any] | None:
     """Look whether a run is done.
 
     Parameters
     ----------
     output : Path
         What it would write.
-    job : Job
+    spec : RunSpec
         The run.
 
     Returns
@@ -91,7 +91,7 @@ def finished(output: Path, job: Job) -> dict[str, Any] | None:
         Provenance of the labels that are there; None if they are not of this run.
     """
     provenance: dict[str, Any] = _attributes(output).get(_PROVENANCE, {})
-    is_same = "run" in provenance and not differences(provenance["run"], job.identity())
+    is_same = "run" in provenance and not differences(provenance["run"], spec.identity())
     return provenance if is_same else None
 
 
@@ -124,7 +124,7 @@ def step_between(below: Sequence[int], here: Sequence[int]) -> list[int]:
     return [math.ceil(b / h) for b, h in zip(below, here, strict=True)]
 
 
-class WorkFolder:
+class Checkpoint:
     """Files of a tiled run. Each appears under its name when it is whole.
 
     Parameters
@@ -136,12 +136,12 @@ class WorkFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def identity_for(self, job: Job, *, resume: bool) -> dict[str, Any]:
+    def identity_for(self, spec: RunSpec, *, resume: bool) -> dict[str, Any]:
         """Check that a run may begin or go on here; nothing is written.
 
         Parameters
         ----------
-        job : Job
+        spec : RunSpec
             The run.
         resume : bool
             Whether to go on with an earlier run.
@@ -156,7 +156,7 @@ class WorkFolder:
         TilingError
             If there is another run in the folder, or this one and it is not to go on.
         """
-        identity = job.identity()
+        identity = spec.identity()
         file = self.path / _IDENTITY
         if file.exists():
             if not resume:
@@ -164,7 +164,7 @@ class WorkFolder:
                     f"{self.path}: holds a run that was not finished; go on with it (--resume, "
                     "resume=True), or delete the folder"
                 )
-            other = differences(self.job_identity(), identity)
+            other = differences(self.saved_identity(), identity)
             if other:
                 raise TilingError(
                     f"{self.path}: holds a run that differs in {', '.join(other)}; go on with "
@@ -172,12 +172,12 @@ class WorkFolder:
                 )
         return identity
 
-    def begin(self, job: Job, identity: Mapping[str, Any]) -> None:
+    def begin(self, spec: RunSpec, identity: Mapping[str, Any]) -> None:
         """Make the folder, or go on with what is there.
 
         Parameters
         ----------
-        job : Job
+        spec : RunSpec
             The run.
         identity : mapping
             From `identity_for`.
@@ -189,45 +189,45 @@ class WorkFolder:
         """
         is_new = not self.path.exists()
         try:
-            self._fill(job, identity)
+            self._fill(spec, identity)
         except OSError as error:
             if is_new:
                 shutil.rmtree(self.path, ignore_errors=True)
             raise TilingError(str(not_written(self.path, error))) from error
 
-    def _fill(self, job: Job, identity: Mapping[str, Any]) -> None:
+    def _fill(self, spec: RunSpec, identity: Mapping[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / _STOP).unlink(missing_ok=True)
         for name in ("scan", "tiles", "ids", "written"):
             (self.path / name).mkdir(exist_ok=True)
-        job = replace(
-            job, image=self._on_disk(job.image), mask=job.mask and self._on_disk(job.mask)
+        spec = replace(
+            spec, image=self._on_disk(spec.image), mask=spec.mask and self._on_disk(spec.mask)
         )
         with whole_file(self.path / _JOB) as partial:
-            partial.write_bytes(cloudpickle.dumps(job))
+            partial.write_bytes(cloudpickle.dumps(spec))
         with whole_file(self.path / _IDENTITY) as partial:
             partial.write_text(json.dumps(identity, indent=1), "utf-8")
 
-    def _on_disk(self, source: Source) -> Source:
+    def _on_disk(self, reader: ImageReader) -> ImageReader:
         """An array in memory as a file, of which each process maps the parts that it needs."""
-        if source.path is not None:  # workers may have been started in another folder
-            return replace(source, path=source.path.absolute())
-        if not isinstance(source.array, np.ndarray):
-            return source
-        file = self.path.absolute() / f"{source.kind}.npy"
+        if reader.path is not None:  # workers may have been started in another folder
+            return replace(reader, path=reader.path.absolute())
+        if not isinstance(reader.array, np.ndarray):
+            return reader
+        file = self.path.absolute() / f"{reader.kind}.npy"
         with whole_file(file) as partial:
-            np.save(partial, source.array)
-        return replace(source, array=None, path=file, title=source.name)
+            np.save(partial, reader.array)
+        return replace(reader, array=None, path=file, title=reader.name)
 
-    def job_identity(self) -> dict[str, Any]:
+    def saved_identity(self) -> dict[str, Any]:
         """What decides the result of the run."""
         identity: dict[str, Any] = json.loads((self.path / _IDENTITY).read_text("utf-8"))
         return identity
 
-    def job(self) -> Job:
+    def spec(self) -> RunSpec:
         """The run."""
-        job: Job = _unpickled(self.path / _JOB)
-        return job
+        spec: RunSpec = _unpickled(self.path / _JOB)
+        return spec
 
     def stop(self) -> None:
         """Ask workers to give up their tiles."""
@@ -304,7 +304,7 @@ class WorkFolder:
             levels.append(tuple(s * k for s, k in zip(levels[-1], steps, strict=True)))
         root.attrs["multiscales"] = multiscales(name, "zyx"[-len(size) :], levels, unit)
         root.attrs["image-label"] = {"version": VERSION}
-        root.attrs[_PROVENANCE] = dict(provenance) | {"run": self.job_identity()}
+        root.attrs[_PROVENANCE] = dict(provenance) | {"run": self.saved_identity()}
 
     def finish(self, output: Path) -> None:
         """Give the labels their final name, in place of what has it, and delete the folder.
@@ -347,12 +347,12 @@ class WorkFolder:
         stored = self.load("tiles", tile, "n", "merges", "costs")
         return TileMerges(int(stored["n"]), stored["merges"], stored["costs"])
 
-    def compose(self, job: Job, index: tuple[int, ...], box: Box) -> NDArray[np.uint32]:
+    def compose(self, spec: RunSpec, index: tuple[int, ...], box: Box) -> NDArray[np.uint32]:
         """Put together the numbered labels of a tile and its neighbours.
 
         Parameters
         ----------
-        job : Job
+        spec : RunSpec
             The run.
         index : tuple of int
             The tile.
@@ -365,8 +365,8 @@ class WorkFolder:
             Labels in the box.
         """
         composed = np.zeros([s.stop - s.start for s in box], np.uint32)
-        for near in (index, *job.grid.around(index)):
-            other = job.grid.tiles[near]
+        for near in (index, *spec.grid.around(index)):
+            other = spec.grid.tiles[near]
             part = self.load_labels(other)
             shared = common(part.box, box)
             if shared is not None:

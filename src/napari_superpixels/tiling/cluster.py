@@ -37,7 +37,7 @@ class Engine:
     ----------
     scheduler : str or None
         Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``; its workers must see
-        the work folder, and the image file, under the same path.
+        the checkpoint folder, and the image file, under the same path.
     n_workers : int or None
         Processes to start on this machine, one thread each; None for threads of this process: one
         a core as far as memory goes, or one in all on a GPU.

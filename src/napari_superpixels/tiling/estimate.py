@@ -21,13 +21,13 @@ from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling.cluster import Engine
 from napari_superpixels.tiling.memory import run_memory, tile_memory
-from napari_superpixels.tiling.reader import source_of
+from napari_superpixels.tiling.reader import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_superpixels.plan.tile_grid import TileGrid
-    from napari_superpixels.tiling.reader import Source
+    from napari_superpixels.tiling.reader import ImageReader
 
 # A crop of this size is segmented to see how long a pixel takes; not longer than so.
 _PROBE_PX, _PROBE_S = 384, 10.0
@@ -53,7 +53,7 @@ class Estimate:
     memory_bytes : float
         At most, for all tiles that are worked on at once on this machine.
     disk_bytes : float
-        At most, for the work folder and the result.
+        At most, for the checkpoint folder and the result.
     seconds : float or None
         About; None without a trial, or if there was nothing to try it on.
     """
@@ -139,22 +139,22 @@ def iter_estimate(
     Estimate
         Of a cluster it counts one worker.
     """
-    source = source_of(image, level, channel_axis, channels=channels)
-    grid = plan_tiles(source.shape, n_segments, params, tile_size_px, halo_px)
-    tile = tile_memory(source, grid, n_segments, params)
+    reader = open_reader(image, level, channel_axis, channels=channels)
+    grid = plan_tiles(reader.shape, n_segments, params, tile_size_px, halo_px)
+    tile = tile_memory(reader, grid, n_segments, params)
     engine = Engine(scheduler, n_workers, tile, memory_limit_gb)
     # Neighbours never run at the same time.
     most = math.prod(-(-n // 2) for n in grid.counts)
     parallel = min(engine.parallel_tiles(device), most)
     rate = None
     if trial and (scheduler is None or _is_here(device)):
-        rate = yield from _seconds_a_pixel(source, n_segments, params, nodata, device)
+        rate = yield from _seconds_a_pixel(reader, n_segments, params, nodata, device)
     return Estimate(
         n_tiles=len(grid),
         tile_px=grid.tile_px,
         memory_bytes=run_memory(tile, parallel, 1 + (n_workers or 0)),
-        disk_bytes=math.prod(source.shape) * _BYTES_ON_DISK
-        + (source.array.nbytes if isinstance(source.array, np.ndarray) else 0),
+        disk_bytes=math.prod(reader.shape) * _BYTES_ON_DISK
+        + (reader.array.nbytes if isinstance(reader.array, np.ndarray) else 0),
         seconds=None
         if rate is None
         else rate * _pixels_in_turn(grid, parallel) + _WORKER_S * (n_workers or 0),
@@ -213,19 +213,23 @@ def _pixels_in_turn(grid: TileGrid, parallel: int) -> float:
 
 
 def _seconds_a_pixel(
-    source: Source, n_segments: int, params: SuperpixelParams, nodata: float | None, device: str
+    reader: ImageReader,
+    n_segments: int,
+    params: SuperpixelParams,
+    nodata: float | None,
+    device: str,
 ) -> Generator[None, None, float | None]:
-    box = [slice(max(0, (n - _PROBE_PX) // 2), min(n, (n + _PROBE_PX) // 2)) for n in source.shape]
+    box = [slice(max(0, (n - _PROBE_PX) // 2), min(n, (n + _PROBE_PX) // 2)) for n in reader.shape]
     size = _n_pixels(tuple(box))
     try:
-        part = source.read(box)
+        part = reader.read(box)
     except FileError:  # the run itself says so, and may leave it out
         return None
-    share = max(2, min(size // 16, round(n_segments * size / math.prod(source.shape))))
+    share = max(2, min(size // 16, round(n_segments * size / math.prod(reader.shape))))
     steps = iter_superpixels(
         part,
         params.replace(n_segments=min(share, 65535)),
-        channel_axis=source.channel_axis,
+        channel_axis=reader.channel_axis,
         nodata=np.nan if nodata is None else nodata,
         device=device,
     )

@@ -14,19 +14,19 @@ from napari_superpixels.io.images import FileError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.reader import Source
+    from napari_superpixels.tiling.reader import ImageReader
 
 # Of an image that is not in memory, only these are looked at: squares around the centres of its
 # quarters, where maps rarely have no data.
 _SAMPLE_PX = 32
 
 
-def fingerprint(source: Source) -> dict[str, Any]:
+def fingerprint(reader: ImageReader) -> dict[str, Any]:
     """Describe an image or a mask, so that another one can be told from it.
 
     Parameters
     ----------
-    source : Source
+    reader : ImageReader
         The image.
 
     Returns
@@ -35,19 +35,19 @@ def fingerprint(source: Source) -> dict[str, Any]:
         Plain values. Pixels that cannot be read are None: the file may be mended later.
     """
     known: dict[str, Any] = {
-        "name": "" if source.path is None else str(source.path.absolute()),
-        "level": source.level,
-        "shape": list(source.shape),
-        "dtype": str(source.dtype),
-        "n_channels": source.n_channels,
-        "channels": None if source.channels is None else list(source.channels),
+        "name": "" if reader.path is None else str(reader.path.absolute()),
+        "level": reader.level,
+        "shape": list(reader.shape),
+        "dtype": str(reader.dtype),
+        "n_channels": reader.n_channels,
+        "channels": None if reader.channels is None else list(reader.channels),
     }
-    if source.path is not None and source.kind == "mask":  # drawn by hand, and perhaps again
-        state = source.path.stat()
+    if reader.path is not None and reader.kind == "mask":  # drawn by hand, and perhaps again
+        state = reader.path.stat()
         known["state"] = [state.st_size, state.st_mtime_ns]
-    if isinstance(source.array, np.ndarray):
-        return known | {"pixels": [_hashed(source.array)]}
-    return known | {"pixels": _samples(source)}
+    if isinstance(reader.array, np.ndarray):
+        return known | {"pixels": [_hashed(reader.array)]}
+    return known | {"pixels": _samples(reader)}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -63,7 +63,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     -------
     list of str
         In words, such as ``"n_segments (100, now 200)"``; empty if one run goes on with the other's
-        work.
+        checkpoint.
     """
     found: list[str] = []
     for key in sorted(now):
@@ -112,16 +112,16 @@ def _agree(before: Any, now: Any) -> bool:
     )
 
 
-def _samples(source: Source) -> list[str | None]:
+def _samples(reader: ImageReader) -> list[str | None]:
     spans = []
-    for n in source.shape[-2:]:
+    for n in reader.shape[-2:]:
         centres = (n // 4, 3 * n // 4)
         spans.append([slice(max(0, c - _SAMPLE_PX // 2), c + _SAMPLE_PX // 2) for c in centres])
-    depth = [slice(n // 2, n // 2 + 1) for n in source.shape[:-2]]
+    depth = [slice(n // 2, n // 2 + 1) for n in reader.shape[:-2]]
     found: list[str | None] = []
     for rows, columns in product(*spans):
         try:
-            found.append(_hashed(source.read([*depth, rows, columns])))
+            found.append(_hashed(reader.read([*depth, rows, columns])))
         except FileError:
             found.append(None)
     return found

@@ -10,7 +10,7 @@ from napari_superpixels.core.device import describe_device, estimate_memory, res
 if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.tile_grid import TileGrid
-    from napari_superpixels.tiling.reader import Source
+    from napari_superpixels.tiling.reader import ImageReader
 
 # What a process with PyTorch takes before it does anything.
 _PROCESS_BYTES = 450e6
@@ -19,12 +19,14 @@ _PROCESS_BYTES = 450e6
 _WITH_PIECES = 2
 
 
-def tile_memory(source: Source, grid: TileGrid, n_segments: int, params: SuperpixelParams) -> float:
+def tile_memory(
+    reader: ImageReader, grid: TileGrid, n_segments: int, params: SuperpixelParams
+) -> float:
     """Estimate what the largest tile takes.
 
     Parameters
     ----------
-    source : Source
+    reader : ImageReader
         The image.
     grid : TileGrid
         Its tiles.
@@ -41,9 +43,9 @@ def tile_memory(source: Source, grid: TileGrid, n_segments: int, params: Superpi
     windows = ([s.stop - s.start for s in tile.window] for tile in grid.tiles.values())
     shape = max(windows, key=math.prod)
     n_pixels: int = math.prod(shape)
-    share = max(1, min(65535, round(n_segments * n_pixels / math.prod(source.shape))))
-    needed = estimate_memory(shape[-2:], source.n_channels, params.replace(n_segments=share))
-    as_read: float = n_pixels * source.n_channels * source.dtype.itemsize
+    share = max(1, min(65535, round(n_segments * n_pixels / math.prod(reader.shape))))
+    needed = estimate_memory(shape[-2:], reader.n_channels, params.replace(n_segments=share))
+    as_read: float = n_pixels * reader.n_channels * reader.dtype.itemsize
     return _WITH_PIECES * (needed + as_read)
 
 

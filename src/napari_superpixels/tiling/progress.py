@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from distributed import Future
 
-    from napari_superpixels.tiling.checkpoint import WorkFolder
+    from napari_superpixels.tiling.checkpoint import Checkpoint
 
 # Reasons that are told, and letters of each; the others are counted, the rest is left out.
 _MOST_TOLD, _LONGEST_TOLD = 3, 300
@@ -44,7 +44,7 @@ class TileStep:
 
 
 def all_done(
-    phase: str, futures: dict[Any, Future[Any]], work: WorkFolder
+    phase: str, futures: dict[Any, Future[Any]], checkpoint: Checkpoint
 ) -> Generator[TileStep, None, None]:
     """Wait for tiles; on a failure let the others finish, then say what failed.
 
@@ -54,7 +54,7 @@ def all_done(
         What they do, in words.
     futures : dict
         Of Dask, by the index of the tile or the number of the part.
-    work : WorkFolder
+    checkpoint : Checkpoint
         Of the run.
 
     Yields
@@ -82,11 +82,13 @@ def all_done(
         one_is_done.wait(_PULSE_S)
     failed = {index: f.exception() for index, f in futures.items() if f.status != "finished"}
     if failed:
-        raise TilingError(_what_failed(phase, failed, total, work)) from next(iter(failed.values()))
+        raise TilingError(_what_failed(phase, failed, total, checkpoint)) from next(
+            iter(failed.values())
+        )
 
 
 def _what_failed(
-    phase: str, failed: dict[Any, BaseException | None], total: int, work: WorkFolder
+    phase: str, failed: dict[Any, BaseException | None], total: int, checkpoint: Checkpoint
 ) -> str:
     reasons: dict[str, list[Any]] = {}
     for key, error in failed.items():
@@ -99,7 +101,7 @@ def _what_failed(
         if len(text) > _LONGEST_TOLD:
             text = f"{text[:_LONGEST_TOLD]}…"
         reasons.setdefault(text, []).append(key)
-    tiles = work.job().grid.tiles
+    tiles = checkpoint.spec().grid.tiles
     told = "; ".join(
         f"{tiles.get(keys[0], 'one')}{f' and {len(keys) - 1} more' if keys[1:] else ''}: {text}"
         for text, keys in islice(reasons.items(), _MOST_TOLD)
@@ -108,5 +110,5 @@ def _what_failed(
         told += f"; and {len(reasons) - _MOST_TOLD} other reasons like these"
     return (
         f"{phase}: {len(failed)} of {total} tiles failed ({told}). What is done is kept in "
-        f"{work.path}: mend the cause, and go on with --resume (resume=True)"
+        f"{checkpoint.path}: mend the cause, and go on with --resume (resume=True)"
     )

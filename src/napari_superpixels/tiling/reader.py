@@ -29,7 +29,7 @@ _MASKED = {False: "leave them out with a mask", True: "take them out of the mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class ImageReader:
     """An image, or a mask, that need not fit into memory.
 
     Attributes
@@ -71,7 +71,7 @@ class Source:
         assert self.path is not None
         return _opened(self.path, self.level, _state(self.path))
 
-    def with_described_axis(self) -> Source:
+    def with_described_axis(self) -> ImageReader:
         """The same, with the channel axis that the file names."""
         axis = None if self.path is None else open_image(self.path, self.level).channel_axis
         return replace(self, channel_axis=axis)
@@ -166,13 +166,13 @@ class Source:
             ) from error
 
 
-def source_of(
+def open_reader(
     image: Any,
     level: int = 0,
     channel_axis: int | None = None,
     kind: str = "image",
     channels: Sequence[int] | None = None,
-) -> Source:
+) -> ImageReader:
     """Take an array or the name of a file; for a file, its own channel axis unless one is given.
 
     Parameters
@@ -180,11 +180,11 @@ def source_of(
     image : array_like, str or Path
         The image or mask.
     level, channel_axis, kind, channels
-        As in `Source`.
+        As in `ImageReader`.
 
     Returns
     -------
-    Source
+    ImageReader
         For windows.
 
     Raises
@@ -200,7 +200,7 @@ def source_of(
             f"the {kind} is a masked array: pass its values (image.data), and what counts as a "
             "mask (mask=~image.mask)"
         )
-    found = _source_of(image, level, channel_axis, kind)
+    found = _open_reader(image, level, channel_axis, kind)
     if kind == "image":  # refused here, not by each tile
         like = np.broadcast_to(np.zeros((), found.dtype), found.opened().shape)
         as_channels(like, found.channel_axis)
@@ -210,11 +210,11 @@ def source_of(
     return found
 
 
-def _source_of(image: Any, level: int, channel_axis: int | None, kind: str) -> Source:
+def _open_reader(image: Any, level: int, channel_axis: int | None, kind: str) -> ImageReader:
     if not isinstance(image, str | Path):
         array = image if hasattr(image, "shape") else np.asarray(image)
-        return Source(array, None, level, channel_axis, kind)
-    found = Source(None, Path(image), level, channel_axis, kind)
+        return ImageReader(array, None, level, channel_axis, kind)
+    found = ImageReader(None, Path(image), level, channel_axis, kind)
     return found if channel_axis is not None else found.with_described_axis()
 
 

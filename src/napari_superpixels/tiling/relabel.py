@@ -8,23 +8,23 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from napari_superpixels.tiling.merge_across_tiles import join_across_tiles
+from napari_superpixels.tiling.merge_across_tiles import merge_across_tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels.tiling.checkpoint import WorkFolder
-    from napari_superpixels.tiling.run_spec import Job
+    from napari_superpixels.tiling.checkpoint import Checkpoint
+    from napari_superpixels.tiling.run_spec import RunSpec
 
 
-def number_tiles(work: WorkFolder, job: Job) -> int:
+def relabel_tiles(checkpoint: Checkpoint, spec: RunSpec) -> int:
     """Give the superpixels of all tiles their ids, and merge the cheapest pairs if they are many.
 
     Parameters
     ----------
-    work : WorkFolder
+    checkpoint : Checkpoint
         Has the tiles; gets an array of ids for each.
-    job : Job
+    spec : RunSpec
         The run.
 
     Returns
@@ -32,25 +32,25 @@ def number_tiles(work: WorkFolder, job: Job) -> int:
     int
         Number of superpixels K.
     """
-    tiles = [job.grid.tiles[index] for index in sorted(job.grid.tiles)]
+    tiles = [spec.grid.tiles[index] for index in sorted(spec.grid.tiles)]
     # Without the label maps: those of a large image do not fit into memory.
-    parts = [work.load_merges(tile) for tile in tiles]
+    parts = [checkpoint.load_merges(tile) for tile in tiles]
     first = np.cumsum([0, *(part.n for part in parts)])
     total = int(first[-1])
     pairs = np.concatenate([p.merges + start for p, start in zip(parts, first[:-1], strict=True)])
     costs = np.concatenate([part.costs for part in parts])
     # Stable: within a tile, merges keep their order.
-    cheapest = np.argsort(costs, kind="stable")[: max(0, total - job.n_segments)]
+    cheapest = np.argsort(costs, kind="stable")[: max(0, total - spec.n_segments)]
     ids = _groups(total, pairs[cheapest])
 
     def save() -> None:
         for tile, part, start in zip(tiles, parts, first[:-1].tolist(), strict=True):
-            work.save("ids", tile, {"ids": ids[[0, *range(start + 1, start + part.n + 1)]]})
+            checkpoint.save("ids", tile, {"ids": ids[[0, *range(start + 1, start + part.n + 1)]]})
 
     save()
     n = int(ids.max())
-    if n > job.n_segments:  # small tiles, or slivers of a mask: one tile alone cannot merge enough
-        ids = _groups(n, join_across_tiles(work, job, n))[ids]
+    if n > spec.n_segments:  # small tiles, or slivers of a mask: one tile alone cannot merge enough
+        ids = _groups(n, merge_across_tiles(checkpoint, spec, n))[ids]
         save()
     return int(ids.max())
 

@@ -22,13 +22,13 @@ from napari_superpixels.io.atomic import with_remedy
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
 from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling import tasks
-from napari_superpixels.tiling.checkpoint import WorkFolder, finished, folder_of, holds_labels
+from napari_superpixels.tiling.checkpoint import Checkpoint, checkpoint_path, finished, holds_labels
 from napari_superpixels.tiling.cluster import Engine
 from napari_superpixels.tiling.memory import tile_memory
 from napari_superpixels.tiling.progress import TileStep, all_done
-from napari_superpixels.tiling.reader import source_of
-from napari_superpixels.tiling.relabel import number_tiles
-from napari_superpixels.tiling.run_spec import Job, Statistics, TilingError
+from napari_superpixels.tiling.reader import open_reader
+from napari_superpixels.tiling.relabel import relabel_tiles
+from napari_superpixels.tiling.run_spec import RunSpec, Statistics, TilingError
 from napari_superpixels.tiling.tiled_result import TiledResult
 
 if TYPE_CHECKING:
@@ -145,16 +145,16 @@ def iter_superpixels_tiled(
     output = Path(output)
     if output.is_symlink():  # what it names is replaced, not the link
         output = output.resolve()
-    source = source_of(image, level, channel_axis, channels=channels)
-    wanted = None if mask is None else source_of(mask, kind="mask")
+    reader = open_reader(image, level, channel_axis, channels=channels)
+    wanted = None if mask is None else open_reader(mask, kind="mask")
     if wanted is not None:
-        check_mask_shape(wanted.opened().shape, source.shape)
-    for path in [s.path.resolve() for s in (source, wanted) if s and s.path]:
+        check_mask_shape(wanted.opened().shape, reader.shape)
+    for path in [s.path.resolve() for s in (reader, wanted) if s and s.path]:
         if output.resolve() in (path, *path.parents):
             raise TilingError(f"{output}: holds an input; write the labels to another folder")
     wanted_n = params.n_segments if n_segments is None else n_segments
-    grid = plan_tiles(source.shape, wanted_n, params, tile_size_px, halo_px)
-    job = Job(source, wanted, nodata, grid, wanted_n, params, device)
+    grid = plan_tiles(reader.shape, wanted_n, params, tile_size_px, halo_px)
+    spec = RunSpec(reader, wanted, nodata, grid, wanted_n, params, device)
 
     def result(n_obtained: int) -> TiledResult:
         where = scheduler or describe_device(resolve_device(device)).where
@@ -168,11 +168,11 @@ def iter_superpixels_tiled(
             halo_px=grid.halo_px,
             seconds=time.perf_counter() - begin,
             device=where,
-            channels=source.channels,
+            channels=reader.channels,
         )
 
-    work = WorkFolder(folder_of(output))
-    done = finished(output, job) if resume and not work.path.exists() else None
+    checkpoint = Checkpoint(checkpoint_path(output))
+    done = finished(output, spec) if resume and not checkpoint.path.exists() else None
     if done is not None:
         return result(done["n_obtained"])
     if output.exists() and not overwrite:
@@ -184,27 +184,27 @@ def iter_superpixels_tiled(
         raise TilingError(
             f"{output}: is no OME-Zarr of labels, and is not replaced; choose another name"
         )
-    identity = work.identity_for(job, resume=resume)  # before workers are started
+    identity = checkpoint.identity_for(spec, resume=resume)  # before workers are started
     engine = Engine(
-        scheduler, n_workers, tile_memory(source, grid, wanted_n, params), memory_limit_gb
+        scheduler, n_workers, tile_memory(reader, grid, wanted_n, params), memory_limit_gb
     )
     threads = torch.get_num_threads()
     try:
         with engine.client(device) as client:
-            work.begin(job, identity)  # not before: a scheduler may not answer
+            checkpoint.begin(spec, identity)  # not before: a scheduler may not answer
             try:
-                n = yield from _run(client, work)
+                n = yield from _run(client, checkpoint)
             except (GeneratorExit, KeyboardInterrupt):
-                work.stop()
+                checkpoint.stop()
                 raise
         found = result(n)
         known = {} if place is None else {"place": dict(place)}
-        work.describe(output.stem, found.provenance() | known, pixel_size, unit)
-        work.finish(output)
+        checkpoint.describe(output.stem, found.provenance() | known, pixel_size, unit)
+        checkpoint.finish(output)
     except OSError as error:
         raise TilingError(
-            f"{work.path}: {with_remedy(error)}. What is done is kept there: mend the cause, and "
-            "go on with --resume (resume=True)"
+            f"{checkpoint.path}: {with_remedy(error)}. What is done is kept there: mend the cause, "
+            "and go on with --resume (resume=True)"
         ) from error
     finally:
         torch.set_num_threads(threads)  # threads of this process were told to use one
@@ -285,74 +285,76 @@ def superpixels_tiled(
         return np.asarray(labels[:]).astype(np.int32)
 
 
-def _run(client: Client, work: WorkFolder) -> Generator[TileStep, None, int]:
-    job = work.job()
-    grid, folder = job.grid, str(work.path.absolute())
+def _run(client: Client, checkpoint: Checkpoint) -> Generator[TileStep, None, int]:
+    spec = checkpoint.spec()
+    grid, folder = spec.grid, str(checkpoint.path.absolute())
     every = list(grid.tiles)
     futures: dict[Any, Future[Any]] = {
         index: client.submit(tasks.scan, folder, index, pure=False) for index in every
     }
-    yield from all_done("looking at the image", futures, work)
+    yield from all_done("looking at the image", futures, checkpoint)
     try:
-        work.save_statistics(_statistics(work, job))
+        checkpoint.save_statistics(_statistics(checkpoint, spec))
     except ValueError:  # with other options it is another run: nothing here is of use to it
-        work.delete()
+        checkpoint.delete()
         raise
     futures = {}
     for index, tile in grid.tiles.items():
         earlier = [futures[i] for i in tile.earlier]
         futures[index] = client.submit(tasks.segment, folder, index, *earlier, pure=False)
-    yield from all_done("segmenting tiles", futures, work)
-    n = number_tiles(work, job)
+    yield from all_done("segmenting tiles", futures, checkpoint)
+    n = relabel_tiles(checkpoint, spec)
     shapes = _pyramid(grid)
-    work.create_levels(shapes, grid.tile_px)
+    checkpoint.create_levels(shapes, grid.tile_px)
     futures = {
         index: client.submit(tasks.write, folder, index, pure=False) for index in sorted(every)
     }
-    yield from all_done("writing labels", futures, work)
+    yield from all_done("writing labels", futures, checkpoint)
     for level, shape in list(enumerate(shapes))[1:]:
         parts = list(_boxes(shape, grid.tile_px))
         futures = {
             i: client.submit(tasks.shrink, folder, level, box, pure=False)
             for i, box in enumerate(parts)
         }
-        yield from all_done("writing the pyramid", futures, work)
+        yield from all_done("writing the pyramid", futures, checkpoint)
     return n
 
 
-def _statistics(work: WorkFolder, job: Job) -> Statistics:
-    tiles = job.grid.tiles.values()
-    counts = [work.load("scan", tile, *_COUNTS) for tile in tiles]
+def _statistics(checkpoint: Checkpoint, spec: RunSpec) -> Statistics:
+    tiles = spec.grid.tiles.values()
+    counts = [checkpoint.load("scan", tile, *_COUNTS) for tile in tiles]
     n_valid, n_lost, n_sampled = (sum(int(of_tile[name]) for of_tile in counts) for name in _COUNTS)
-    if n_lost and job.mask is None and job.nodata is None:
+    if n_lost and spec.mask is None and spec.nodata is None:
         raise ValueError(
-            f"{n_lost} pixels of {job.image.name} are NaN or infinite: pass a mask that leaves "
+            f"{n_lost} pixels of {spec.image.name} are NaN or infinite: pass a mask that leaves "
             "them out, or nodata=nan"
         )
     if n_valid == 0:
         raise ValueError(
-            f"{job.image.name}: no pixel is left to segment; all are NaN, nodata or outside the "
+            f"{spec.image.name}: no pixel is left to segment; all are NaN, nodata or outside the "
             "mask"
         )
-    most = min(_MOST_SAMPLES, -(-_MOST_VALUES // job.image.n_channels))
+    most = min(_MOST_SAMPLES, -(-_MOST_VALUES // spec.image.n_channels))
     step = -(-n_sampled // most)
     # Copied, so that of each tile only the pixels that are kept stay in memory.
-    samples = [work.load("scan", tile, "sample")["sample"][:, ::step].copy() for tile in tiles]
+    samples = [
+        checkpoint.load("scan", tile, "sample")["sample"][:, ::step].copy() for tile in tiles
+    ]
     sample = np.concatenate(samples, axis=1)[:, None]
-    axis = job.image.channel_axis
+    axis = spec.image.channel_axis
     if axis is None:
         sample, axis = sample[0], None
-    elif axis % len(job.image.opened().shape) == len(job.image.shape):
+    elif axis % len(spec.image.opened().shape) == len(spec.image.shape):
         sample, axis = np.moveaxis(sample, 0, -1), -1
     else:
         axis = 0
     scaling = fit_scaling(
         sample,
         channel_axis=axis,
-        nodata=job.nodata,
-        color_space=job.params.color_space,
-        outliers=job.params.outliers,
-        max_channels=job.params.max_channels,
+        nodata=spec.nodata,
+        color_space=spec.params.color_space,
+        outliers=spec.params.outliers,
+        max_channels=spec.params.max_channels,
     )
     return Statistics(n_valid, scaling)
 

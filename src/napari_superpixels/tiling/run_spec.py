@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_superpixels.core.prepare.scaling import Scaling
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.tile_grid import TileGrid
-    from napari_superpixels.tiling.reader import Source
+    from napari_superpixels.tiling.reader import ImageReader
 
 
 class TilingError(SuperpixelError):
@@ -20,14 +20,14 @@ class TilingError(SuperpixelError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
+class RunSpec:
     """A tiled run, as its workers need to know it.
 
     Attributes
     ----------
-    image : Source
+    image : ImageReader
         The image.
-    mask : Source or None
+    mask : ImageReader or None
         Pixels to segment are not 0.
     nodata : float or None
         Value of pixels to leave out.
@@ -41,8 +41,8 @@ class Job:
         Where workers run.
     """
 
-    image: Source
-    mask: Source | None
+    image: ImageReader
+    mask: ImageReader | None
     nodata: float | None
     grid: TileGrid
     n_segments: int

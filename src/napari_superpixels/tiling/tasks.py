@@ -14,14 +14,14 @@ from scipy import ndimage
 from napari_superpixels.core.prepare.checks import is_wanted
 from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.plan.tile_grid import common, inside
-from napari_superpixels.tiling.checkpoint import WorkFolder, step_between
+from napari_superpixels.tiling.checkpoint import Checkpoint, step_between
 from napari_superpixels.tiling.segment_tile import segment_tile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.plan.tile_grid import Box, Tile
-    from napari_superpixels.tiling.run_spec import Job
+    from napari_superpixels.tiling.run_spec import RunSpec
 
     Index = tuple[int, ...]
 
@@ -39,13 +39,13 @@ def scan(folder: str, index: Index) -> None:
     index : tuple of int
         The tile.
     """
-    work, job, tile = _at(folder, index)
-    if work.file("scan", tile).exists():
+    checkpoint, spec, tile = _at(folder, index)
+    if checkpoint.file("scan", tile).exists():
         return
-    image, wanted = _read(job, tile.core)
-    channels = _channels_first(image, job)
+    image, wanted = _read(spec, tile.core)
+    channels = _channels_first(image, spec)
     finite = np.isfinite(channels).all(axis=0)
-    values = channels[:, wanted & finite & _has_data(channels, job)]
+    values = channels[:, wanted & finite & _has_data(channels, spec)]
     sample = values[:, :: max(1, values.shape[1] // _SAMPLE_PX)]
     arrays = {
         "n_valid": np.array(values.shape[1]),
@@ -53,7 +53,7 @@ def scan(folder: str, index: Index) -> None:
         "n_sample": np.array(sample.shape[1]),
         "sample": sample,
     }
-    work.save("scan", tile, arrays)
+    checkpoint.save("scan", tile, arrays)
 
 
 def segment(folder: str, index: Index, *_earlier: None) -> None:
@@ -68,34 +68,34 @@ def segment(folder: str, index: Index, *_earlier: None) -> None:
     *_earlier : None
         What the neighbours' tasks returned: the scheduler waits for them.
     """
-    work, job, tile = _at(folder, index)
-    if work.file("tiles", tile).exists():
+    checkpoint, spec, tile = _at(folder, index)
+    if checkpoint.file("tiles", tile).exists():
         return
     # Sums differ in the last digits with the number of threads; tiles shall not.
     torch.set_num_threads(1)
-    statistics = work.statistics()
-    image, free = _read(job, tile.window)
-    channels = _channels_first(image, job)
-    free &= np.isfinite(channels).all(axis=0) & _has_data(channels, job)
+    statistics = checkpoint.statistics()
+    image, free = _read(spec, tile.window)
+    channels = _channels_first(image, spec)
+    free &= np.isfinite(channels).all(axis=0) & _has_data(channels, spec)
     for neighbour in tile.earlier:
-        done = work.load_labels(job.grid.tiles[neighbour])
+        done = checkpoint.load_labels(spec.grid.tiles[neighbour])
         shared = common(done.box, tile.window)
         if shared is not None:
             free[inside(shared, tile.window)] &= done.labels[inside(shared, done.box)] == 0
     result = segment_tile(
         image,
         free,
-        job.grid,
+        spec.grid,
         tile,
-        job.params,
-        mean_area_px=statistics.n_valid / job.n_segments,
-        device=job.device,
-        check=work.check,
-        channel_axis=job.image.channel_axis,
-        nodata=job.nodata,
+        spec.params,
+        mean_area_px=statistics.n_valid / spec.n_segments,
+        device=spec.device,
+        check=checkpoint.check,
+        channel_axis=spec.image.channel_axis,
+        nodata=spec.nodata,
         scaling=statistics.scaling,
     )
-    work.save_labels(tile, result)
+    checkpoint.save_labels(tile, result)
     _give_memory_back()
 
 
@@ -109,12 +109,12 @@ def write(folder: str, index: Index) -> None:
     index : tuple of int
         The tile.
     """
-    work, job, tile = _at(folder, index)
-    if work.file("written", tile).exists():
+    checkpoint, spec, tile = _at(folder, index)
+    if checkpoint.file("written", tile).exists():
         return
-    work.check()
-    work.level(0)[tile.core] = work.compose(job, index, tile.core)
-    work.save("written", tile, {})
+    checkpoint.check()
+    checkpoint.level(0)[tile.core] = checkpoint.compose(spec, index, tile.core)
+    checkpoint.save("written", tile, {})
     _give_memory_back()
 
 
@@ -130,15 +130,15 @@ def shrink(folder: str, level: int, box: Box) -> None:
     box : tuple of slice
         Which part.
     """
-    work = WorkFolder(Path(folder))
-    work.check()
-    below, here = work.level(level - 1), work.level(level)
+    checkpoint = Checkpoint(Path(folder))
+    checkpoint.check()
+    below, here = checkpoint.level(level - 1), checkpoint.level(level)
     step = step_between(below.shape, here.shape)
-    source = tuple(
+    reader = tuple(
         slice(s.start * k, min(s.stop * k, n))
         for s, k, n in zip(box, step, below.shape, strict=True)
     )
-    here[box] = np.asarray(below[source])[tuple(slice(None, None, k) for k in step)]
+    here[box] = np.asarray(below[reader])[tuple(slice(None, None, k) for k in step)]
     _give_memory_back()
 
 
@@ -150,38 +150,38 @@ def _give_memory_back() -> None:
             trim(0)
 
 
-def _at(folder: str, index: Index) -> tuple[WorkFolder, Job, Tile]:
-    work = WorkFolder(Path(folder))
-    work.check()
-    job = work.job()
-    return work, job, job.grid.tiles[index]
+def _at(folder: str, index: Index) -> tuple[Checkpoint, RunSpec, Tile]:
+    checkpoint = Checkpoint(Path(folder))
+    checkpoint.check()
+    spec = checkpoint.spec()
+    return checkpoint, spec, spec.grid.tiles[index]
 
 
-def _read(job: Job, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _read(spec: RunSpec, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Pixels of the image, and which of them are asked for; others are 0 where not read."""
-    wanted = job.image.read_opaque(box)
-    if job.mask is not None:
-        wanted &= is_wanted(job.mask.read(box))
-    masked = job.mask is not None
+    wanted = spec.image.read_opaque(box)
+    if spec.mask is not None:
+        wanted &= is_wanted(spec.mask.read(box))
+    masked = spec.mask is not None
     if wanted.all():
-        return job.image.read(box, masked=masked), wanted
+        return spec.image.read(box, masked=masked), wanted
     # Not the others, as far as that goes: the mask may leave out what cannot be read.
     (used,) = ndimage.find_objects(wanted.astype(np.uint8)) or [(slice(0, 0),) * wanted.ndim]
     pairs = zip(box, used, strict=True)
     inner = [slice(b.start + u.start, b.start + u.stop) for b, u in pairs]
-    image = job.image.read(inner, masked=masked)
+    image = spec.image.read(inner, masked=masked)
     around = [(u.start, n - u.stop) for u, n in zip(used, wanted.shape, strict=True)]
-    if job.image.channel_axis is not None:
-        around.insert(job.image.channel_axis % image.ndim, (0, 0))
+    if spec.image.channel_axis is not None:
+        around.insert(spec.image.channel_axis % image.ndim, (0, 0))
     return np.pad(image, around), wanted
 
 
-def _channels_first(image: NDArray[Any], job: Job) -> NDArray[Any]:
-    axis = job.image.channel_axis
+def _channels_first(image: NDArray[Any], spec: RunSpec) -> NDArray[Any]:
+    axis = spec.image.channel_axis
     return image[None] if axis is None else np.moveaxis(image, axis, 0)
 
 
-def _has_data(channels: NDArray[Any], job: Job) -> NDArray[np.bool_]:
-    if job.nodata is None:
+def _has_data(channels: NDArray[Any], spec: RunSpec) -> NDArray[np.bool_]:
+    if spec.nodata is None:
         return np.ones(channels.shape[1:], bool)
-    return np.asarray(~is_nodata(channels, job.nodata).all(axis=0))
+    return np.asarray(~is_nodata(channels, spec.nodata).all(axis=0))

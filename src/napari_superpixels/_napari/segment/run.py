@@ -100,9 +100,9 @@ class Run(QObject):
         """Folder of the tiles that are done, if the run in tiles left one."""
         if self._request.tiled_output is None:
             return None
-        from napari_superpixels.tiling.checkpoint import folder_of
+        from napari_superpixels.tiling.checkpoint import checkpoint_path
 
-        folder = folder_of(self._request.tiled_output)
+        folder = checkpoint_path(self._request.tiled_output)
         return folder if folder.exists() else None
 
     @property

@@ -121,7 +121,7 @@ def segment_tiles(
     ValueError
         If the image or a parameter is unusable.
     """
-    from napari_superpixels.tiling.checkpoint import folder_of
+    from napari_superpixels.tiling.checkpoint import checkpoint_path
     from napari_superpixels.tiling.run import iter_superpixels_tiled
 
     unit = source.placement.unit
@@ -139,7 +139,7 @@ def segment_tiles(
             place=_place(source),
             device=device,
             memory_limit_gb=memory_limit_gb,
-            resume=folder_of(output).exists(),
+            resume=checkpoint_path(output).exists(),
             overwrite=True,
         )
     )

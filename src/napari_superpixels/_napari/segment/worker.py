@@ -176,10 +176,10 @@ def _segment_in_tiles(
     request: Request, switch: CancelSwitch
 ) -> Generator[Progress, None, Delivery | None]:
     from napari_superpixels._napari.segment import tiled_run
-    from napari_superpixels.tiling.checkpoint import folder_of
+    from napari_superpixels.tiling.checkpoint import checkpoint_path
 
     assert request.tiled_output is not None
-    work = folder_of(request.tiled_output)
+    work = checkpoint_path(request.tiled_output)
     is_new = not work.exists()
     steps = tiled_run.segment_tiles(
         request.source,

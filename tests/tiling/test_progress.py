@@ -13,7 +13,7 @@ from quick import FAST
 
 from napari_superpixels.events import drain
 from napari_superpixels.tiling import progress as waiting
-from napari_superpixels.tiling.checkpoint import WorkFolder, folder_of
+from napari_superpixels.tiling.checkpoint import Checkpoint, checkpoint_path
 from napari_superpixels.tiling.run import iter_superpixels_tiled
 
 
@@ -60,9 +60,9 @@ def test_few_of_many_reasons_are_told(image, tmp_path):
         image, tmp_path / "out.zarr", 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32
     )
     next(steps)
-    work = WorkFolder(folder_of(tmp_path / "out.zarr"))
-    failed = {index: OSError(f"reason {i}") for i, index in enumerate(work.job().grid.tiles)}
-    told = waiting._what_failed("segmenting tiles", failed, len(failed), work)
+    checkpoint = Checkpoint(checkpoint_path(tmp_path / "out.zarr"))
+    failed = {index: OSError(f"reason {i}") for i, index in enumerate(checkpoint.spec().grid.tiles)}
+    told = waiting._what_failed("segmenting tiles", failed, len(failed), checkpoint)
     steps.close()
     assert told.count("reason ") == 3
     assert "and 9 other reasons like these" in told
@@ -73,9 +73,9 @@ def test_long_reasons_are_cut(image, tmp_path):
         image, tmp_path / "out.zarr", 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32
     )
     next(steps)
-    work = WorkFolder(folder_of(tmp_path / "out.zarr"))
-    failed = {next(iter(work.job().grid.tiles)): ValueError("word " * 1000)}
-    told = waiting._what_failed("segmenting tiles", failed, 12, work)
+    checkpoint = Checkpoint(checkpoint_path(tmp_path / "out.zarr"))
+    failed = {next(iter(checkpoint.spec().grid.tiles)): ValueError("word " * 1000)}
+    told = waiting._what_failed("segmenting tiles", failed, 12, checkpoint)
     steps.close()
     assert told.count("word") == 60
     assert "…). What is done is kept" in told

@@ -9,17 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from napari_superpixels.plan.tile_grid import TileGrid
-from napari_superpixels.tiling.checkpoint import WorkFolder
+from napari_superpixels.tiling.checkpoint import Checkpoint
 
 
 def test_threads_that_read_at_once(tmp_path):
-    work = WorkFolder(tmp_path)
+    checkpoint = Checkpoint(tmp_path)
     tile = next(iter(TileGrid((50, 50), (50, 50), (9, 9)).tiles.values()))
     (tmp_path / "ids").mkdir()
-    work.save("ids", tile, {name: np.arange(9) for name in "abcd"})
+    checkpoint.save("ids", tile, {name: np.arange(9) for name in "abcd"})
 
     def read(_):
-        return sum(int(array.sum()) for array in work.load("ids", tile).values())
+        return sum(int(array.sum()) for array in checkpoint.load("ids", tile).values())
 
     def lets_others_run(*_):
         time.sleep(0)
