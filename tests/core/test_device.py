@@ -13,7 +13,7 @@ import torch
 from napari_superpixels.core import device as devices
 from napari_superpixels.core.device import deterministic
 from napari_superpixels.core.prepare.prepared_image import prepare_image
-from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
+from napari_superpixels.errors import DeviceUnavailableError, NotEnoughMemory
 from napari_superpixels.params import SuperpixelParams, get_preset
 
 
@@ -116,14 +116,19 @@ def test_estimate_knows_the_labels_to_start_from():
 
 def test_what_does_not_fit_is_refused_with_remedies():
     cpu = torch.device("cpu")
-    with pytest.raises(SuperpixelMemoryError, match=r"^This run.*fewer superpixels.*smaller"):
+    with pytest.raises(NotEnoughMemory) as caught:
         devices.check_memory(10**15, cpu, None)
-    limit = r"memory limit of 2 GB \(memory_limit_gb; in napari under Preferences > Plugins\)"
-    with pytest.raises(SuperpixelMemoryError, match=limit):
+    assert caught.value.needed_bytes == 10**15
+    assert caught.value.available_bytes < 10**13
+    assert not caught.value.is_limit
+    with pytest.raises(NotEnoughMemory) as caught:
         devices.check_memory(3 * 10**9, cpu, 2.0)
+    assert caught.value.is_limit
+    assert caught.value.available_bytes == 2e9
     # Only where there is another device.
-    assert "CPU" not in devices.remedies(cpu)
-    assert devices.remedies(torch.device("cuda")).endswith(", or run on the CPU")
+    assert "CPU" not in caught.value.problem()
+    elsewhere = NotEnoughMemory(3e9, 2e9, "cuda", is_cpu=False)
+    assert elsewhere.problem().endswith(", or run on the CPU.")
     devices.check_memory(10**6, cpu, 2.0)
 
 

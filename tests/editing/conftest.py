@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from maps import grey_image, tiles
 
 from napari_superpixels.editing.session import Session
+from tests.fixtures.maps import grey_image, tiles
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from maps import assert_tidy, grey_image, tiles
 
 from napari_superpixels.editing.actions import global_edits as whole_map
 from napari_superpixels.editing.actions import operations
@@ -20,6 +19,7 @@ from napari_superpixels.editing.label_edit import EditError, edit_between
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
 from napari_superpixels.editing.storage import pack, unpack
+from tests.fixtures.maps import assert_tidy, grey_image, tiles
 
 PLANE = Scope.whole(2)
 SHAPE = (24, 30)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from maps import assert_tidy, grey_image, is_connected, label_maps, tiles
 from scipy import ndimage
 
 from napari_superpixels.editing.actions.operations import (
@@ -23,6 +22,7 @@ from napari_superpixels.editing.reference_image import EditImage
 from napari_superpixels.editing.region import region_at
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
+from tests.fixtures.maps import assert_tidy, grey_image, is_connected, label_maps, tiles
 
 PLANE = Scope.whole(2)
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import gc
-import sys
-from pathlib import Path
 
 import pytest
 from npe2 import PluginManifest
 
 from napari_superpixels._napari.demo import open_dock
-
-# The tour of the guide is a test.
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
 QUICK = {
     "n_segments": 12,

@@ -11,11 +11,11 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from docs.tour import CTRL, SHIFT, Hand, tour
 from napari.layers import Labels
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication
 from scipy import ndimage
-from tour import CTRL, SHIFT, Hand, tour
 
 from napari_superpixels._napari.correction.dock import PLANE, VOLUME, CorrectionWidget
 from napari_superpixels._napari.correction.editor import EDITED, HELD

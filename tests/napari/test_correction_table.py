@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from roles import set_roles
 
 from napari_superpixels._napari.correction.dock import CorrectionWidget
 from napari_superpixels._napari.input.axes import Mode
@@ -13,6 +12,7 @@ from napari_superpixels.editing.actions.operations import lock, merge
 from napari_superpixels.editing.frame_counts import FrameCounts
 from napari_superpixels.editing.label_edit import LabelEdit
 from napari_superpixels.io.formats import METADATA_KEY
+from tests.fixtures.roles import set_roles
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_superpixels._napari.export import export_job as job_module
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.input.region import Where
-from napari_superpixels.io.formats import METADATA_KEY, ExportError
+from napari_superpixels.errors import ExportError
+from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.registry import FORMATS
 from napari_superpixels.io.georeference import Place
 from napari_superpixels.params import get_preset

@@ -8,12 +8,12 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtGui import QGuiApplication
-from roles import set_roles
 
 from napari_superpixels._napari.input.axes import Axes, Mode, Role, proposed_axes
 from napari_superpixels._napari.input.plane import SourceError, View
 from napari_superpixels._napari.input.region import Where
 from napari_superpixels.io.formats import METADATA_KEY
+from tests.fixtures.roles import set_roles
 
 
 def proposed(layer, order=None):

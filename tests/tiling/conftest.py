@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import zarr
-from quick import FAST, FAST_FIELDS
 
 from napari_superpixels.events import drain
 from napari_superpixels.tiling.run import iter_superpixels_tiled, superpixels_tiled
+from tests.fixtures.quick import FAST, FAST_FIELDS
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quick import FAST_FIELDS
 from skimage.measure import label
 
 from napari_superpixels import superpixels_tiled
+from tests.fixtures.quick import FAST_FIELDS
 
 QUICK = {"preset": "fast", "iterations": 2, "hidden_channels": (4,), "refine_iterations": 1}
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from quick import FAST
 
 from napari_superpixels import get_preset
 from napari_superpixels.tiling import estimate as module
 from napari_superpixels.tiling.estimate import estimate_run, too_much
+from tests.fixtures.quick import FAST
 
 SMALL = {"tile_size_px": 64, "halo_px": 32, "device": "cpu"}
 
@@ -59,17 +59,22 @@ def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
     a_few = (one + all_cores) / 2
     estimate = estimate_run(image, 60, FAST, memory_limit_gb=a_few / 1e9, **options)
     assert one < estimate.added_bytes <= a_few
-    assert too_much(estimate, "cpu", a_few / 1e9) == ""
+    assert too_much(estimate, "cpu", a_few / 1e9) is None
     labels, _ = segment(image, channel_axis=-1, memory_limit_gb=a_few / 1e9)
     np.testing.assert_array_equal(labels, expected)
 
 
 def test_what_does_not_fit_is_told(image):
     estimate = estimate_run(image, 60, FAST, channel_axis=-1, trial=False, **SMALL)
-    assert too_much(estimate, "cpu", None) == ""
-    assert "limit of 0.01 GB" in too_much(estimate, "cpu", 0.01)
-    huge = replace(estimate, memory_bytes=1e15)
-    assert re.search(r"about 999999.\d GB, but cpu .* GB free", too_much(huge, "cpu", None))
+    assert too_much(estimate, "cpu", None) is None
+    limited = too_much(estimate, "cpu", 0.01)
+    assert limited.is_limit
+    assert limited.in_tiles
+    assert limited.available_bytes == 0.01e9
+    huge = too_much(replace(estimate, memory_bytes=1e15), "cpu", None)
+    assert huge.needed_bytes == pytest.approx(1e15, rel=1e-6)
+    assert huge.device.startswith("cpu (")
+    assert not huge.is_limit
 
 
 def test_no_trial_of_what_only_the_cluster_has(image):

@@ -9,12 +9,12 @@ import time
 
 import dask.array as da
 import numpy as np
-from quick import FAST
 
 from napari_superpixels.events import drain
 from napari_superpixels.tiling import progress as waiting
 from napari_superpixels.tiling.checkpoint import Checkpoint, checkpoint_path
 from napari_superpixels.tiling.run import iter_superpixels_tiled
+from tests.fixtures.quick import FAST
 
 
 def once_there(block, gate):
@@ -60,9 +60,9 @@ def test_few_of_many_reasons_are_told(image, tmp_path):
         image, tmp_path / "out.zarr", 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32
     )
     next(steps)
-    checkpoint = Checkpoint(checkpoint_path(tmp_path / "out.zarr"))
-    failed = {index: OSError(f"reason {i}") for i, index in enumerate(checkpoint.spec().grid.tiles)}
-    told = waiting._what_failed("segmenting tiles", failed, len(failed), checkpoint)
+    grid = Checkpoint(checkpoint_path(tmp_path / "out.zarr")).spec().grid
+    failed = {index: OSError(f"reason {i}") for i, index in enumerate(grid.tiles)}
+    told = waiting._what_failed("segmenting tiles", failed, len(failed), grid)
     steps.close()
     assert told.count("reason ") == 3
     assert "and 9 other reasons like these" in told
@@ -73,9 +73,9 @@ def test_long_reasons_are_cut(image, tmp_path):
         image, tmp_path / "out.zarr", 60, FAST, channel_axis=-1, tile_size_px=64, halo_px=32
     )
     next(steps)
-    checkpoint = Checkpoint(checkpoint_path(tmp_path / "out.zarr"))
-    failed = {next(iter(checkpoint.spec().grid.tiles)): ValueError("word " * 1000)}
-    told = waiting._what_failed("segmenting tiles", failed, 12, checkpoint)
+    grid = Checkpoint(checkpoint_path(tmp_path / "out.zarr")).spec().grid
+    failed = {next(iter(grid.tiles)): ValueError("word " * 1000)}
+    told = waiting._what_failed("segmenting tiles", failed, 12, grid)
     steps.close()
     assert told.count("word") == 60
-    assert "…). What is done is kept" in told
+    assert told.endswith("…)")

@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from quick import FAST
 
-from napari_superpixels.io.images import FileError
+from napari_superpixels.errors import FileError, TilingError
 from napari_superpixels.tiling import run, tasks
 from napari_superpixels.tiling.estimate import estimate_run
 from napari_superpixels.tiling.run import iter_superpixels_tiled
-from napari_superpixels.tiling.run_spec import TilingError
+from tests.fixtures.quick import FAST
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,6 @@ from qtpy.QtCore import QEventLoop, QTimer
 
 import napari
 from napari_superpixels._napari.segment.dock import SegmentWidget
-from napari_superpixels.cli.messages import complain
 from napari_superpixels.io.formats import METADATA_KEY, save_labels
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def run_demo(preset: str, output: Path | None) -> int:
     wait_until(lambda: not widget.running)
     layers = [layer for layer in viewer.layers if METADATA_KEY in layer.metadata]
     if not layers:
-        complain(widget.status_label.text() or widget.result_label.text())
+        sys.stderr.write(f"{widget.status_label.text() or widget.result_label.text()}\n")
         viewer.close()
         return 1
     output.mkdir(parents=True, exist_ok=True)

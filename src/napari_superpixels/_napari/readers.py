@@ -19,11 +19,11 @@ import npe2
 import numpy as np
 import tifffile
 
-from napari_superpixels.errors import reason_of
-from napari_superpixels.io.formats import METADATA_KEY, ExportError
+from napari_superpixels.errors import ExportError, FileError, reason_of
+from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.geotiff import TAG
 from napari_superpixels.io.georeference import Place, is_placed, place_of, read_place
-from napari_superpixels.io.images import READ_ERRORS, FileError, unreadable
+from napari_superpixels.io.images import READ_ERRORS, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

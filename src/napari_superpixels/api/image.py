@@ -15,7 +15,6 @@ from napari_superpixels.core.device import (
     estimate_memory,
     is_out_of_memory,
     release_memory,
-    remedies,
     resolve_device,
 )
 from napari_superpixels.core.network.optimize import Optimized, optimize
@@ -24,7 +23,7 @@ from napari_superpixels.core.prepare.checks import as_channels, check_spacing
 from napari_superpixels.core.prepare.prepared_image import PreparedImage, prepare_image
 from napari_superpixels.core.regions.postprocess import finish
 from napari_superpixels.core.regions.refine import refine_boundaries
-from napari_superpixels.errors import SuperpixelMemoryError
+from napari_superpixels.errors import OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
 
@@ -110,7 +109,7 @@ def superpixels(
     known = SuperpixelParams.__dataclass_fields__
     for name in overrides:
         if name not in known:
-            raise ValueError(unknown_name(name, [*signature(superpixels).parameters, *known]))
+            raise unknown_name(name, [*signature(superpixels).parameters, *known])
     params = get_preset(preset).replace(n_segments=n_segments, seed=seed, **overrides)
     steps = iter_superpixels(
         image,
@@ -248,10 +247,7 @@ def _check_count(prepared: PreparedImage, params: SuperpixelParams, *, has_mask:
         )
     n_pixels = int(prepared.mask.sum())
     if params.count == "exact" and params.n_segments > n_pixels:
-        raise ValueError(
-            f"exactly {params.n_segments} superpixels are asked for, but there are only {n_pixels} "
-            "pixels: ask for fewer, or for count='adaptive'"
-        )
+        raise TooFewPixels(params.n_segments, n_pixels)
 
 
 def _check_volume(params: SuperpixelParams, starts: bool) -> None:
@@ -290,10 +286,7 @@ def _guarded(
         # The traceback's frames hold tensors: they must go before memory is given back.
         error.__traceback__ = None
     release_memory(device)
-    raise SuperpixelMemoryError(
-        f"{describe_device(device)}: out of memory. The estimate for this run was "
-        f"{needed / 1e9:.1f} GB. {remedies(device)}."
-    )
+    raise OutOfMemory(str(describe_device(device)), needed, device.type == "cpu")
 
 
 def _finished(

@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_superpixels.api.image import iter_superpixels, refine
 from napari_superpixels.core.prepare.checks import as_channels, valid_pixels
-from napari_superpixels.errors import NothingToSegmentError, SuperpixelError, reason_of
+from napari_superpixels.errors import FileError, NothingToSegmentError, SuperpixelError, reason_of
 from napari_superpixels.events import drain
-from napari_superpixels.io.images import READ_ERRORS, FileError
+from napari_superpixels.io.images import READ_ERRORS
 from napari_superpixels.metrics import explained_variation
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 

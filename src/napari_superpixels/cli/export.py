@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli.messages import complain, in_cli_words
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.cli.messages import complain, text_of
+from napari_superpixels.errors import FileExists, SuperpixelError
 from napari_superpixels.errors.quantities import counted
 from napari_superpixels.io.labels import read_label_file
 
@@ -75,7 +75,7 @@ def add_export(commands: Any) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     # Here, so that the command line starts without the libraries that only this command needs.
-    from napari_superpixels.io.atomic import ExportError
+    from napari_superpixels.errors import ExportError
     from napari_superpixels.io.formats import carried, read_provenance
     from napari_superpixels.io.formats.label_image import subject_of
     from napari_superpixels.io.formats.registry import format_of, write
@@ -88,7 +88,7 @@ def _export(arguments: argparse.Namespace) -> int:
         if output in arguments.output[:i]:
             raise ExportError(f"{output}: is named twice")
         if output.exists() and not arguments.force:
-            raise ExportError(f"{output}: exists already; use --force to replace it")
+            raise FileExists(str(output))
         if any(output.exists() and path.exists() and output.samefile(path) for path in inputs):
             raise ExportError(f"{output}: is an input; write to another file")
     labels, frames = read_label_file(arguments.labels)
@@ -127,13 +127,14 @@ def _export(arguments: argparse.Namespace) -> int:
         files = str(arguments.labels)
         if arguments.image is not None:
             files += f" with the image {arguments.image}"
-        raise SuperpixelError(f"{files}: {error}") from error
+        error.within(files)
+        raise
     failures: list[str] = []
     for output in arguments.output:
         try:
             write(output, subject, overwrite=arguments.force)
         except SuperpixelError as error:  # one that cannot be written must not stop the others
-            failures.append(in_cli_words(str(error)))
+            failures.append(text_of(error))
             continue
         print(f"{output}: {counted(len(subject.ids), 'superpixel')}")
     if len(arguments.output) > 1 and failures:

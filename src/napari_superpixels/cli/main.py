@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.export import add_export
-from napari_superpixels.cli.messages import complain, in_cli_words
+from napari_superpixels.cli.messages import complain, text_of
 from napari_superpixels.cli.replay import add_replay
 from napari_superpixels.cli.segment import EXPECTED, add_segment
 from napari_superpixels.params import DEFAULT_PRESET, list_presets
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"interrupted; {str(stop) or 'nothing was left under a final name'}")
         return INTERRUPTED
     except EXPECTED as error:
-        complain(in_cli_words(str(error)))
+        complain(text_of(error))
         return FAILED
     return code
 
@@ -131,7 +131,7 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _plane_of_labels(path: Path) -> NDArray[np.integer]:
-    from napari_superpixels.io.images import FileError
+    from napari_superpixels.errors import FileError
     from napari_superpixels.io.labels import read_label_file
 
     labels, _ = read_label_file(path)

@@ -92,8 +92,9 @@ def output_files(
     ExportError
         If the output does not fit the images, or cannot be made.
     """
+    from napari_superpixels.errors import ExportError
     from napari_superpixels.io.atomic import not_written
-    from napari_superpixels.io.formats import LABEL_SUFFIXES, ExportError
+    from napari_superpixels.io.formats import LABEL_SUFFIXES
 
     output = Path(arguments.output)
     suffix = output.suffix.lower()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import SuperpixelError, cannot_read
+from napari_superpixels.errors import FileExists, SuperpixelError, cannot_read
 from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
@@ -53,20 +53,21 @@ def _replay(arguments: argparse.Namespace) -> int:
     # Here, so that the command line starts without the libraries that only this command needs.
     from napari_superpixels.editing.corrected_file import write_corrected
     from napari_superpixels.editing.history.replay import replay
-    from napari_superpixels.io.formats import ExportError
+    from napari_superpixels.errors import ExportError
 
     output: Path = arguments.output
     if output.suffix.lower() not in (".tif", ".tiff"):
         raise ExportError(f"{output}: corrected labels are written as .tif")
     if output.exists() and not arguments.force:
-        raise ExportError(f"{output}: exists already; use --force to replace it")
+        raise FileExists(str(output))
     log = _read_log(arguments.log)
     labels = _read_start(arguments.labels)
     image = _read_edit_image(arguments.image, labels.shape, arguments.channel_axis)
     try:
         session = replay(labels, image, log)
     except SuperpixelError as error:
-        raise SuperpixelError(f"{arguments.log}: {error}") from error
+        error.within(arguments.log)
+        raise
     known = _known_of(arguments.labels, arguments.image, labels.ndim)
     write_corrected(output, session, known, overwrite=arguments.force)
     n = len(session.statistics.ids)
@@ -76,7 +77,8 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 def _known_of(labels: Path, image: Path, ndim: int) -> dict[str, Any]:
     """How the labels were made, and where they lie or how large their pixels are."""
-    from napari_superpixels.io.formats import ExportError, carried, read_provenance
+    from napari_superpixels.errors import ExportError
+    from napari_superpixels.io.formats import carried, read_provenance
     from napari_superpixels.io.spatial import read_origin
 
     known = read_provenance(labels)
@@ -93,7 +95,7 @@ def _known_of(labels: Path, image: Path, ndim: int) -> dict[str, Any]:
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
     from napari_superpixels.editing.corrected_file import read_corrected
-    from napari_superpixels.io.images import FileError
+    from napari_superpixels.errors import FileError
 
     if path.suffix.lower() in (".tif", ".tiff"):
         return read_corrected(path)[0].log
@@ -113,7 +115,8 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 def _read_start(path: Path) -> NDArray[np.integer]:
     from napari_superpixels.editing.corrected_file import read_corrected
-    from napari_superpixels.io.images import FileError, read_image
+    from napari_superpixels.errors import FileError
+    from napari_superpixels.io.images import read_image
 
     try:
         return read_corrected(path)[0].start

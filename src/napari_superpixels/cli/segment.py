@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from napari_superpixels.cli.messages import DONE_ALREADY, complain, in_cli_words
+from napari_superpixels.cli.messages import complain, text_of
 from napari_superpixels.cli.output import is_plain, write_output
 from napari_superpixels.cli.paths import input_files, output_files
 from napari_superpixels.cli.pixels import left_out, mask_of, nodata_of
@@ -33,11 +33,20 @@ from napari_superpixels.cli.tiles import (
     segment_in_tiles,
 )
 from napari_superpixels.core.prepare.channels import channel_numbers, chosen_channels
-from napari_superpixels.errors import SuperpixelError, cannot_read
+from napari_superpixels.errors import (
+    FileExists,
+    MaskMismatch,
+    SuperpixelError,
+    cannot_read,
+    to_plain,
+)
 from napari_superpixels.errors.quantities import counted
+from napari_superpixels.io.suffixes import SEGMENT_FORMATS
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, list_presets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_superpixels.api.result import SuperpixelResult
     from napari_superpixels.events import Step
 
@@ -45,10 +54,6 @@ OK, FAILED = 0, 1
 # RuntimeError is what PyTorch raises.
 EXPECTED = (SuperpixelError, ValueError, TypeError, OSError, RuntimeError, MemoryError)
 _MOST_AT_ONCE = 65535
-# What `segment` writes itself; other formats go through `export`.
-_LABEL_FORMATS = ("tif", "png", "npy", "zarr")
-_EXPORT_FORMATS = ("ome.tif", "geojson", "gpkg", "zip", "csv", "parquet", "graphml", "edges.csv")
-FORMATS = (*_LABEL_FORMATS, *_EXPORT_FORMATS)
 
 
 def add_segment(commands: Any) -> None:
@@ -83,7 +88,7 @@ def add_segment(commands: Any) -> None:
     segment.add_argument(
         "--format",
         nargs="+",
-        choices=FORMATS,
+        choices=SEGMENT_FORMATS,
         default=["tif"],
         help="into a folder: one file of each format",
     )
@@ -230,29 +235,30 @@ def _segment(arguments: argparse.Namespace) -> int:
     ):
         wanted = [f for f in files if arguments.force or not (is_folder and f.exists())]
         is_kept = is_folder and not arguments.force
-        other = made_otherwise(files, params, arguments) if is_kept else ""
-        if other:
-            complain(f"{image}: {other}")
+        other = made_otherwise(files, params, arguments) if is_kept else None
+        if other is not None:
+            complain(f"{image}: {text_of(other)}")
             wanted = []  # files of two runs side by side would contradict each other
         if not wanted:
             n_skipped += 1
             if arguments.json:
-                _tell(image, "skipped", files, other or DONE_ALREADY, len(images))
+                text = text_of(other) if other else "done already"
+                _tell(image, "skipped", len(images), text, written=files, error=other)
             continue
         try:
             told = _segment_file(image, wanted, params, arguments)
         # One bad file must not stop the others.
         except EXPECTED as error:
-            text = in_cli_words(str(error))
-            if "mask" in arguments:
-                text = text.replace("the mask (", f"the mask {arguments.mask} (")
+            if isinstance(error, MaskMismatch):
+                error.name = str(arguments.mask)
+            text = text_of(error)
             failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
             complain(failures[-1])
             if arguments.json:
-                _tell(image, "failed", [], failures[-1], len(images))
+                _tell(image, "failed", len(images), failures[-1], error=error)
             continue
         if arguments.json:
-            _tell(image, "done", wanted, told, len(images))
+            _tell(image, "done", len(images), told, written=wanted)
         else:
             tqdm.write(f"{', '.join(map(str, wanted))}: {told}")
     if n_skipped and not arguments.json:
@@ -264,23 +270,32 @@ def _segment(arguments: argparse.Namespace) -> int:
     return FAILED if failures else OK
 
 
-def _tell(image: Path, state: str, written: list[Path], text: str, total: int) -> None:
+def _tell(
+    image: Path,
+    state: str,
+    total: int,
+    text: str,
+    *,
+    written: Sequence[Path] = (),
+    error: BaseException | None = None,
+) -> None:
     """Print what became of a file, for a program to read."""
     told = {"file": str(image), "state": state, "written": [*map(str, written)], "text": text}
-    print(json.dumps(told | {"total": total}), flush=True)
+    plain = None if error is None else to_plain(error)
+    print(json.dumps(told | {"error": plain, "total": total}, default=str), flush=True)
 
 
 def _segment_file(
     image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
 ) -> str:
     """Segment a file; return what to say of it."""
-    from napari_superpixels.io.formats import ExportError
+    from napari_superpixels.errors import ExportError
 
     inputs = [image, *([arguments.mask] if "mask" in arguments else [])]
     for target in targets:
         may_be_done = "resume" in arguments and target == output_of_tiles(targets)
         if target.exists() and not (arguments.force or may_be_done):
-            raise ExportError(f"{target}: exists already; use --force to replace it")
+            raise FileExists(str(target))
         if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
             raise ExportError(f"{target}: is an input; write the labels to another file")
     if "series" in arguments:
@@ -377,7 +392,7 @@ def _with_progress(
 
 def _origin(image: Path, ndim: int = 2) -> dict[str, Any]:
     """What `export` will need to know of the image, as plain values."""
-    from napari_superpixels.io.formats import ExportError
+    from napari_superpixels.errors import ExportError
     from napari_superpixels.io.spatial import read_origin
 
     try:

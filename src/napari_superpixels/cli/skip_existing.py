@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.paths import OWN
+from napari_superpixels.errors import MadeOtherwise
 
 if TYPE_CHECKING:
     import argparse
@@ -13,12 +14,10 @@ if TYPE_CHECKING:
 
     from napari_superpixels.params import SuperpixelParams
 
-_KEPT = "kept: give another folder, or --force to replace it"
-
 
 def made_otherwise(
     files: Sequence[Path], params: SuperpixelParams, arguments: argparse.Namespace
-) -> str:
+) -> MadeOtherwise | None:
     """Say in what the files that are there differ from those that would be made now.
 
     Parameters
@@ -33,12 +32,11 @@ def made_otherwise(
 
     Returns
     -------
-    str
-        A sentence; empty where all is the same, or no file knows how it was made.
+    MadeOtherwise or None
+        To tell the user; None where all is the same, or no file knows how it was made.
     """
-    from napari_superpixels.errors import reason_of
+    from napari_superpixels.errors import FileError, reason_of
     from napari_superpixels.io.formats import read_provenance
-    from napari_superpixels.io.images import FileError
     from napari_superpixels.tiling.identity import differences
 
     now: dict[str, Any] = params.to_dict()
@@ -49,12 +47,12 @@ def made_otherwise(
             before: Mapping[str, Any] = read_provenance(file).get("parameters", {})
         except FileError as error:
             reason = reason_of(error.__cause__ or error)
-            return f"what is there cannot be read ({reason}); {_KEPT}"
+            return MadeOtherwise((), reason)
         known = {name: value for name, value in now.items() if name in before}
         other = differences({"parameters": before}, {"parameters": known}) if before else []
         if other:
-            return f"made with other parameters, {', '.join(other)}; {_KEPT}"
-    return ""
+            return MadeOtherwise(tuple(other))
+    return None
 
 
 def _results_beside(files: Sequence[Path]) -> list[Path]:

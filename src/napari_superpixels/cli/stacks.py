@@ -10,7 +10,12 @@ from napari_superpixels.cli.output import is_plain, write_output
 from napari_superpixels.cli.pixels import left_out, mask_of, nodata_of
 from napari_superpixels.core.prepare.channels import chosen_channels
 from napari_superpixels.core.prepare.checks import check_axis
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors import (
+    FormatForPlanes,
+    NotASeries,
+    SuperpixelError,
+    UnchosenPlane,
+)
 from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
@@ -132,16 +137,13 @@ def refuse_formats_of_planes(targets: list[Path]) -> None:
     ExportError
         If there is one.
     """
-    from napari_superpixels.io.formats import ExportError, format_of
+    from napari_superpixels.io.formats import format_of
 
     for target in targets:
         if target.suffix.lower() == ".png" or (
             not is_plain(target) and format_of(target).planes_only
         ):
-            raise ExportError(
-                f"{target}: this format holds one plane, not a stack; leave it out, and write the "
-                "planes that you need from the labels with export --plane"
-            )
+            raise FormatForPlanes(str(target))
 
 
 def segment_series(
@@ -195,15 +197,8 @@ def segment_series(
     found = bands_as_planes(open_image(image), arguments)
     array, axis, planes = found.array, *_axes(found, arguments)
     if len(planes) != 3:
-        sizes = zip(found.axes or "?" * array.ndim, array.shape, strict=True)
-        spelled = ", ".join(f"{name} ({n})" for name, n in sizes)
-        remedy = "say with --channel-axis which axis holds channels"
-        if found.axes and len(planes) > 3:
-            remedy = "save the planes along one of the others as a file of their own"
-        raise ValueError(
-            "--series takes one axis of frames besides rows, columns and channels; this has the "
-            f"axes {spelled}: {remedy}"
-        )
+        is_deeper = bool(found.axes) and len(planes) > 3
+        raise NotASeries(found.axes or "?" * array.ndim, array.shape, is_deeper)
     chosen = getattr(arguments, "channels", None)
     frames = np.moveaxis(chosen_channels(array, axis, chosen), planes[0], 0)
     values = np.moveaxis(array, planes[0], 0)
@@ -288,12 +283,7 @@ def refuse_stack(image: ImageFile) -> None:
         If it does.
     """
     if set("ZT") & set(image.axes):
-        sizes = zip(image.axes, image.array.shape, strict=True)
-        axes = ", ".join(f"{name} ({n})" for name, n in sizes)
-        raise ValueError(
-            f"it is a stack with the axes {axes}: choose one plane with --plane, take all with "
-            "--series, all as one with --volume, or say with --channel-axis which holds channels"
-        )
+        raise UnchosenPlane(image.axes, image.array.shape)
 
 
 def plane_of(array: Any, channel_axis: int | None, position: list[int]) -> tuple[Any, int | None]:

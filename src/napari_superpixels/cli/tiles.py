@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.cli.output import is_plain, write_output
 from napari_superpixels.cli.pixels import left_out, nodata_of
 from napari_superpixels.cli.stacks import is_volume
-from napari_superpixels.errors import SuperpixelError, SuperpixelMemoryError
+from napari_superpixels.errors import LabelsKept, SuperpixelError, SuperpixelMemoryError
 from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ def is_tiled(
     from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
     from napari_superpixels.io.lazy_images import open_image
     from napari_superpixels.tiling.estimate import estimate_run
+    from napari_superpixels.tiling.reader import ImageReader
 
     if not image.exists():
         return False
@@ -210,8 +211,8 @@ def segment_in_tiles(
     """
     import dask.array as da
 
+    from napari_superpixels.errors import ExportError
     from napari_superpixels.events import drain
-    from napari_superpixels.io.formats import ExportError
     from napari_superpixels.io.lazy_images import open_image
     from napari_superpixels.io.spatial import Origin
     from napari_superpixels.tiling.estimate import estimate_run, too_much
@@ -241,10 +242,8 @@ def segment_in_tiles(
     estimate = estimate_run(image, n_segments, params, nodata=nodata, **options)
     if options["scheduler"] is None:
         problem = too_much(estimate, arguments.device, options["memory_limit_gb"])
-        if problem:
-            raise SuperpixelMemoryError(
-                f"{problem}: take smaller tiles (--tile-size-px) or fewer --workers"
-            )
+        if problem is not None:
+            raise problem
     if not arguments.quiet:
         print(f"{image}: {estimate}", file=sys.stderr)
     steps = iter_superpixels_tiled(
@@ -275,20 +274,18 @@ def segment_in_tiles(
     provenance = result.provenance() | {"source": image.name} | known
     pixels = found.array, axis, nodata
     for target in others:
-        kept = (
-            f"the labels are kept in {output}: the same command with --resume goes on from there "
-            f"to {target}"
-        )
         try:
             _write(target, output, provenance, origin, pixels, overwrite=arguments.force)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(kept) from None
-        except MemoryError as error:
-            raise SuperpixelMemoryError(
-                f"{target}: needs more memory than there is; {kept}"
-            ) from error
-        except (SuperpixelError, OSError, ValueError) as error:
-            raise ExportError(f"{error}; {kept}") from error
+            raise KeyboardInterrupt(
+                f"the labels are kept in {output}: the same command with --resume goes on from "
+                f"there to {target}"
+            ) from None
+        except (SuperpixelError, OSError, ValueError, MemoryError) as error:
+            cause: Exception = error
+            if isinstance(error, MemoryError) and not isinstance(error, SuperpixelError):
+                cause = ExportError(f"{target}: needs more memory than there is")
+            raise LabelsKept(cause, str(output), str(target)) from error
     if not to_zarr:
         shutil.rmtree(output)
     return (

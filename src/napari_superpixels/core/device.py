@@ -17,7 +17,7 @@ import torch
 import torch.utils.deterministic as torch_deterministic
 
 from napari_superpixels.core.prepare.components import SAMPLE_SIZE
-from napari_superpixels.errors import DeviceUnavailableError, SuperpixelMemoryError
+from napari_superpixels.errors import DeviceUnavailableError, NotEnoughMemory
 from napari_superpixels.plan.resolution import finishing_factor, sides_of, working_factor
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _OVERHEAD = 50_000_000  # bytes of buffers that do not grow with the image
 _BYTES_PER_PIECE = 3000  # of the graph of regions: neighbours, borders, queue
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _GB = 1e9
-LIMIT_IS_SET = "(memory_limit_gb; in napari under Preferences > Plugins)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +95,15 @@ def resolve_device(device: str = "auto") -> torch.device:
         raise DeviceUnavailableError(f"unknown device {device!r}: {error}") from None
     if kind == "cuda":
         if not torch.cuda.is_available():
-            raise DeviceUnavailableError(f"no CUDA device: {why_not_cuda()}. Use device='auto'")
+            raise DeviceUnavailableError(f"no CUDA device: {why_not_cuda()}", has_automatic=True)
         if (chosen.index or 0) >= torch.cuda.device_count():
             raise DeviceUnavailableError(
                 f"there is no {device}: the machine has {torch.cuda.device_count()} CUDA device(s)"
             )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceUnavailableError(
-            "no MPS device: it needs an Apple GPU, macOS 12.3 or later and a PyTorch built for it. "
-            "Use device='auto'"
+            "no MPS device: it needs an Apple GPU, macOS 12.3 or later and a PyTorch built for it",
+            has_automatic=True,
         )
     return chosen
 
@@ -242,36 +241,11 @@ def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> N
         If the estimate is above the free memory or the limit.
     """
     info = describe_device(device)
+    is_cpu = device.type == "cpu"
     if limit_gb is not None and needed > limit_gb * _GB:
-        raise SuperpixelMemoryError(
-            f"This run needs about {needed / _GB:.1f} GB, more than the memory limit of "
-            f"{limit_gb:g} GB {LIMIT_IS_SET}. {remedies(device)}, or raise the limit."
-        )
+        raise NotEnoughMemory(needed, limit_gb * _GB, info.where, is_cpu, is_limit=True)
     if needed > info.free_bytes:
-        raise SuperpixelMemoryError(
-            f"This run needs about {needed / _GB:.1f} GB, but {info.device} ({info.name}) has "
-            f"{info.free_bytes / _GB:.1f} GB free. {remedies(device)}."
-        )
-
-
-def remedies(device: torch.device) -> str:
-    """Say what takes less memory.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where there is too little.
-
-    Returns
-    -------
-    str
-        A sentence without its full stop.
-    """
-    less = (
-        "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
-        "balanced or fast preset (or a larger 'downscale')"
-    )
-    return less if device.type == "cpu" else f"{less}, or run on the CPU"
+        raise NotEnoughMemory(needed, info.free_bytes, info.where, is_cpu)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -9,8 +9,9 @@ import tifffile
 
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.storage import Corrected, pack, unpack
-from napari_superpixels.io.formats import ExportError, read_further, read_provenance, save_labels
-from napari_superpixels.io.images import READ_ERRORS, FileError
+from napari_superpixels.errors import ExportError, FileError
+from napari_superpixels.io.formats import read_further, read_provenance, save_labels
+from napari_superpixels.io.images import READ_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

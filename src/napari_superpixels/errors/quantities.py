@@ -26,3 +26,8 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def gigabytes(n_bytes: float) -> str:
+    """Write a size with one decimal: "1.5 GB", of 10⁹ bytes."""
+    return f"{n_bytes / 1e9:.1f} GB"

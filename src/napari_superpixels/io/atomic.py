@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import tempfile
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_superpixels.errors import SuperpixelError, reason_of
+from napari_superpixels.errors import ExportError, FileExists, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +25,6 @@ _REMEDIES_OF_NAMES = {
     errno.ENOENT: "make the folder first",
     errno.ENOTDIR: "choose another folder: a part of this name is a file",
 }
-
-
-class ExportError(SuperpixelError):
-    """A file cannot be written; the message names it and the reason."""
 
 
 def with_remedy(error: OSError) -> str:
@@ -94,15 +89,16 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
         If there is something already, or it cannot be written; one raised in the block gets the
         file's name put before it.
     """
+    if path.exists() and not overwrite:
+        raise FileExists(str(path))
     try:
-        if path.exists() and not overwrite:
-            raise ExportError("exists already; use --force (overwrite=True) to replace it")
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
             partial = Path(folder) / path.name
             yield partial
             _rename(partial, path, aside=Path(folder) / "replaced")
     except ExportError as error:
-        raise ExportError(f"{path}: {error}") from error
+        error.within(path)
+        raise
     except OSError as error:
         raise not_written(path, error) from error
     except (RuntimeError, ValueError) as error:  # GDAL's errors, and those of other libraries
@@ -121,33 +117,3 @@ def _rename(partial: Path, path: Path, aside: Path) -> None:
     except OSError:
         aside.rename(path)
         raise
-
-
-def need(module: str, extra: str) -> Any:
-    """Import an optional library.
-
-    Parameters
-    ----------
-    module : str
-        What to import.
-    extra : str
-        Extra of this package that installs it.
-
-    Returns
-    -------
-    module
-        Imported.
-
-    Raises
-    ------
-    ExportError
-        If it is not installed; the message says what to install.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        library = module.partition(".")[0]
-        raise ExportError(
-            f"this needs {library}, which is not installed: "
-            f'pip install "napari-superpixels[{extra}]"'
-        ) from error

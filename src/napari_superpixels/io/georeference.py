@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import tifffile
 
-from napari_superpixels.io.atomic import ExportError, need
+from napari_superpixels.errors import ExportError, NotGeoreferenced
+from napari_superpixels.errors.optional import need
 from napari_superpixels.io.images import READ_ERRORS
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def read_place(path: Path) -> Place:
     try:
         rasterio = need("rasterio", "geo")
     except ExportError as error:
-        raise ExportError(f"{path}: it lies on a map, and {error}") from error
+        error.within(f"{path}: it lies on a map")
+        raise
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
@@ -158,10 +160,7 @@ def read_place(path: Path) -> Place:
     except rasterio.errors.RasterioError as error:
         raise ExportError(f"{path}: cannot be read as a raster ({error})") from error
     if place is None:
-        raise ExportError(
-            f"{path}: does not say where on the map it lies (no CRS, no transform); name the "
-            "raster that does with --like (like=...)"
-        )
+        raise NotGeoreferenced(str(path))
     return place
 
 

@@ -10,7 +10,8 @@ import scipy.io
 from PIL import Image
 from scipy.io.matlab import MatReadError
 
-from napari_superpixels.io.images import READ_ERRORS, FileError, read_image, unreadable
+from napari_superpixels.errors import FileError
+from napari_superpixels.io.images import READ_ERRORS, read_image, unreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from napari_superpixels.core.prepare.nodata import is_nodata
-from napari_superpixels.errors import SuperpixelError, reason_of
+from napari_superpixels.errors import FileError, reason_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,10 +47,6 @@ _log = logging.getLogger(__name__)
 # fail ("AST constructor recursion depth mismatch") if something listens to the garbage collector,
 # as dask does.
 ONE_NPY_AT_A_TIME = Lock()
-
-
-class FileError(SuperpixelError):
-    """A file cannot be read or written; the message names it and the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ def read_label_file(path: Path) -> tuple[NDArray[np.integer], bool]:
     import numpy as np
 
     from napari_superpixels.core.prepare.nodata import is_nodata
+    from napari_superpixels.errors import FileError
     from napari_superpixels.io.ground_truth import read_palette_indices
-    from napari_superpixels.io.images import FileError
     from napari_superpixels.io.lazy_images import open_image, read_now
     from napari_superpixels.io.spatial import holds_frames
 

@@ -12,9 +12,9 @@ import numpy as np
 import tifffile
 import zarr
 
+from napari_superpixels.errors import FileError
 from napari_superpixels.io.images import (
     READ_ERRORS,
-    FileError,
     ImageFile,
     described,
     first_series,

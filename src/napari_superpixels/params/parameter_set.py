@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING, Any, Self, get_type_hints
 
 import tomli_w
 
+from napari_superpixels.errors import (
+    InvalidParameter,
+    InvalidParameterType,
+    SuperpixelError,
+    UnknownParameter,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -52,7 +59,7 @@ class ParameterSet:
             If there is no such parameter.
         """
         if name not in cls.__dataclass_fields__:
-            raise ValueError(unknown_name(name, cls.__dataclass_fields__))
+            raise unknown_name(name, cls.__dataclass_fields__)
         info: ParameterInfo = cls.__dataclass_fields__[name].metadata["info"]
         return info
 
@@ -103,7 +110,7 @@ class ParameterSet:
         """
         for name in changes:
             if name not in self.__dataclass_fields__:
-                raise ValueError(unknown_name(name, self.__dataclass_fields__))
+                raise unknown_name(name, self.__dataclass_fields__)
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -200,11 +207,12 @@ class ParameterSet:
             raise ValueError(f"{path} has no [{_TABLE}] table: it is no parameter file of ours")
         try:
             return cls.from_dict(table)
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"{path}: {error}") from error
+        except SuperpixelError as error:
+            error.within(path)
+            raise
 
 
-def unknown_name(name: str, known: Iterable[str]) -> str:
+def unknown_name(name: str, known: Iterable[str]) -> UnknownParameter:
     """Say that there is no such parameter, and which one may be meant.
 
     Parameters
@@ -219,32 +227,30 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     str
         Message.
     """
-    known = list(known)
+    known = tuple(known)
     nearest = difflib.get_close_matches(name, known, n=1)
-    if nearest:
-        return f"unknown parameter {name!r}: did you mean {nearest[0]!r}?"
-    return f"unknown parameter {name!r}; known are {', '.join(known)}"
+    return UnknownParameter(name, nearest[0] if nearest else "", known)
 
 
 def _checked(name: str, value: Any, hint: Any, info: ParameterInfo) -> Any:
     if hint is str:
         if value not in (info.choices or ()):
-            raise ValueError(f"{name} must be {info.range_text}, got {value!r}")
+            raise InvalidParameter(name, info.range_text, value)
         return value
     if hint in (int, float):
         return _checked_number(name, value, hint, info)
     if not isinstance(value, (tuple, list)) or not value:  # tuple[int, ...]
-        raise TypeError(f"{name} must be a non-empty tuple of integers, got {value!r}")
+        raise InvalidParameterType(name, "a non-empty tuple of integers", value)
     return tuple(_checked_number(name, item, int, info) for item in value)
 
 
 def _checked_number(name: str, value: Any, hint: type, info: ParameterInfo) -> float:
     wanted, kind = (numbers.Integral, "an integer") if hint is int else (numbers.Real, "a number")
     if isinstance(value, bool) or not isinstance(value, wanted):
-        raise TypeError(f"{name} must be {kind}, got {value!r}")
+        raise InvalidParameterType(name, kind, value)
     assert info.minimum is not None
     assert info.maximum is not None
     number: float = hint(value)
     if not info.minimum <= number <= info.maximum:  # NaN fails here too
-        raise ValueError(f"{name} must be {info.range_text}, got {value!r}")
+        raise InvalidParameter(name, info.range_text, value)
     return number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from napari_superpixels.errors import InvalidParameter
 from napari_superpixels.plan.tile_grid import TileGrid
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def plan_tiles(
     if halo_px is not None and halo_px < 0:
         raise ValueError(f"the halo must be 0 or more pixels, got {halo_px}")
     if not 1 <= n_segments <= _MOST_SEGMENTS:
-        raise ValueError(f"n_segments must be 1 to {_MOST_SEGMENTS}, got {n_segments}")
+        raise InvalidParameter("n_segments", f"1 to {_MOST_SEGMENTS}", n_segments)
     diameter = (math.prod(shape) / n_segments) ** (1 / len(shape))
     # The lower lambda, the larger the superpixels that merging leaves: see postprocess.py.
     growth = 10 ** (0.4 * max(0.0, 2 - params.lam)) if params.count == "adaptive" else 1

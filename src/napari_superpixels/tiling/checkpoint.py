@@ -15,16 +15,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
 import numpy as np
 import zarr
 
+from napari_superpixels.errors import TilingError, UnfinishedRun
+from napari_superpixels.errors.optional import need
 from napari_superpixels.io.atomic import not_written
 from napari_superpixels.io.images import ONE_NPY_AT_A_TIME
 from napari_superpixels.io.ngff import VERSION, multiscales
 from napari_superpixels.plan.tile_grid import common, inside
 from napari_superpixels.tiling.identity import differences
-from napari_superpixels.tiling.run_spec import TilingError
 from napari_superpixels.tiling.segment_tile import TileLabels
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
 _PROVENANCE = "napari-superpixels"  # among the attributes of the result
+
+
+# Runs whose workers are threads of this process; other processes read them from the folder.
+_IN_PROCESS: dict[str, RunSpec] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,19 +164,15 @@ class Checkpoint:
         file = self.path / _IDENTITY
         if file.exists():
             if not resume:
-                raise TilingError(
-                    f"{self.path}: holds a run that was not finished; go on with it (--resume, "
-                    "resume=True), or delete the folder"
-                )
+                raise UnfinishedRun(str(self.path))
             other = differences(self.saved_identity(), identity)
             if other:
-                raise TilingError(
-                    f"{self.path}: holds a run that differs in {', '.join(other)}; go on with "
-                    "the same image and parameters, or delete the folder"
-                )
+                raise UnfinishedRun(str(self.path), tuple(other))
         return identity
 
-    def begin(self, spec: RunSpec, identity: Mapping[str, Any]) -> None:
+    def begin(
+        self, spec: RunSpec, identity: Mapping[str, Any], *, in_process: bool = False
+    ) -> None:
         """Make the folder, or go on with what is there.
 
         Parameters
@@ -181,6 +181,8 @@ class Checkpoint:
             The run.
         identity : mapping
             From `identity_for`.
+        in_process : bool, default False
+            All that work on the run are threads of this process.
 
         Raises
         ------
@@ -189,13 +191,13 @@ class Checkpoint:
         """
         is_new = not self.path.exists()
         try:
-            self._fill(spec, identity)
+            self._fill(spec, identity, in_process=in_process)
         except OSError as error:
             if is_new:
                 shutil.rmtree(self.path, ignore_errors=True)
             raise TilingError(str(not_written(self.path, error))) from error
 
-    def _fill(self, spec: RunSpec, identity: Mapping[str, Any]) -> None:
+    def _fill(self, spec: RunSpec, identity: Mapping[str, Any], *, in_process: bool) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / _STOP).unlink(missing_ok=True)
         for name in ("scan", "tiles", "ids", "written"):
@@ -203,8 +205,12 @@ class Checkpoint:
         spec = replace(
             spec, image=self._on_disk(spec.image), mask=spec.mask and self._on_disk(spec.mask)
         )
-        with whole_file(self.path / _JOB) as partial:
-            partial.write_bytes(cloudpickle.dumps(spec))
+        _IN_PROCESS.pop(self._key, None)
+        if in_process:
+            _IN_PROCESS[self._key] = spec
+        else:
+            with whole_file(self.path / _JOB) as partial:
+                partial.write_bytes(need("cloudpickle", "cluster").dumps(spec))
         with whole_file(self.path / _IDENTITY) as partial:
             partial.write_text(json.dumps(identity, indent=1), "utf-8")
 
@@ -226,8 +232,16 @@ class Checkpoint:
 
     def spec(self) -> RunSpec:
         """The run."""
-        spec: RunSpec = _unpickled(self.path / _JOB)
-        return spec
+        here = _IN_PROCESS.get(self._key)
+        return here if here is not None else _unpickled(self.path / _JOB)
+
+    @property
+    def _key(self) -> str:
+        return str(self.path.absolute())
+
+    def close(self) -> None:
+        """Let go of the run: nobody works on it any more."""
+        _IN_PROCESS.pop(self._key, None)
 
     def stop(self) -> None:
         """Ask workers to give up their tiles."""

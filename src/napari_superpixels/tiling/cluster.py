@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster, WorkerPlugin
 
 from napari_superpixels.core.device import resolve_device
+from napari_superpixels.errors import InvalidParameter, TilingError
+from napari_superpixels.errors.optional import need
 from napari_superpixels.tiling.memory import tiles_that_fit
-from napari_superpixels.tiling.run_spec import TilingError
+from napari_superpixels.tiling.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from distributed import Worker
+    from distributed import Client
 
 # Dask tells glibc to hand memory back at once, which then takes each large piece anew: tiles take
 # twice as long. They give back what is left themselves, when they are done.
@@ -60,7 +62,7 @@ class Engine:
     def __post_init__(self) -> None:
         """Check the number of workers."""
         if self.n_workers is not None and self.n_workers < 1:
-            raise ValueError(f"n_workers must be 1 or more, got {self.n_workers}")
+            raise InvalidParameter("n_workers", "1 or more", self.n_workers)
 
     @property
     def is_in_process(self) -> bool:
@@ -87,7 +89,7 @@ class Engine:
         return min(CPU_COUNT, tiles_that_fit(self.tile_bytes, device, self.memory_limit_gb))
 
     @contextmanager
-    def client(self, device: str) -> Iterator[Client]:
+    def client(self, device: str) -> Iterator[Threads | Client]:
         """Connect, or start workers, until the block ends.
 
         Parameters
@@ -97,51 +99,79 @@ class Engine:
 
         Yields
         ------
-        Client
-            Of Dask.
+        Threads or distributed.Client
+            Its ``submit`` runs a task.
 
         Raises
         ------
         TilingError
             If the scheduler does not answer, or has no workers.
+        MissingLibrary
+            If Dask's scheduler is not installed, for processes and clusters.
         """
+        if self.is_in_process:
+            with Threads(self.parallel_tiles(device)) as threads:
+                yield threads
+            return
+        distributed = need("distributed", "cluster")
+        need("cloudpickle", "cluster")
         if self.scheduler is not None:
-            try:
-                client = Client(self.scheduler, timeout=_TIMEOUT_S, set_as_default=False)
-            except (OSError, ValueError) as error:
-                raise TilingError(
-                    f"the Dask scheduler at {self.scheduler} does not answer ({error}): start it "
-                    "with “dask scheduler”, and workers with “dask worker ADDRESS”"
-                ) from error
-            with client:
-                try:
-                    client.wait_for_workers(1, timeout=_WORKERS_TIMEOUT_S)
-                except TimeoutError as error:
-                    raise TilingError(
-                        f"the Dask scheduler at {self.scheduler} has no workers: start one with "
-                        f"“dask worker {self.scheduler}” on each machine"
-                    ) from error
+            with self._connected(distributed) as client:
                 yield client
             return
         with (
             dask.config.set(_WORKERS_MEMORY),
-            LocalCluster(
-                n_workers=self.n_workers or 1,
-                threads_per_worker=1 if self.n_workers else self.parallel_tiles(device),
-                processes=self.n_workers is not None,
+            distributed.LocalCluster(
+                n_workers=self.n_workers,
+                threads_per_worker=1,
+                processes=True,
                 dashboard_address="127.0.0.1:0",  # any free port, seen on this machine only
                 memory_limit=0,
                 silence_logs=50,
             ) as cluster,
-            Client(cluster, set_as_default=False) as client,
+            distributed.Client(cluster, set_as_default=False) as client,
         ):
-            if self.n_workers is not None:
-                client.register_plugin(_DeafToInterrupts())
+            client.run(_ignore_interrupts)
+            yield client
+
+    @contextmanager
+    def _connected(self, distributed: Any) -> Iterator[Client]:
+        """Connect to the scheduler, if it answers and has workers."""
+        try:
+            client = distributed.Client(self.scheduler, timeout=_TIMEOUT_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise TilingError(
+                f"the Dask scheduler at {self.scheduler} does not answer ({error}): start it "
+                "with “dask scheduler”, and workers with “dask worker ADDRESS”"
+            ) from error
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=_WORKERS_TIMEOUT_S)
+            except TimeoutError as error:
+                raise TilingError(
+                    f"the Dask scheduler at {self.scheduler} has no workers: start one with "
+                    f"“dask worker {self.scheduler}” on each machine"
+                ) from error
             yield client
 
 
-class _DeafToInterrupts(WorkerPlugin):
+def _ignore_interrupts() -> None:
     """Ctrl+C reaches all processes of a terminal; ours alone decides what becomes of the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def setup(self, worker: Worker) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+def is_killed_worker(error: BaseException | None) -> bool:
+    """Tell whether a tile failed because workers of a cluster died.
+
+    Parameters
+    ----------
+    error : BaseException or None
+        Of the tile.
+
+    Returns
+    -------
+    bool
+        True for Dask's ``KilledWorker``.
+    """
+    distributed = sys.modules.get("distributed")  # without it, there are no workers
+    return distributed is not None and isinstance(error, distributed.KilledWorker)

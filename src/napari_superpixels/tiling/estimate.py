@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from napari_superpixels.api.image import iter_superpixels
-from napari_superpixels.core.device import describe_device, resolve_device
-from napari_superpixels.errors import DeviceUnavailableError
+from napari_superpixels.core.device import check_memory, resolve_device
+from napari_superpixels.errors import DeviceUnavailableError, FileError, NotEnoughMemory
 from napari_superpixels.errors.quantities import duration
 from napari_superpixels.events import drain
-from napari_superpixels.io.images import FileError
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling.cluster import Engine
@@ -161,7 +160,7 @@ def iter_estimate(
     )
 
 
-def too_much(estimate: Estimate, device: str, limit_gb: float | None) -> str:
+def too_much(estimate: Estimate, device: str, limit_gb: float | None) -> NotEnoughMemory | None:
     """Say why a run on this machine would not fit.
 
     Parameters
@@ -175,17 +174,14 @@ def too_much(estimate: Estimate, device: str, limit_gb: float | None) -> str:
 
     Returns
     -------
-    str
-        A sentence without its full stop, to which remedies are added; empty if it fits.
+    NotEnoughMemory or None
+        To raise or to show; None if it fits.
     """
-    needed = estimate.added_bytes
-    text = f"even in tiles this needs about {needed / 1e9:.1f} GB"
-    if limit_gb is not None and needed > limit_gb * 1e9:
-        return f"{text}, more than the memory limit of {limit_gb:g} GB"
-    info = describe_device(resolve_device(device))
-    if needed > info.free_bytes:
-        return f"{text}, but {info.device} ({info.name}) has {info.free_bytes / 1e9:.1f} GB free"
-    return ""
+    try:
+        check_memory(int(estimate.added_bytes), resolve_device(device), limit_gb)
+    except NotEnoughMemory as error:
+        return replace(error, in_tiles=True)
+    return None
 
 
 def _is_here(device: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.io.images import FileError
+from napari_superpixels.errors import FileError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

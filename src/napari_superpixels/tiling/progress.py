@@ -7,17 +7,15 @@ from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from distributed import KilledWorker
-
-from napari_superpixels.errors import reason_of
+from napari_superpixels.errors import RunBrokenOff, reason_of
 from napari_superpixels.io.atomic import with_remedy
-from napari_superpixels.tiling.run_spec import TilingError
+from napari_superpixels.tiling.cluster import is_killed_worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from concurrent.futures import Future
 
-    from distributed import Future
-
+    from napari_superpixels.plan.tile_grid import TileGrid
     from napari_superpixels.tiling.checkpoint import Checkpoint
 
 # Reasons that are told, and letters of each; the others are counted, the rest is left out.
@@ -53,7 +51,7 @@ def all_done(
     phase : str
         What they do, in words.
     futures : dict
-        Of Dask, by the index of the tile or the number of the part.
+        Of threads or of Dask, by the index of the tile or the number of the part.
     checkpoint : Checkpoint
         Of the run.
 
@@ -80,19 +78,21 @@ def all_done(
         if n_done == total:
             break
         one_is_done.wait(_PULSE_S)
-    failed = {index: f.exception() for index, f in futures.items() if f.status != "finished"}
+    errors = {index: None if f.cancelled() else f.exception() for index, f in futures.items()}
+    failed = {
+        index: errors[index] for index, f in futures.items() if f.cancelled() or errors[index]
+    }
     if failed:
-        raise TilingError(_what_failed(phase, failed, total, checkpoint)) from next(
-            iter(failed.values())
-        )
+        reason = _what_failed(phase, failed, total, checkpoint.spec().grid)
+        raise RunBrokenOff(reason, str(checkpoint.path)) from next(iter(failed.values()))
 
 
 def _what_failed(
-    phase: str, failed: dict[Any, BaseException | None], total: int, checkpoint: Checkpoint
+    phase: str, failed: dict[Any, BaseException | None], total: int, grid: TileGrid
 ) -> str:
     reasons: dict[str, list[Any]] = {}
     for key, error in failed.items():
-        if isinstance(error, KilledWorker):
+        if is_killed_worker(error):
             text = "several workers died while they had it, perhaps for want of memory"
         elif isinstance(error, OSError):
             text = with_remedy(error)
@@ -101,14 +101,10 @@ def _what_failed(
         if len(text) > _LONGEST_TOLD:
             text = f"{text[:_LONGEST_TOLD]}…"
         reasons.setdefault(text, []).append(key)
-    tiles = checkpoint.spec().grid.tiles
     told = "; ".join(
-        f"{tiles.get(keys[0], 'one')}{f' and {len(keys) - 1} more' if keys[1:] else ''}: {text}"
-        for text, keys in islice(reasons.items(), _MOST_TOLD)
+        f"{grid.tiles.get(first, 'one')}{f' and {len(more)} more' if more else ''}: {text}"
+        for text, (first, *more) in islice(reasons.items(), _MOST_TOLD)
     )
     if len(reasons) > _MOST_TOLD:
         told += f"; and {len(reasons) - _MOST_TOLD} other reasons like these"
-    return (
-        f"{phase}: {len(failed)} of {total} tiles failed ({told}). What is done is kept in "
-        f"{checkpoint.path}: mend the cause, and go on with --resume (resume=True)"
-    )
+    return f"{phase}: {len(failed)} of {total} tiles failed ({told})"

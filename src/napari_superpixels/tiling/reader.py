@@ -11,8 +11,8 @@ import numpy as np
 from dask.base import is_dask_collection as is_dask
 
 from napari_superpixels.core.prepare.checks import as_channels, check_chosen
-from napari_superpixels.errors import reason_of
-from napari_superpixels.io.images import READ_ERRORS, FileError
+from napari_superpixels.errors import FileError, reason_of
+from napari_superpixels.io.images import READ_ERRORS
 from napari_superpixels.io.lazy_images import open_image
 from napari_superpixels.plan.tile_grid import spelled
 

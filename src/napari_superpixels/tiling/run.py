@@ -17,6 +17,7 @@ import zarr
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.prepare.checks import check_mask_shape
 from napari_superpixels.core.prepare.scaling import fit_scaling
+from napari_superpixels.errors import FileExists, RunBrokenOff, TilingError
 from napari_superpixels.events import drain
 from napari_superpixels.io.atomic import with_remedy
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
@@ -28,13 +29,13 @@ from napari_superpixels.tiling.memory import tile_memory
 from napari_superpixels.tiling.progress import TileStep, all_done
 from napari_superpixels.tiling.reader import open_reader
 from napari_superpixels.tiling.relabel import relabel_tiles
-from napari_superpixels.tiling.run_spec import RunSpec, Statistics, TilingError
+from napari_superpixels.tiling.run_spec import RunSpec, Statistics
 from napari_superpixels.tiling.tiled_result import TiledResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
 
-    from distributed import Client, Future
     from numpy.typing import NDArray
 
     from napari_superpixels.plan.tile_grid import Box, TileGrid
@@ -176,10 +177,7 @@ def iter_superpixels_tiled(
     if done is not None:
         return result(done["n_obtained"])
     if output.exists() and not overwrite:
-        raise TilingError(
-            f"{output}: exists already; use --force (overwrite=True) to replace it, or choose "
-            "another name"
-        )
+        raise FileExists(str(output))
     if output.exists() and not holds_labels(output):
         raise TilingError(
             f"{output}: is no OME-Zarr of labels, and is not replaced; choose another name"
@@ -191,7 +189,8 @@ def iter_superpixels_tiled(
     threads = torch.get_num_threads()
     try:
         with engine.client(device) as client:
-            checkpoint.begin(spec, identity)  # not before: a scheduler may not answer
+            # Not before: a scheduler may not answer.
+            checkpoint.begin(spec, identity, in_process=engine.is_in_process)
             try:
                 n = yield from _run(client, checkpoint)
             except (GeneratorExit, KeyboardInterrupt):
@@ -202,11 +201,9 @@ def iter_superpixels_tiled(
         checkpoint.describe(output.stem, found.provenance() | known, pixel_size, unit)
         checkpoint.finish(output)
     except OSError as error:
-        raise TilingError(
-            f"{checkpoint.path}: {with_remedy(error)}. What is done is kept there: mend the cause, "
-            "and go on with --resume (resume=True)"
-        ) from error
+        raise RunBrokenOff(with_remedy(error), str(checkpoint.path)) from error
     finally:
+        checkpoint.close()
         torch.set_num_threads(threads)  # threads of this process were told to use one
     return found
 
@@ -275,7 +272,7 @@ def superpixels_tiled(
     known = {*_OPTIONS_IN_MEMORY, *fields}
     for name in options:
         if name not in known:
-            raise ValueError(unknown_name(name, ["n_segments", "preset", *sorted(known)]))
+            raise unknown_name(name, ["n_segments", "preset", *sorted(known)])
     replaced = {name: options.pop(name) for name in tuple(options) if name in fields}
     params = get_preset(preset).replace(seed=seed, **replaced)
     with tempfile.TemporaryDirectory(prefix="superpixels-") as folder:
@@ -285,7 +282,7 @@ def superpixels_tiled(
         return np.asarray(labels[:]).astype(np.int32)
 
 
-def _run(client: Client, checkpoint: Checkpoint) -> Generator[TileStep, None, int]:
+def _run(client: Any, checkpoint: Checkpoint) -> Generator[TileStep, None, int]:
     spec = checkpoint.spec()
     grid, folder = spec.grid, str(checkpoint.path.absolute())
     every = list(grid.tiles)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.tiling.identity import fingerprint
 
 if TYPE_CHECKING:
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.tile_grid import TileGrid
     from napari_superpixels.tiling.reader import ImageReader
-
-
-class TilingError(SuperpixelError):
-    """A tiled run cannot go on; what was done is kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

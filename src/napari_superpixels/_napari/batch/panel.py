@@ -16,9 +16,10 @@ from magicgui.widgets import ComboBox, LineEdit
 from qtpy.QtCore import QProcess, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
+from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.widgets.layout import button, row, rows, text_label
-from napari_superpixels.cli.messages import DONE_ALREADY, PREFIX
-from napari_superpixels.cli.segment import FORMATS
+from napari_superpixels.errors import from_plain
+from napari_superpixels.io.suffixes import SEGMENT_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,24 +33,8 @@ _STACKS = {
     "3D supervoxels": ["--volume"],
 }
 _BETWEEN = "; "
-# The command's words, and the dock's.
-_WORDS = {
-    "choose one plane with --plane, take all with --series, all as one with --volume, or say with "
-    "--channel-axis which holds channels": "choose under “Stacks” what to do with its planes",
-    "--series takes": "a series takes",
-    ": say with --channel-axis which axis holds channels": "",
-    ": say which, for example --channel-axis 0": ": leave “Use channels” empty for it",
-    "go on with --resume": "start the batch again",
-    "the same command with --resume": "the same batch",
-    "go on with the same image and parameters": "start the batch with the same ones",
-    "it is no volume, leave out --volume and --spacing": "it is no volume, choose another entry "
-    "under “Stacks”",
-    "take smaller tiles (--tile-size-px) or fewer --workers": "raise the limit under Preferences > "
-    "Plugins, or cut the image into parts",
-    "(--memory-limit-gb)": "(under Preferences > Plugins)",
-    "give another folder, or --force to replace it": "choose another folder, or remove it there",
-    "with export --plane": "with Export… of the layer",
-}
+# Before what the command says of itself.
+_PREFIX = "napari-superpixels: "
 _MOST_SHOWN = 5
 
 
@@ -120,8 +105,8 @@ class Batch(QWidget):
             name="formats",
             label="Formats",
             value="tif",
-            tooltip=f"One or more of {', '.join(FORMATS)}, with spaces between them; zip is "
-            "ImageJ ROIs.",
+            tooltip=f"One or more of {', '.join(SEGMENT_FORMATS)}, with spaces between them; zip "
+            "is ImageJ ROIs.",
         )
         self.stacks = ComboBox(
             name="stacks",
@@ -165,9 +150,9 @@ class Batch(QWidget):
         output = _from_home(str(self.output.value))
         kinds = re.split(r"[\s,;]+", str(self.formats.value))
         formats = [kind.lstrip(".") for kind in kinds if kind]
-        unknown = [kind for kind in formats if kind not in FORMATS]
+        unknown = [kind for kind in formats if kind not in SEGMENT_FORMATS]
         if unknown:
-            self._say(f"“{unknown[0]}” is no format: take some of {', '.join(FORMATS)}.")
+            self._say(f"“{unknown[0]}” is no format: take some of {', '.join(SEGMENT_FORMATS)}.")
             return
         try:
             choices = self._choices()
@@ -290,13 +275,8 @@ class Batch(QWidget):
             text += " What was being written is done anew when you start again; tiles are kept."
         elif not self._told and code:
             lines = self._complaints.strip().splitlines() or ["the process ended without a word"]
-            begin, text = "Nothing was segmented.", lines[-1].removeprefix(PREFIX)
-        told_of = [told["text"] for told in self._told if told["state"] == "failed"]
-        told_of += [
-            f"{Path(told['file']).name}: {told['text']}"
-            for told in self._told
-            if told["state"] == "skipped" and told["text"] != DONE_ALREADY
-        ]
+            begin, text = "Nothing was segmented.", lines[-1].removeprefix(_PREFIX)
+        told_of = [_told_of(told) for told in self._told if told["error"] is not None]
         listed = [f"• {reason}" for reason in told_of[:_MOST_SHOWN]]
         if len(told_of) > _MOST_SHOWN:
             listed.append(f"… and {len(told_of) - _MOST_SHOWN} more.")
@@ -306,8 +286,6 @@ class Batch(QWidget):
 
     def _say(self, text: str, begin: str = "") -> None:
         """Show plain text, after a beginning in bold."""
-        for theirs, ours in _WORDS.items():
-            text = text.replace(theirs, ours)
         text = escape(text, quote=False).replace("\n", "<br>")
         self.message.setText(f"<b>{begin}</b> {text}" if begin else text)
 
@@ -323,3 +301,10 @@ class Batch(QWidget):
 def _from_home(path: str) -> str:
     """Spell out “~”, as a shell does."""
     return os.path.expanduser(path.strip())  # noqa: PTH111  (a Path would end in no slash)
+
+
+def _told_of(told: dict[str, Any]) -> str:
+    """Say what was not done of a file, and why."""
+    text = text_of(from_plain(told["error"]), batch=True)
+    file = told["file"]
+    return text if text.startswith(file) else f"{Path(file).name}: {text}"

@@ -24,13 +24,8 @@ from napari_superpixels._napari.input.plane import (
 from napari_superpixels._napari.input.transforms import pixel_content, pixel_size_in_one_unit
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.reference_image import EditImage
-from napari_superpixels.io.formats import (
-    METADATA_KEY,
-    ExportError,
-    carried,
-    export_labels,
-    format_of,
-)
+from napari_superpixels.errors import ExportError
+from napari_superpixels.io.formats import METADATA_KEY, carried, export_labels, format_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -20,9 +20,11 @@ from napari_superpixels._napari.export.export_job import (
     plane_note,
 )
 from napari_superpixels._napari.input.plane import SourceError, View
+from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.segment.controls.image_choice import ImageChoice
 from napari_superpixels._napari.widgets.layout import button, file_name
-from napari_superpixels.io.formats import METADATA_KEY, ExportError, format_of
+from napari_superpixels.errors import ExportError
+from napari_superpixels.io.formats import METADATA_KEY, format_of
 from napari_superpixels.io.formats.registry import FORMATS, Format
 
 _PROPOSED = ".tif"
@@ -148,7 +150,7 @@ class Exporter(QObject):
             images = made_from(layer, self._viewer.layers) or self._chosen_image(layer)
             job = export_job(path, layer, images, View.of(self._viewer))
         except (ExportError, SourceError) as error:
-            self.failed.emit(str(error))
+            self.failed.emit(text_of(error))
             return
         self.told.emit(f"Exporting “{layer.name}”…")
         worker = create_worker(_write, job, overwrite, _ignore_errors=True)
@@ -177,7 +179,7 @@ class Exporter(QObject):
 
     def _on_error(self, error: Exception) -> None:
         self._end()
-        self.failed.emit(str(error) or type(error).__name__)
+        self.failed.emit(text_of(error))
 
     def _end(self) -> None:
         self._worker = None

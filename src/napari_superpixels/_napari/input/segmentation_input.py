@@ -22,10 +22,10 @@ from napari_superpixels._napari.input.plane import (
 )
 from napari_superpixels.core.prepare.channels import chosen_channels
 from napari_superpixels.core.prepare.nodata import spelled
-from napari_superpixels.errors import reason_of
+from napari_superpixels.errors import FileError, reason_of
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.georeference import Place
-from napari_superpixels.io.images import READ_ERRORS, FileError
+from napari_superpixels.io.images import READ_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_superpixels._napari.batch.panel import Batch, BatchChoices
 from napari_superpixels._napari.export.exporter import Exporter
 from napari_superpixels._napari.input.segmentation_input import Source
+from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.segment.controls.device_choice import DeviceChoice
 from napari_superpixels._napari.segment.controls.input_choice import SourceChoice
 from napari_superpixels._napari.segment.controls.parameter_form import ParameterForm
@@ -212,7 +213,7 @@ class SegmentWidget(QWidget):
             source = self.choice.source()
             params = self.form.params()
         except ValueError as error:
-            problem = str(error)
+            problem = text_of(error)
         return source, params, problem
 
     def _plan(self, source: Source, params: SuperpixelParams) -> RunPlan:

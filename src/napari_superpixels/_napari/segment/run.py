@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from vispy.scene.visuals import Line
 
+from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.segment.cancelling import CancellableWorker, CancelSwitch
 from napari_superpixels._napari.segment.output_layer import (
     as_layer_data,
@@ -184,7 +185,7 @@ class Run(QObject):
 
     def _on_error(self, error: Exception) -> None:
         self._remove(self._preview)
-        name, text = f"“{self._request.source.layer_name}”", str(error) or type(error).__name__
+        name, text = f"“{self._request.source.layer_name}”", text_of(error)
         self.failed.emit(text if name in text else f"{name}: {text}")
 
     def _on_finished(self, _nothing: None = None) -> None:

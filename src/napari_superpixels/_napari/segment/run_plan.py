@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.messages import text_of
 from napari_superpixels.events import drain
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def plan_run(
     try:
         check_memory(needed, torch.device(device), memory_limit_gb)
     except MemoryError as error:
-        problem = str(error)
+        problem = text_of(error)
     if tiles == Tiles.NEVER or (tiles == Tiles.AUTO and not problem):
         return RunPlan(text, problem=problem)
     if source.mode != Mode.SLICE:
@@ -98,12 +99,8 @@ def plan_run(
         )
         return RunPlan(text, problem=problem)
     why = "so it is done in" if problem else "but is done in"
-    problem = too_much(estimate, device, memory_limit_gb)
-    if problem:
-        why = "or"
-        limit = " (raise it under Preferences > Plugins)" if memory_limit_gb is not None else ""
-        problem = (
-            f"{problem[0].upper()}{problem[1:]}{limit}: segment a part of the image, or ask for "
-            "more superpixels: tiles grow with their size."
-        )
+    shortage = too_much(estimate, device, memory_limit_gb)
+    problem = ""
+    if shortage is not None:
+        why, problem = "or", text_of(shortage)
     return RunPlan(f"{text} in one piece, {why} {estimate}", in_tiles=True, problem=problem)

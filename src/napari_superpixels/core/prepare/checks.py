@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_superpixels.core.prepare.nodata import is_nodata
-from napari_superpixels.errors import NothingToSegmentError
+from napari_superpixels.errors import (
+    AmbiguousAxes,
+    InvalidParameter,
+    MaskMismatch,
+    NothingToSegmentError,
+    UnknownChannelAxis,
+    WrongAxes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,33 +93,17 @@ def as_channels(
     if array.size == 0:
         raise ValueError(f"the image is empty (shape {array.shape})")
     if channel_axis is None and n_axes == 2 and array.ndim == 3:
-        raise ValueError(
-            f"the image has 3 axes {array.shape}: say which holds the channels, for example "
-            "channel_axis=-1 for RGB; or that it is a volume, by the size of its voxels, for "
-            "example spacing=(1, 1, 1); or pass one 2D plane of a stack"
-        )
+        raise AmbiguousAxes(array.shape)
     wanted = n_axes + (channel_axis is not None)
     if array.ndim != wanted:
-        given = "" if channel_axis is None else "with channel_axis "
-        raise ValueError(
-            f"{given}the image must have {wanted} axes, got {array.ndim} {array.shape}: "
-            f"{_remedy(array.ndim, n_axes, wanted)}"
-        )
+        raise WrongAxes(array.shape, n_axes, channel_axis is not None)
     if channel_axis is None:
         return array[None]
     if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
-        raise ValueError(f"channel_axis must be an integer or None, got {channel_axis!r}")
+        raise InvalidParameter("channel_axis", "an integer or None", channel_axis)
     if not -wanted <= channel_axis < wanted:
-        raise ValueError(f"channel_axis must be {-wanted} to {wanted - 1}, got {channel_axis}")
+        raise InvalidParameter("channel_axis", f"{-wanted} to {wanted - 1}", channel_axis)
     return np.moveaxis(array, channel_axis, 0)
-
-
-def _remedy(ndim: int, n_axes: int, wanted: int) -> str:
-    if n_axes == 3:
-        return "the three numbers of spacing are for a volume, give two or none for a 2D image"
-    if ndim > wanted:
-        return "pass one 2D plane of a stack"
-    return "none of its axes holds channels" if ndim == 2 else "it has no rows and columns"
 
 
 def check_chosen(channels: Sequence[int], channel_axis: int | None, shape: Sequence[int]) -> None:
@@ -133,10 +124,7 @@ def check_chosen(channels: Sequence[int], channel_axis: int | None, shape: Seque
         If it has no channel axis, or not these channels, or one is chosen twice.
     """
     if channel_axis is None:
-        raise ValueError(
-            f"channels are chosen, but none of the axes {tuple(shape)} is known to hold channels: "
-            "say which, for example channel_axis=0"
-        )
+        raise UnknownChannelAxis(tuple(shape))
     n = shape[check_axis(channel_axis, len(shape))]
     wrong = [i for i in channels if not 0 <= i < n]
     if wrong or not channels:
@@ -168,7 +156,7 @@ def check_axis(axis: int, ndim: int) -> int:
         If there is no such axis.
     """
     if not -ndim <= axis < ndim:
-        raise ValueError(f"the axes are 0 to {ndim - 1}; channel_axis={axis} is none of them")
+        raise InvalidParameter("channel_axis", f"one of the axes, 0 to {ndim - 1}", axis)
     return axis % ndim
 
 
@@ -188,10 +176,7 @@ def check_mask_shape(mask: Sequence[int], image: Sequence[int]) -> None:
         If they differ.
     """
     if tuple(mask) != tuple(image):
-        raise ValueError(
-            f"the mask {tuple(mask)} and the image {tuple(image)} differ in shape: they must have "
-            "the same pixels"
-        )
+        raise MaskMismatch(tuple(mask), tuple(image))
 
 
 def is_wanted(mask: NDArray[np.generic]) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from skimage.color import rgb2lab
 from napari_superpixels.core.prepare.checks import as_channels
 from napari_superpixels.core.prepare.components import fit_components, sample_pixels
 from napari_superpixels.core.prepare.nodata import is_nodata
+from napari_superpixels.errors import NotRGB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,10 +205,7 @@ def becomes_lab(channels: NDArray[np.generic], channel_axis: int | None, color_s
     if color_space == "auto":
         return _is_rgb(channels, channel_axis)
     if color_space == "lab" and len(channels) != 3:
-        raise ValueError(
-            f"color_space='lab' needs 3 channels (RGB), the image has {len(channels)}: use "
-            "color_space='channels'"
-        )
+        raise NotRGB(len(channels))
     return color_space == "lab"
 
 

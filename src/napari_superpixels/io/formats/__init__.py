@@ -1,6 +1,5 @@
 """Label maps to files that other software reads, whole or not at all."""
 
-from napari_superpixels.io.atomic import ExportError
 from napari_superpixels.io.formats.label_tiff import (
     LABEL_SUFFIXES,
     METADATA_KEY,
@@ -14,7 +13,6 @@ from napari_superpixels.io.formats.registry import export_labels, format_of
 __all__ = [
     "LABEL_SUFFIXES",
     "METADATA_KEY",
-    "ExportError",
     "carried",
     "export_labels",
     "format_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_superpixels.io.atomic import need
+from napari_superpixels.errors.optional import need
 from napari_superpixels.io.formats.label_tiff import as_description
 
 if TYPE_CHECKING:

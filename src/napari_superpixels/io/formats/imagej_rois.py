@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.io.atomic import need
+from napari_superpixels.errors.optional import need
 from napari_superpixels.io.formats.polygonize import outlines
 
 if TYPE_CHECKING:

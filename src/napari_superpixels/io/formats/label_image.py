@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.io.atomic import ExportError
+from napari_superpixels.errors import HoldsPlanes, SuperpixelError
 from napari_superpixels.io.formats.label_tiff import compact
 from napari_superpixels.io.pixel_size import short_unit
 
@@ -123,10 +122,7 @@ class Subject:
             If the labels have a depth.
         """
         if self.labels.ndim != 2:
-            raise ExportError(
-                f"{format_name} holds planes, and the labels have the shape {self.labels.shape}: "
-                "choose one plane with --plane (labels[i])"
-            )
+            raise HoldsPlanes(format_name, self.labels.shape)
 
 
 def subject_of(

@@ -11,8 +11,9 @@ import numpy as np
 import tifffile
 import zarr
 
-from napari_superpixels.io.atomic import ExportError, written_whole
-from napari_superpixels.io.images import OWN_MAP, READ_ERRORS, FileError, unreadable
+from napari_superpixels.errors import ExportError, FileError
+from napari_superpixels.io.atomic import written_whole
+from napari_superpixels.io.images import OWN_MAP, READ_ERRORS, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_superpixels.io.atomic import ExportError
+from napari_superpixels.errors import ExportError, UnitNotKnown
 from napari_superpixels.io.formats.label_tiff import as_description
 from napari_superpixels.io.metres import in_metres
 
@@ -88,10 +88,7 @@ def write_ome(path: Path, subject: Subject) -> None:
     if subject.pixel_size is not None:
         unit = _OME_UNITS.get(subject.unit)
         if unit is None:
-            raise ExportError(
-                f"OME-TIFF has no unit “{subject.unit}”; give the pixel size in another, with "
-                "--pixel-size and --unit, such as um or m (pixel_size, unit)"
-            )
+            raise UnitNotKnown("OME-TIFF", subject.unit)
         sizes = subject.pixel_size
         for axis, size in zip("ZYX"[-len(sizes) :], sizes, strict=True):
             about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}

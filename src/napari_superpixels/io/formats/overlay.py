@@ -8,7 +8,7 @@ import imageio.v3 as iio
 import numpy as np
 from skimage.segmentation import find_boundaries
 
-from napari_superpixels.io.atomic import ExportError
+from napari_superpixels.errors import NeedsImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def write_picture(path: Path, subject: Subject) -> None:
     """
     subject.need_plane("PNG")
     if subject.image is None:
-        raise ExportError("a picture shows the borders on the image: give it with --image (image=)")
+        raise NeedsImage
     picture = _as_rgb(subject.image)
     picture[find_boundaries(subject.ranks, connectivity=1, mode="inner")] = _YELLOW
     path.write_bytes(iio.imwrite("<bytes>", picture, extension=".png"))

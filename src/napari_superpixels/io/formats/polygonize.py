@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.io.atomic import need
+from napari_superpixels.errors.optional import need
 
 if TYPE_CHECKING:
     from napari_superpixels.io.formats.label_image import Subject

@@ -6,7 +6,8 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.io.atomic import ExportError, need
+from napari_superpixels.errors import ColumnsDifferByCase, ExportError
+from napari_superpixels.errors.optional import need
 from napari_superpixels.io.formats.polygonize import outlines
 from napari_superpixels.io.formats.table import measure
 
@@ -74,10 +75,7 @@ def write_geopackage(path: Path, subject: Subject) -> None:
     columns = [str(name).lower() for name in frame.columns]
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
-        raise ExportError(
-            f"GeoPackage does not tell columns apart by their case ({', '.join(twice)}); "
-            "name the channels with --channel-names (channel_names)"
-        )
+        raise ColumnsDifferByCase(tuple(twice))
     _write(frame, path, "GPKG", layer=LAYER)
 
 

@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.io.atomic import ExportError, written_whole
+from napari_superpixels.errors import ExportError
+from napari_superpixels.io.atomic import written_whole
 from napari_superpixels.io.formats.label_image import Subject, SubjectError, subject_of
 from napari_superpixels.io.georeference import Place, read_place
 from napari_superpixels.io.ngff import is_zarr
@@ -178,10 +179,9 @@ def export_labels(
             provenance=provenance,
             sheared_content=sheared_content,
         )
-    except SubjectError as error:
-        raise SubjectError(f"{path}: {error}") from error
-    except ExportError as error:
-        raise ExportError(f"{path}: {error}") from error
+    except (SubjectError, ExportError) as error:
+        error.within(path)
+        raise
     write(Path(path), subject, overwrite=overwrite)
 
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.measure import regionprops
 
 from napari_superpixels.core.regions.graph import adjacency
-from napari_superpixels.io.atomic import need
+from napari_superpixels.errors.optional import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from napari_superpixels.api.series import (
     spelled_problems,
     superpixels_series,
 )
+from napari_superpixels.errors import FileError
 from napari_superpixels.events import drain
-from napari_superpixels.io.images import FileError
 
 FAST = get_preset("fast").replace(n_segments=30, iterations=8)
 

@@ -301,7 +301,7 @@ def test_a_plane_takes_an_image_of_that_plane(tmp_path, rng, capsys):
     expected = [plane[volume[1] == label].mean() for label in table["label"]]
     np.testing.assert_allclose(table["mean intensity"], expected)
     assert main([*command, "--channel-axis", "9", "--force"]) == 1
-    assert "--channel-axis 9" in capsys.readouterr().err
+    assert "--channel-axis must be one of the axes, 0 to 1, got 9" in capsys.readouterr().err
 
 
 def test_labels_that_are_none(tmp_path, capsys):
@@ -323,7 +323,7 @@ def test_without_rasterio_a_map_is_told(tmp_path, label_file, raster, monkeypatc
     command = ["export", str(label_file), "--image", str(raster), "-o", str(tmp_path / "t.csv")]
     assert main(command) == 1
     complaint = capsys.readouterr().err
-    assert "raster.tif: it lies on a map, and this needs rasterio" in complaint
+    assert "raster.tif: it lies on a map: this needs rasterio" in complaint
     assert "[geo]" in complaint
     out = tmp_path / "segmented.tif"
     assert main(["segment", str(raster), "--channel-axis", "-1", "-o", str(out), *QUICK]) == 0

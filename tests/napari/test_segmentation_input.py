@@ -8,7 +8,6 @@ import pytest
 import zarr
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
-from roles import axes_with
 
 from napari_superpixels._napari.correction.target import scope_of
 from napari_superpixels._napari.input.axes import Axes, Mode, Role, proposed_axes
@@ -20,7 +19,8 @@ from napari_superpixels._napari.input.segmentation_input import (
     resolve_source,
 )
 from napari_superpixels._napari.segment.output_layer import new_layer
-from napari_superpixels.io.images import FileError
+from napari_superpixels.errors import FileError
+from tests.fixtures.roles import axes_with
 
 
 def show(layer, step=None, order=None):

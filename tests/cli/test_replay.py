@@ -17,9 +17,9 @@ from napari_superpixels.editing.corrected_file import read_corrected, write_corr
 from napari_superpixels.editing.reference_image import EditImage
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
-from napari_superpixels.io.formats import ExportError, read_provenance, save_labels
+from napari_superpixels.errors import ExportError, FileError
+from napari_superpixels.io.formats import read_provenance, save_labels
 from napari_superpixels.io.ground_truth import read_labels
-from napari_superpixels.io.images import FileError
 
 PLANE = Scope.whole(2)
 

@@ -19,7 +19,6 @@ import zarr
 
 from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
 from napari_superpixels.cli.main import main
-from napari_superpixels.cli.messages import in_cli_words
 from napari_superpixels.io.formats import read_provenance
 from napari_superpixels.io.ground_truth import read_labels
 
@@ -108,28 +107,6 @@ def test_mistakes_are_told_in_one_line(tmp_path, photo, monkeypatch, capsys, arg
     assert message in complaint
     assert "Traceback" not in complaint
     assert not (tmp_path / "out.tif").exists()
-
-
-@pytest.mark.parametrize(
-    ("message", "words"),
-    [
-        ("say which, for example channel_axis=0", "say which, for example --channel-axis 0"),
-        ("channel_axis must be -3 to 2, got 7", "--channel-axis must be -3 to 2, got 7"),
-        ("n_workers must be 1 or more", "--workers must be 1 or more"),
-        ("p.toml: lam must be 0 to 3", "p.toml: lam must be 0 to 3"),
-        ("no CUDA device: none. Use device='auto'", "no CUDA device: none. Use --device auto"),
-        ("or for count='adaptive'", "or for --count adaptive"),
-        ("count=3.tif: is empty", "count=3.tif: is empty"),
-        ("use --force (overwrite=True) to replace it", "use --force to replace it"),
-        ("go on with it (--resume, resume=True)", "go on with it (--resume)"),
-        (
-            "limit of 2 GB (memory_limit_gb; in napari under Preferences > Plugins)",
-            "limit of 2 GB (--memory-limit-gb)",
-        ),
-    ],
-)
-def test_the_command_names_its_options(message, words):
-    assert in_cli_words(message) == words
 
 
 @pytest.mark.parametrize("arguments", [[], ["segment"], ["segment", "a", "--nope"], ["paint"]])

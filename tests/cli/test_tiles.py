@@ -16,7 +16,8 @@ import tifffile
 import zarr
 
 from napari_superpixels.cli.main import main
-from napari_superpixels.io.formats import ExportError, read_provenance
+from napari_superpixels.errors import ExportError
+from napari_superpixels.io.formats import read_provenance
 from napari_superpixels.io.georeference import read_place
 from napari_superpixels.io.ground_truth import read_labels
 from napari_superpixels.io.pixel_size import read_pixel_size

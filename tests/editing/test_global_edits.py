@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from maps import assert_tidy, grey_image, label_maps, tiles
 from skimage.measure import label
 
 from napari_superpixels.editing.actions.global_edits import (
@@ -24,6 +23,7 @@ from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.reference_image import EditImage
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
+from tests.fixtures.maps import assert_tidy, grey_image, label_maps, tiles
 
 PLANE = Scope.whole(2)
 

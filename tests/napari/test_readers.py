@@ -19,9 +19,9 @@ from napari_superpixels._napari import readers as geotiff_reader
 from napari_superpixels._napari.input.axes import Axes, Role, proposed_axes
 from napari_superpixels._napari.input.segmentation_input import View, resolve_source
 from napari_superpixels._napari.readers import get_reader
+from napari_superpixels.errors import FileError
 from napari_superpixels.io.formats import METADATA_KEY, export_labels
 from napari_superpixels.io.georeference import Place, read_place
-from napari_superpixels.io.images import FileError
 
 PLUGIN = "napari-superpixels"
 CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)

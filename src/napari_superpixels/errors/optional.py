@@ -1,0 +1,34 @@
+"""Libraries that only some users need."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from napari_superpixels.errors import MissingLibrary
+
+
+def need(module: str, extra: str) -> Any:
+    """Import a library that an extra of this package installs.
+
+    Parameters
+    ----------
+    module : str
+        What to import, such as ``"rasterio.features"``.
+    extra : str
+        Name of the extra, such as ``"geo"``.
+
+    Returns
+    -------
+    module
+        Imported.
+
+    Raises
+    ------
+    MissingLibrary
+        If it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingLibrary(module.partition(".")[0], extra) from error
