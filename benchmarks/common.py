@@ -17,8 +17,8 @@ import psutil
 
 from napari_superpixels import metrics
 from napari_superpixels.api.result import versions
-from napari_superpixels.io.ground_truth import read_ground_truths
-from napari_superpixels.io.images import read_image
+from napari_superpixels.io.images import open_image
+from napari_superpixels.io.labels import read_ground_truths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def load_image(data: Path, name: str) -> BsdsImage:
     BSDS500: ``images/ID.jpg`` and ``groundTruth/ID.mat`` with all annotators. Stanford Background
     Dataset (SBD): ``images/ID.jpg`` and ``labels/ID.regions.txt``, -1 where nothing is labelled.
     """
-    rgb = read_image(data / "images" / f"{name}.jpg").array
+    rgb = open_image(data / "images" / f"{name}.jpg").read()
     regions = data / "labels" / f"{name}.regions.txt"
     if regions.exists():
         return BsdsImage(name, rgb, [np.loadtxt(regions, dtype=np.int64) + 1])

@@ -33,8 +33,8 @@ def run_case(preset: str, shape: list[int], n: int, device: str) -> None:
     """Print estimate and growth in bytes; runs in the child process."""
     import torch
 
-    from napari_superpixels.core.device import estimate_memory
     from napari_superpixels.params import get_preset
+    from napari_superpixels.plan.memory import estimate_memory
 
     params = get_preset(preset).replace(n_segments=n, iterations=2)
     image = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)

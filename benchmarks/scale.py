@@ -29,7 +29,7 @@ import zarr
 
 import raster
 from common import RESULTS, machine
-from napari_superpixels.io.lazy_images import open_image
+from napari_superpixels.io.images import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

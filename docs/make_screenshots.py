@@ -21,7 +21,7 @@ from skimage import data
 import napari
 from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
 from napari_superpixels._napari.input.axes import Mode
-from napari_superpixels._napari.segment.run_plan import Tiles
+from napari_superpixels.plan.run_plan import Tiles
 
 if TYPE_CHECKING:
     from napari_superpixels._napari.segment.dock import SegmentWidget

@@ -16,8 +16,7 @@ from PIL import Image
 from napari_superpixels import superpixels, superpixels_series
 from napari_superpixels.cli.main import main
 from napari_superpixels.io.formats import read_provenance
-from napari_superpixels.io.ground_truth import read_labels
-from napari_superpixels.io.pixel_size import read_pixel_size
+from tests.fixtures.files import labels_in, stated_size
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
 
@@ -112,7 +111,7 @@ def test_a_table_leaves_out_nodata(tmp_path, tiles_image):
     )
     command = ["segment", str(tmp_path / "a.tif"), "-o", f"{tmp_path}/", "--format", "tif", "csv"]
     assert main([*command, *QUICK]) == 0
-    labels = read_labels(tmp_path / "a_superpixels.tif")
+    labels = labels_in(tmp_path / "a_superpixels.tif")
     table = pd.read_csv(tmp_path / "a_superpixels.csv").set_index("label")
     (mean,) = [name for name in table if name.startswith("mean") and "0" in name]
     for label in np.unique(labels[24:]):
@@ -130,7 +129,7 @@ def test_names_that_end_like_ome(tmp_path, tiles_image, name, is_imagej):
     assert "parameters" in read_provenance(tmp_path / name)
     with tifffile.TiffFile(tmp_path / name) as file:
         assert file.is_ome != is_imagej
-    assert read_pixel_size(tmp_path / name, 2) == ((0.25, 0.25), "um")
+    assert stated_size(tmp_path / name, 2) == ((0.25, 0.25), "um")
 
 
 def test_formats_of_planes_are_refused_before_a_volume_is_segmented(tmp_path, rng, capsys):

@@ -10,7 +10,7 @@ import zarr
 from napari_superpixels import superpixels
 from napari_superpixels.cli.main import main
 from napari_superpixels.io.formats import read_provenance
-from napari_superpixels.io.ground_truth import read_labels
+from tests.fixtures.files import labels_in
 
 RUN = {"iterations": 4, "hidden_channels": (4, 4)}
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
@@ -44,11 +44,11 @@ def test_chosen_bands_are_those_of_the_array(tmp_path, path, bands):
     command = ["segment", str(path), "-o", str(out), "--color-space", "channels", *QUICK]
     assert main([*command, "--channels", "2,5-7"]) == 0
     expected = superpixels(bands[[2, 5, 6, 7]], 9, channel_axis=0, **RUN)
-    np.testing.assert_array_equal(read_labels(out), expected)
+    np.testing.assert_array_equal(labels_in(out), expected)
     assert read_provenance(out)["channels"] == [2, 5, 6, 7]
     assert main([*command, "--channels", "4", "--force"]) == 0
     expected = superpixels(bands[4:5], 9, channel_axis=0, **RUN)
-    np.testing.assert_array_equal(read_labels(out), expected)
+    np.testing.assert_array_equal(labels_in(out), expected)
 
 
 @pytest.mark.parametrize("suffix", ["zarr", "tif"])
@@ -64,7 +64,7 @@ def test_chosen_bands_in_tiles(tmp_path, path, bands, suffix):
         np.testing.assert_array_equal(*(zarr.open_array(o / "0", mode="r")[:] for o in outs))
         assert zarr.open_group(outs[0], mode="r").attrs["napari-superpixels"]["channels"] == [5, 2]
     else:
-        np.testing.assert_array_equal(*map(read_labels, outs))
+        np.testing.assert_array_equal(*map(labels_in, outs))
         assert read_provenance(outs[0])["channels"] == [5, 2]
 
 
@@ -98,7 +98,7 @@ def test_chosen_bands_of_a_series(tmp_path, rng):
     assert read_provenance(out)["channels"] == [1, 4]
     assert main([*command, "--plane", "1", "--force"]) == 0
     expected = superpixels(stack[1, [1, 4]], 9, channel_axis=0, **RUN)
-    np.testing.assert_array_equal(read_labels(out), expected)
+    np.testing.assert_array_equal(labels_in(out), expected)
 
 
 @pytest.mark.parametrize("extra", [[], ["--tile-size-px", "32"]])
@@ -167,7 +167,7 @@ def test_only_what_is_chosen_is_read(tmp_path, bands, capsys, axes, option):
     spoil(path, 3)
     command = ["segment", str(path), "-o", str(out), *QUICK]
     assert main(command + option) == 0
-    assert read_labels(out).max() > 1
+    assert labels_in(out).max() > 1
     out.unlink()
     spoil(path, 5)
     assert main(command + option) == 1

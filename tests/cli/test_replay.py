@@ -19,7 +19,7 @@ from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
 from napari_superpixels.errors import ExportError, FileError
 from napari_superpixels.io.formats import read_provenance, save_labels
-from napari_superpixels.io.ground_truth import read_labels
+from tests.fixtures.files import labels_in
 
 PLANE = Scope.whole(2)
 
@@ -55,7 +55,7 @@ def test_replay_from_a_saved_file(tmp_path, session, photo, capsys):
     write_corrected(saved, session, {})
     assert main(["replay", str(photo), str(saved), str(saved), "-o", str(out)]) == 0
     assert capsys.readouterr().out == f"{out}: 7 superpixels after 7 steps\n"
-    np.testing.assert_array_equal(read_labels(out), session.labels)
+    np.testing.assert_array_equal(labels_in(out), session.labels)
     again, _ = read_corrected(out)
     assert again.log == json.loads(json.dumps(session.log))
 
@@ -65,7 +65,7 @@ def test_replay_from_plain_labels_and_json(tmp_path, session, photo):
     save_labels(start, session.start)
     log.write_text(json.dumps(session.log))
     assert main(["replay", str(photo), str(start), str(log), "-o", str(out)]) == 0
-    np.testing.assert_array_equal(read_labels(out), session.labels)
+    np.testing.assert_array_equal(labels_in(out), session.labels)
 
 
 @pytest.mark.parametrize("is_map", [True, False])

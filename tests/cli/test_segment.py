@@ -20,7 +20,7 @@ import zarr
 from napari_superpixels import SuperpixelParams, get_preset, metrics, superpixels
 from napari_superpixels.cli.main import main
 from napari_superpixels.io.formats import read_provenance
-from napari_superpixels.io.ground_truth import read_labels
+from tests.fixtures.files import labels_in
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
 
@@ -31,7 +31,7 @@ def test_segment_is_the_api(tmp_path, photo, tiles_image, capsys):
     expected = superpixels(
         tiles_image, 9, channel_axis=-1, seed=3, iterations=4, hidden_channels=(4, 4)
     )
-    np.testing.assert_array_equal(read_labels(out), expected)
+    np.testing.assert_array_equal(labels_in(out), expected)
     printed = capsys.readouterr().out
     assert f"{expected.max()} superpixels of 9 asked for" in printed
     provenance = read_provenance(out)
@@ -55,7 +55,7 @@ def test_every_input_format(tmp_path, tiles_image, suffix):
         iio.imwrite(path, tiles_image)
     out = tmp_path / "out.npy"
     assert main(["segment", str(path), "-o", str(out), *extra, *QUICK]) == 0
-    assert read_labels(out).shape == (48, 64)
+    assert labels_in(out).shape == (48, 64)
 
 
 def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
@@ -65,7 +65,7 @@ def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
     assert out.read_bytes() == b"precious"
     assert "exists already; use --force" in capsys.readouterr().err
     assert main(["segment", str(photo), "-o", str(out), "--force", *QUICK]) == 0
-    assert read_labels(out).max() > 1
+    assert labels_in(out).max() > 1
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_mask_and_nodata(tmp_path):
     out = tmp_path / "o.tif"
     extra = ["--mask", str(tmp_path / "m.tif"), "--nodata", "-9999"]
     assert main(["segment", str(tmp_path / "i.tif"), "-o", str(out), *extra, *QUICK]) == 0
-    np.testing.assert_array_equal(read_labels(out) > 0, (mask > 0) & (image > 0))
+    np.testing.assert_array_equal(labels_in(out) > 0, (mask > 0) & (image > 0))
 
 
 @pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}, {}])
@@ -162,10 +162,10 @@ def test_a_stack_is_explained_and_a_plane_chosen(tmp_path, capsys, rng, options,
     assert f"--plane takes 0 to {n - 1}; got 5" in capsys.readouterr().err
     assert main([*command, "--plane", "2"]) == 0
     expected = superpixels(stack[2], 9, iterations=4, hidden_channels=(4, 4))
-    np.testing.assert_array_equal(read_labels(tmp_path / "o.tif"), expected)
+    np.testing.assert_array_equal(labels_in(tmp_path / "o.tif"), expected)
     assert main([*command, "--channel-axis", "0", "--force"]) == 0
     expected = superpixels(stack, 9, channel_axis=0, iterations=4, hidden_channels=(4, 4))
-    np.testing.assert_array_equal(read_labels(tmp_path / "o.tif"), expected)
+    np.testing.assert_array_equal(labels_in(tmp_path / "o.tif"), expected)
 
 
 def test_an_array_of_unknown_axes_is_explained(tmp_path, capsys, rng):
@@ -188,7 +188,7 @@ def test_a_plane_of_a_stack_with_channels(tmp_path, capsys, rng):
     assert "a stack with the axes T (4), C (3), Y (20), X (30)" in capsys.readouterr().err
     assert main([*command, "--plane", "2"]) == 0
     expected = superpixels(stack[2], 9, channel_axis=0, iterations=4, hidden_channels=(4, 4))
-    np.testing.assert_array_equal(read_labels(out), expected)
+    np.testing.assert_array_equal(labels_in(out), expected)
 
 
 def test_an_input_is_never_overwritten(photo, capsys):

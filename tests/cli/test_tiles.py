@@ -18,9 +18,10 @@ import zarr
 from napari_superpixels.cli.main import main
 from napari_superpixels.errors import ExportError
 from napari_superpixels.io.formats import read_provenance
-from napari_superpixels.io.georeference import read_place
-from napari_superpixels.io.ground_truth import read_labels
-from napari_superpixels.io.pixel_size import read_pixel_size
+from napari_superpixels.io.georeference import read_georeference
+from napari_superpixels.io.images import open_image
+from napari_superpixels.plan import run_plan
+from tests.fixtures.files import labels_in, stated_size
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_segment_in_tiles(tmp_path, raster, capsys):
     np.testing.assert_array_equal(zarr.open_array(out / "0", mode="r")[:], labels)
     tiff = tmp_path / "out.tif"
     assert main(["segment", str(raster), "-o", str(tiff), "--n-segments", "100", *TILES]) == 0
-    np.testing.assert_array_equal(read_labels(tiff), labels)
+    np.testing.assert_array_equal(labels_in(tiff), labels)
     assert read_provenance(tiff)["tiles"] == 6
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.tif", "out.zarr", "raster.tif"]
 
@@ -106,17 +107,24 @@ def test_labels_that_cannot_be_copied_are_kept(
     with monkeypatch.context() as patched:  # the tiles are not done again
         patched.setattr("napari_superpixels.tiling.tasks.segment_tile", None)
         assert main([*command, *TILES, "--resume"]) == 0
-    np.testing.assert_array_equal(read_labels(tmp_path / "out.tif"), labels)
+    np.testing.assert_array_equal(labels_in(tmp_path / "out.tif"), labels)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.tif", "raster.tif"]
 
 
 def test_tiles_by_themselves_where_memory_would_not_do(tmp_path, raster, capsys, monkeypatch):
     out = tmp_path / "out.tif"
     command = ["segment", str(raster), "-o", str(out), "--n-segments", "50", "--preset", "fast"]
-    monkeypatch.setattr("napari_superpixels.core.device.estimate_memory", lambda *a, **k: 10**15)
+    estimate = run_plan.estimate_memory
+    with open_image(raster) as image:
+        whole = image.plane_shape
+
+    def huge_in_one_piece(shape, *arguments, **options):
+        return 10**15 if shape == whole else estimate(shape, *arguments, **options)
+
+    monkeypatch.setattr(run_plan, "estimate_memory", huge_in_one_piece)
     assert main(command) == 0
     assert "segmented in tiles" in capsys.readouterr().err
-    assert read_labels(out).max() <= 50
+    assert labels_in(out).max() <= 50
 
 
 @pytest.mark.parametrize("content", [b"", b"II*\0 nothing of a TIFF"])
@@ -159,10 +167,10 @@ def test_a_level_of_a_pyramid_keeps_its_place(tmp_path, tiles_image, step):
     folder = tmp_path / "out"
     command = ["segment", str(path), "-o", f"{folder}/", "--format", "tif", "geojson", "zarr"]
     assert main([*command, "--n-segments", "50", "--level", "1", *TILES]) == 0
-    labels = read_labels(folder / "raster_superpixels.tif")
+    labels = labels_in(folder / "raster_superpixels.tif")
     assert labels.shape == (full.shape[0] // step, full.shape[1] // step)
     stored = read_provenance(folder / "raster_superpixels.tif")["place"]
-    expected = read_place(path).at(labels.shape)
+    expected = read_georeference(path).resampled(labels.shape)
     assert (
         tuple(stored["transform"])
         == expected.transform
@@ -175,7 +183,7 @@ def test_a_level_of_a_pyramid_keeps_its_place(tmp_path, tiles_image, step):
             5_800_000,
         )
     )
-    assert read_pixel_size(folder / "raster_superpixels.zarr", 2) == ((step / 2, step / 2), "m")
+    assert stated_size(folder / "raster_superpixels.zarr", 2) == ((step / 2, step / 2), "m")
     polygons = geopandas.read_file(folder / "raster_superpixels.geojson")
     area = polygons.to_crs(32633).area.sum()
     assert area == pytest.approx(labels.size * (0.5 * step) ** 2, rel=1e-6)
@@ -208,7 +216,7 @@ def test_ome_zarr_keeps_its_pixel_size(tmp_path, tiles_image):
     _ome_zarr(path, np.tile(tiles_image[..., 0], (4, 4)), [0.5, 0.25], {"unit": "micrometer"})
     command = ["segment", str(path), "-o", f"{out}/", "--format", "zarr", "tif", "--n-segments"]
     assert main([*command, "50", *TILES]) == 0
-    assert read_pixel_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), "um")
+    assert stated_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), "um")
     assert read_provenance(out / "image_superpixels.tif")["pixel_size"] == [0.5, 0.25]
     table = tmp_path / "table.csv"
     exported = ["export", str(out / "image_superpixels.zarr"), "--image", str(path), "-o"]
@@ -221,7 +229,7 @@ def test_ome_zarr_without_a_unit_keeps_its_scale(tmp_path, tiles_image, capsys):
     _ome_zarr(path, np.tile(tiles_image[..., 0], (4, 4)), [0.5, 0.25], {})
     command = ["segment", str(path), "-o", f"{out}/", "--format", "zarr", "tif", "csv"]
     assert main([*command, "--n-segments", "50", *TILES]) == 0
-    assert read_pixel_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), None)
+    assert stated_size(out / "image_superpixels.zarr", 2) == ((0.5, 0.25), None)
     table = pd.read_csv(out / "image_superpixels.csv")
     assert set(table["unit"]) == {"pixel"}
     np.testing.assert_array_equal(table["area"], table["area_px"])
@@ -236,11 +244,11 @@ def test_a_volume_has_the_scale_of_an_ome_zarr(tmp_path, rng, capsys):
     command = ["segment", str(path), "-o", str(out), "--volume", "--n-segments", "9", "--quiet"]
     assert main([*command, "--iterations", "4", "--hidden-channels", "4", "4"]) == 0
     assert "cube" not in capsys.readouterr().err
-    assert read_pixel_size(out, 3) == ((2.0, 0.5, 0.5), None)
+    assert stated_size(out, 3) == ((2.0, 0.5, 0.5), None)
 
 
 def test_more_than_memory_even_in_tiles(tmp_path, raster, capsys, monkeypatch):
-    monkeypatch.setattr("napari_superpixels.tiling.memory.estimate_memory", lambda *a, **k: 10**13)
+    monkeypatch.setattr("napari_superpixels.plan.memory.estimate_memory", lambda *a, **k: 10**13)
     out = tmp_path / "out.zarr"
     assert main(["segment", str(raster), "-o", str(out), "--n-segments", "9", *TILES]) == 1
     assert "GB free: take smaller tiles (--tile-size-px)" in capsys.readouterr().err
@@ -293,5 +301,5 @@ def test_a_plane_of_an_ome_zarr(tmp_path, rng):
     assert main(["segment", str(path), "-o", str(out), "--plane", "3", *quick]) == 0
     expected = tmp_path / "expected.tif"
     assert main(["segment", str(tmp_path / "plane.npy"), "-o", str(expected), *quick]) == 0
-    np.testing.assert_array_equal(read_labels(out), read_labels(expected))
-    assert read_pixel_size(out, 2) == ((0.5, 0.5), "um")
+    np.testing.assert_array_equal(labels_in(out), labels_in(expected))
+    assert stated_size(out, 2) == ((0.5, 0.5), "um")

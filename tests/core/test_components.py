@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_superpixels import superpixels
-from napari_superpixels.core.prepare.components import SAMPLE_SIZE, fit_components, sample_pixels
+from napari_superpixels.core.prepare.components import fit_components, sample_pixels
 from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.core.prepare.scaling import fit_scaling
+from napari_superpixels.plan.memory import PCA_SAMPLE_PX
 
 
 def spectra(rng, n_bands, shape, *, noise=0.1):
@@ -148,7 +149,7 @@ def test_a_sample_is_the_same_each_time_and_within_the_mask(rng):
     image = rng.random((3, 300, 200))
     valid = rng.random((300, 200)) > 0.5
     sample = sample_pixels(image, valid)
-    assert sample.shape == (3, SAMPLE_SIZE)
+    assert sample.shape == (3, PCA_SAMPLE_PX)
     np.testing.assert_array_equal(sample, sample_pixels(image, valid))
     assert set(sample[0]) <= set(image[0, valid])
     few = np.zeros_like(valid)

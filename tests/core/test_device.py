@@ -13,8 +13,9 @@ import torch
 from napari_superpixels.core import device as devices
 from napari_superpixels.core.device import deterministic
 from napari_superpixels.core.prepare.prepared_image import prepare_image
-from napari_superpixels.errors import DeviceUnavailableError, NotEnoughMemory
+from napari_superpixels.errors import DeviceUnavailableError
 from napari_superpixels.params import SuperpixelParams, get_preset
+from napari_superpixels.plan.memory import DeviceInfo, estimate_memory, shortage
 
 
 @pytest.mark.parametrize(
@@ -66,33 +67,33 @@ def test_cpu_is_always_listed():
 def test_estimate_grows_with_the_work():
     paper, balanced = get_preset("paper"), get_preset("balanced")
     side = (2000, 2000)
-    small = devices.estimate_memory(side, 3, paper)
-    assert devices.estimate_memory((4000, 2000), 3, paper) == pytest.approx(2 * small, rel=1e-2)
-    assert devices.estimate_memory(side, 3, balanced) < small
-    assert devices.estimate_memory(side, 3, paper.replace(n_segments=500)) > small
+    small = estimate_memory(side, 3, paper)
+    assert estimate_memory((4000, 2000), 3, paper) == pytest.approx(2 * small, rel=1e-2)
+    assert estimate_memory(side, 3, balanced) < small
+    assert estimate_memory(side, 3, paper.replace(n_segments=500)) > small
 
 
 def test_estimate_knows_that_there_are_no_more_channels_than_pixels():
     params = SuperpixelParams(label_maps=60_000)
-    assert devices.estimate_memory((100, 100), 1, params) == devices.estimate_memory(
+    assert estimate_memory((100, 100), 1, params) == estimate_memory(
         (100, 100), 1, params.replace(label_maps=10_000)
     )
 
 
 def test_estimate_of_a_volume_grows_with_its_maps_and_its_voxels():
     params = SuperpixelParams()
-    small = devices.estimate_memory((39, 39, 39), 1, params)
+    small = estimate_memory((39, 39, 39), 1, params)
     assert 0.4e9 < small < 0.7e9  # 0.55 GB were measured
-    assert devices.estimate_memory((39, 39, 39), 1, params.replace(label_maps=200)) > 1.5 * small
-    assert devices.estimate_memory((400, 400, 400), 1, params) > 5 * small
+    assert estimate_memory((39, 39, 39), 1, params.replace(label_maps=200)) > 1.5 * small
+    assert estimate_memory((400, 400, 400), 1, params) > 5 * small
 
 
 def test_estimate_knows_that_many_channels_become_few():
     shape, params = (2000, 2000), SuperpixelParams(max_channels=8)
-    few, many = (devices.estimate_memory(shape, n, params) for n in (8, 200))
-    whole = devices.estimate_memory(shape, 200, params.replace(max_channels=0))
+    few, many = (estimate_memory(shape, n, params) for n in (8, 200))
+    whole = estimate_memory(shape, 200, params.replace(max_channels=0))
     assert few <= many < whole / 3
-    assert devices.estimate_memory(shape, 100, params.replace(max_channels=0)) < whole
+    assert estimate_memory(shape, 100, params.replace(max_channels=0)) < whole
 
 
 def test_preparing_many_channels_takes_less_than_estimated(rng):
@@ -103,33 +104,31 @@ def test_preparing_many_channels_takes_less_than_estimated(rng):
     prepare_image(image, channel_axis=0, max_channels=4)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < devices.estimate_memory(shape, 60, params)
+    assert peak < estimate_memory(shape, 60, params)
 
 
 def test_estimate_knows_the_labels_to_start_from():
     shape, params = (200, 200), SuperpixelParams()
-    without = devices.estimate_memory(shape, 1, params)
-    assert devices.estimate_memory(shape, 1, params, n_labels=100) == without
+    without = estimate_memory(shape, 1, params)
+    assert estimate_memory(shape, 1, params, n_labels=100) == without
     # Each label takes a map, at the working resolution that the label maps asked for decide.
-    assert without < devices.estimate_memory(shape, 1, params, n_labels=1500) < 2 * without
+    assert without < estimate_memory(shape, 1, params, n_labels=1500) < 2 * without
 
 
-def test_what_does_not_fit_is_refused_with_remedies():
-    cpu = torch.device("cpu")
-    with pytest.raises(NotEnoughMemory) as caught:
-        devices.check_memory(10**15, cpu, None)
-    assert caught.value.needed_bytes == 10**15
-    assert caught.value.available_bytes < 10**13
-    assert not caught.value.is_limit
-    with pytest.raises(NotEnoughMemory) as caught:
-        devices.check_memory(3 * 10**9, cpu, 2.0)
-    assert caught.value.is_limit
-    assert caught.value.available_bytes == 2e9
+def test_what_does_not_fit_is_told():
+    cpu = DeviceInfo("cpu", "2 CPU threads", 8 * 10**9, 16 * 10**9)
+    too_much = shortage(10**10, cpu, None)
+    assert too_much.needed_bytes == 10**10
+    assert too_much.available_bytes == 8 * 10**9
+    assert not too_much.is_limit
+    limited = shortage(3 * 10**9, cpu, 2.0)
+    assert limited.is_limit
+    assert limited.available_bytes == 2e9
+    assert shortage(10**6, cpu, 2.0) is None
     # Only where there is another device.
-    assert "CPU" not in caught.value.problem()
-    elsewhere = NotEnoughMemory(3e9, 2e9, "cuda", is_cpu=False)
-    assert elsewhere.problem().endswith(", or run on the CPU.")
-    devices.check_memory(10**6, cpu, 2.0)
+    assert "CPU" not in limited.problem()
+    gpu = shortage(10**10, DeviceInfo("cuda", "GPU", 10**9, 10**9), None)
+    assert gpu.problem().endswith(", or run on the CPU.")
 
 
 @pytest.mark.parametrize(

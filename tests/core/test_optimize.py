@@ -9,12 +9,25 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_superpixels.core.network.optimize import _Run, _Settled, learning_rate, optimize
+from napari_superpixels.core.device import describe_device
+from napari_superpixels.core.network import optimize as module
+from napari_superpixels.core.network.optimize import _Run, _Settled, learning_rate
 from napari_superpixels.core.network.warm_start import WarmStart
 from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.events import Command, FinishReason
+from napari_superpixels.plan.run_plan import ImageFacts, Machine, plan_run
 
 CPU = torch.device("cpu")
+
+
+def plan_of(prepared, params, device=CPU):
+    facts = ImageFacts(shape=prepared.mask.shape, n_channels=len(prepared.features))
+    return plan_run(facts, params, Machine(describe_device(device)))
+
+
+def optimize(prepared, params, device, **options):
+    plan = plan_of(prepared, params, device)
+    return module.optimize(prepared, params, device, plan=plan, **options)
 
 
 def drain(steps):
@@ -163,7 +176,8 @@ def test_an_iteration_reads_nothing_from_the_device(tiles_image, quick, masked, 
     mask = np.ones(tiles_image.shape[:2], bool)
     mask[:9] = not masked
     prepared = prepare_image(tiles_image, channel_axis=-1, mask=mask)
-    run = _Run(prepared, quick.replace(precision=precision), CPU, WarmStart())
+    params = quick.replace(precision=precision)
+    run = _Run(prepared, params, CPU, plan_of(prepared, params), WarmStart())
     run._iterate(run.scale, 1, look=False)  # the optimiser reads once, when it starts
     with NothingRead():
         terms, winners = run._iterate(run.scale, 2, look=True)

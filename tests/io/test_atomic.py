@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from napari_superpixels.errors import ExportError, FileExists
-from napari_superpixels.io.atomic import written_whole
+from napari_superpixels.io.atomic import atomic_write
 from napari_superpixels.io.formats import export_labels
 from napari_superpixels.io.formats.registry import FORMATS
 
@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 from napari_superpixels.errors import ExportError
 from napari_superpixels.io.formats import export_labels
-from napari_superpixels.io.georeference import Place
+from napari_superpixels.io.georeference import Georeference
 import geopandas, pandas, pyarrow.parquet, pyogrio, rasterio.features, roifile, tifffile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 image = np.random.default_rng(0).random((300, 300))
 labels = np.arange(300)[:, None] // 15 * 20 + np.arange(300) // 15 + 1
-place = Place((300, 300), (1, 0, 500_000, 0, -1, 5_800_000), "EPSG:32633", "m")
+place = Georeference((300, 300), (1, 0, 500_000, 0, -1, 5_800_000), "EPSG:32633", "m")
 place = place if {placed} else None
 for path in map(Path, sys.argv[1:]):
     export_labels(path, labels, image, place=place)
@@ -180,7 +180,7 @@ def test_a_folder_comes_back_where_its_successor_cannot_be_renamed(tmp_path, mon
     monkeypatch.setattr(Path, "rename", fail)
     with (
         pytest.raises(ExportError, match="free some space"),
-        written_whole(path, overwrite=True) as partial,
+        atomic_write(path, overwrite=True) as partial,
     ):
         partial.mkdir()
     assert [p.name for p in path.iterdir()] == ["mine"]

@@ -17,9 +17,9 @@ from rasterio.control import GroundControlPoint
 from napari_superpixels.cli.main import main
 from napari_superpixels.cli.output import write_output
 from napari_superpixels.io.formats import export_labels, read_provenance, save_labels
-from napari_superpixels.io.georeference import read_place
-from napari_superpixels.io.pixel_size import read_pixel_size
-from napari_superpixels.io.spatial import Origin
+from napari_superpixels.io.formats.label_image import LabelDescription
+from napari_superpixels.io.georeference import read_georeference
+from tests.fixtures.files import stated_size
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "9", "--quiet"]
 CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)
@@ -79,7 +79,7 @@ def test_the_place_comes_from_the_image(tmp_path, label_file, labels, raster):
     table, polygons, out = (tmp_path / name for name in ("t.csv", "p.gpkg", "on_map.tif"))
     files = ["-o", str(table), str(polygons), str(out)]
     assert main(["export", str(label_file), "--image", str(raster), *files]) == 0
-    assert read_place(out) == read_place(raster)
+    assert read_georeference(out) == read_georeference(raster)
     frame = geopandas.read_file(polygons)
     np.testing.assert_allclose(frame.area, frame["area_px"] * 0.25)
     with rasterio.open(raster) as file:
@@ -127,7 +127,8 @@ def test_more_labels_than_imagej_holds_stay_whole_numbers(tmp_path, rng):
     labels = rng.permutation(300 * 300).reshape(300, 300) + 1
     out, table = tmp_path / "labels.tif", tmp_path / "t.csv"
     known = {"pixel_size": [0.5, 0.25], "unit": "um"}
-    write_output(out, labels, known, Origin.from_dict(known), overwrite=False)
+    about = LabelDescription(pixel_size=(0.5, 0.25), unit="um", provenance=known)
+    write_output(out, labels, None, about, overwrite=False)
     np.testing.assert_array_equal(tifffile.imread(out), labels.astype(np.uint32))
     assert tifffile.imread(out).dtype == np.uint32
     assert main(["export", str(out), "-o", str(table)]) == 0
@@ -368,4 +369,4 @@ def test_a_scale_without_a_unit_goes_along_to_ome_zarr(tmp_path, labels):
     path = tmp_path / "labels.zarr"
     export_labels(path, np.stack([labels, labels]), pixel_size=(2, 0.5, 0.25), unit="pixel")
     assert main(["export", str(path), "-o", str(tmp_path / "copy.zarr")]) == 0
-    assert read_pixel_size(tmp_path / "copy.zarr", 3) == ((2, 0.5, 0.25), None)
+    assert stated_size(tmp_path / "copy.zarr", 3) == ((2, 0.5, 0.25), None)

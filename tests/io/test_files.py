@@ -11,8 +11,9 @@ from PIL import Image
 
 from napari_superpixels.errors import ExportError, FileError, FileExists
 from napari_superpixels.io.formats import read_provenance, save_labels
-from napari_superpixels.io.ground_truth import read_ground_truths, read_labels
-from napari_superpixels.io.images import read_image, unreadable
+from napari_superpixels.io.images import open_image, unreadable
+from napari_superpixels.io.labels import read_ground_truths
+from tests.fixtures.files import labels_in
 
 
 def test_png_jpeg_npy_and_tiff(tmp_path, rng):
@@ -24,14 +25,14 @@ def test_png_jpeg_npy_and_tiff(tmp_path, rng):
         ("deep.png", rgb[..., 0].astype(np.uint16) * 200, None),
     ):
         iio.imwrite(tmp_path / name, array)
-        read = read_image(tmp_path / name)
+        read = open_image(tmp_path / name)
         assert read.channel_axis == axis
         expected = array[..., :3] if name == "rgba.png" else array
         np.testing.assert_array_equal(read.array, expected)
     iio.imwrite(tmp_path / "rgb.jpg", rgb)
-    assert read_image(tmp_path / "rgb.jpg").array.shape == (20, 30, 3)
+    assert open_image(tmp_path / "rgb.jpg").read().shape == (20, 30, 3)
     np.save(tmp_path / "a.npy", rgb[..., 0])
-    assert read_image(tmp_path / "a.npy").array.shape == (20, 30)
+    assert open_image(tmp_path / "a.npy").read().shape == (20, 30)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_tiff_axes(tmp_path, rng, shape, options, expected_shape, channel_axis):
     data = (rng.random(shape) * 200).astype(np.uint8)
     photometric = options.pop("photometric", "minisblack")
     tifffile.imwrite(path, data, photometric=photometric, **options)
-    read = read_image(path)
+    read = open_image(path)
     assert read.array.shape == expected_shape
     assert read.channel_axis == channel_axis
     assert len(read.axes) == read.array.ndim
@@ -66,7 +67,7 @@ def test_planes_that_a_writer_may_have_guessed_to_be_colours_are_told(tmp_path, 
     for dtype, told in ((np.uint8, False), (np.uint16, True)):
         data = np.zeros((3, 20, 30), dtype)
         tifffile.imwrite(path, data, photometric="rgb", planarconfig="separate")
-        assert read_image(path).channel_axis == -1
+        assert open_image(path).channel_axis == -1
         assert ("planes.tif says that its 3 planes are colours" in caplog.text) is told
 
 
@@ -74,7 +75,7 @@ def test_gdal_nodata_is_found(tmp_path):
     path = tmp_path / "raster.tif"
     tag = (42113, "s", 0, "-9999", True)
     tifffile.imwrite(path, np.ones((8, 9), np.float32), extratags=[tag])
-    assert read_image(path).nodata == -9999
+    assert open_image(path).nodata == -9999
 
 
 @pytest.mark.parametrize(
@@ -88,15 +89,18 @@ def test_broken_files_are_named(tmp_path, name, rng):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     else:
         path.write_bytes(b"" if "zero" in name else b"this is no picture")
-    with pytest.raises(FileError, match=f"{name}: cannot be read as an image") as told:
-        read_image(path)
+    with (
+        pytest.raises(FileError, match=f"{name}: cannot be read as an image") as told,
+        open_image(path) as image,
+    ):
+        image.read()
     assert ("it is empty (0 bytes)" in str(told.value)) == ("zero" in name)
     assert "copy or export it again" in str(told.value)
 
 
 def test_cmyk_becomes_rgb(tmp_path, rng):
     Image.new("CMYK", (30, 20), (0, 255, 255, 0)).save(tmp_path / "a.jpg")
-    read = read_image(tmp_path / "a.jpg")
+    read = open_image(tmp_path / "a.jpg")
     assert read.array.shape == (20, 30, 3)
     assert read.array[0, 0, 0] > 200  # red
 
@@ -105,15 +109,15 @@ def test_more_images_than_one_are_told(tmp_path, caplog):
     with tifffile.TiffWriter(tmp_path / "two.tif") as writer:
         writer.write(np.ones((20, 30), np.uint8))
         writer.write(np.ones((10, 10), np.uint8))
-    assert read_image(tmp_path / "two.tif").array.shape == (20, 30)
+    assert open_image(tmp_path / "two.tif").read().shape == (20, 30)
     assert "holds 2 separate images; the first is used" in caplog.text
 
 
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(FileError, match="no such file"):
-        read_image(tmp_path / "none.tif")
+        open_image(tmp_path / "none.tif")
     with pytest.raises(FileError, match="is a folder"):
-        read_image(tmp_path)
+        open_image(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".tiff", ".png", ".npy"])
@@ -121,7 +125,7 @@ def test_labels_round_trip(tmp_path, rng, suffix):
     labels = rng.integers(0, 300, (20, 30)).astype(np.int32)
     path = tmp_path / f"labels{suffix}"
     save_labels(path, labels, {"seed": 3})
-    np.testing.assert_array_equal(read_labels(path), labels)
+    np.testing.assert_array_equal(labels_in(path), labels)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     if suffix.startswith(".t"):
         assert read_provenance(path) == {"seed": 3}
@@ -131,7 +135,7 @@ def test_labels_round_trip(tmp_path, rng, suffix):
 def test_many_labels_need_32_bits(tmp_path):
     labels = np.array([[1, 70_000]])
     save_labels(tmp_path / "a.tif", labels)
-    assert read_labels(tmp_path / "a.tif").dtype == np.uint32
+    assert labels_in(tmp_path / "a.tif").dtype == np.uint32
     with pytest.raises(ExportError, match="at most 65535"):
         save_labels(tmp_path / "a.png", labels)
 
@@ -141,9 +145,9 @@ def test_nothing_is_overwritten_without_asking(tmp_path):
     save_labels(path, np.ones((2, 2), int))
     with pytest.raises(FileExists):
         save_labels(path, np.zeros((2, 2), int))
-    assert read_labels(path).all()
+    assert labels_in(path).all()
     save_labels(path, np.zeros((2, 2), int), overwrite=True)
-    assert not read_labels(path).any()
+    assert not labels_in(path).any()
     assert read_provenance(path) == {}
 
 
@@ -159,7 +163,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="cannot be written \\(No space left on device\\)"):
         save_labels(path, np.zeros((2, 2), int), overwrite=True)
     monkeypatch.undo()
-    assert read_labels(path).all()
+    assert labels_in(path).all()
     assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
 
 
@@ -171,9 +175,9 @@ def test_unknown_suffix_and_missing_folder(tmp_path):
 
 
 def test_labels_must_be_labels(tmp_path):
-    np.save(tmp_path / "f.npy", np.ones((3, 3)))
-    with pytest.raises(FileError, match="two axes and whole numbers"):
-        read_labels(tmp_path / "f.npy")
+    np.save(tmp_path / "f.npy", np.full((3, 3), 1.5))
+    with pytest.raises(FileError, match="whole numbers"):
+        labels_in(tmp_path / "f.npy")
 
 
 def test_bsds_ground_truth(tmp_path):
@@ -205,7 +209,7 @@ def test_the_fourth_band_of_a_map_is_kept_unless_it_is_alpha(tmp_path, rng, alph
         **options,
     ) as file:
         file.write(data)
-    read = read_image(tmp_path / "map.tif")
+    read = open_image(tmp_path / "map.tif")
     np.testing.assert_array_equal(np.moveaxis(read.array, -1, 0), data[:bands])
 
 

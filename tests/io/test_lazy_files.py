@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_superpixels.io.lazy_images import open_image
+from napari_superpixels.io.images import open_image
 
 SHAPE = (12_000, 12_000)
 

@@ -12,9 +12,8 @@ from PIL import Image
 from rasterio.enums import ColorInterp, Resampling
 
 from napari_superpixels.cli.main import main
-from napari_superpixels.io.ground_truth import read_labels
-from napari_superpixels.io.images import read_image
-from napari_superpixels.io.lazy_images import open_image
+from napari_superpixels.io.images import open_image
+from tests.fixtures.files import labels_in
 
 QUICK = ["--iterations", "4", "--hidden-channels", "4", "4", "--n-segments", "12", "--force"]
 H, W = 96, 128
@@ -99,13 +98,13 @@ def test_transparent_pixels_have_no_superpixel(
     tmp_path, colors, opaque, kind, tiles, caplog, capsys
 ):
     path = _write(kind, tmp_path, colors, opaque)
-    found = read_image(path)
+    found = open_image(path)
     expected = colors[..., 0] if kind == "grey-png" else colors
     np.testing.assert_array_equal(found.array, expected)
     with caplog.at_level(logging.WARNING):
         assert main(["segment", str(path), "-o", str(tmp_path / "o.tif"), *QUICK, *tiles]) == 0
     assert "separate images" not in caplog.text
-    np.testing.assert_array_equal(read_labels(tmp_path / "o.tif") > 0, opaque)
+    np.testing.assert_array_equal(labels_in(tmp_path / "o.tif") > 0, opaque)
     assert f"{(~opaque).sum()} pixels left out" in capsys.readouterr().out
 
 
@@ -116,7 +115,7 @@ def test_what_is_under_transparent_pixels_does_not_count(tmp_path, colors, opaqu
         path = _write("png", tmp_path, other, opaque)
         outs.append(tmp_path / f"{value}.tif")
         assert main(["segment", str(path), "-o", str(outs[-1]), *QUICK]) == 0
-    np.testing.assert_array_equal(*map(read_labels, outs))
+    np.testing.assert_array_equal(*map(labels_in, outs))
 
 
 @pytest.mark.parametrize("tiles", [[], ["--tile-size-px", "64"]])
@@ -127,7 +126,7 @@ def test_a_mask_that_is_given_counts_too(tmp_path, colors, opaque, tiles):
     tifffile.imwrite(tmp_path / "given.tif", wanted)
     options = ["--mask", str(tmp_path / "given.tif"), *QUICK, *tiles]
     assert main(["segment", str(path), "-o", str(tmp_path / "o.tif"), *options]) == 0
-    np.testing.assert_array_equal(read_labels(tmp_path / "o.tif") > 0, opaque & (wanted > 0))
+    np.testing.assert_array_equal(labels_in(tmp_path / "o.tif") > 0, opaque & (wanted > 0))
 
 
 @pytest.mark.parametrize("mask_has_levels", [True, False])
@@ -147,7 +146,7 @@ def test_a_level_has_its_mask(tmp_path, colors, opaque, mask_has_levels):
     np.testing.assert_array_equal(np.asarray(found.alpha) != 0, opaque[::2, ::2])
     command = ["segment", str(path), "-o", str(tmp_path / "o.tif"), "--level", "1", *QUICK]
     assert main(command) == 0
-    np.testing.assert_array_equal(read_labels(tmp_path / "o.tif") > 0, opaque[::2, ::2])
+    np.testing.assert_array_equal(labels_in(tmp_path / "o.tif") > 0, opaque[::2, ::2])
 
 
 def test_frames_have_their_own_transparency(tmp_path, rng, opaque):
@@ -172,7 +171,7 @@ def test_what_has_no_value_is_left_out(tmp_path, rng, tiles, nodata, capsys):
     np.save(tmp_path / "a.npy", values)
     command = ["segment", str(tmp_path / "a.npy"), "-o", str(tmp_path / "o.tif")]
     assert main([*command, *QUICK, *tiles, *nodata]) == 0
-    np.testing.assert_array_equal(read_labels(tmp_path / "o.tif") > 0, np.isfinite(values))
+    np.testing.assert_array_equal(labels_in(tmp_path / "o.tif") > 0, np.isfinite(values))
     assert f"{20 * W} pixels left out" in capsys.readouterr().out
 
 
@@ -186,6 +185,6 @@ def test_a_colour_that_means_transparent(tmp_path, colors, mode):
     hidden = values == key if mode != "RGB" else (values == key).all(axis=-1)
     assert hidden.any()
     assert main(["segment", str(path), "-o", str(out), *QUICK]) == 0
-    np.testing.assert_array_equal(read_labels(out) > 0, ~hidden)
+    np.testing.assert_array_equal(labels_in(out) > 0, ~hidden)
     expected = np.asarray(picture.convert("RGB")) if mode == "P" else values
-    np.testing.assert_array_equal(read_image(path).array, expected)
+    np.testing.assert_array_equal(open_image(path).read(), expected)

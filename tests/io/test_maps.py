@@ -17,8 +17,8 @@ from rasterio.features import rasterize
 
 from napari_superpixels.errors import ColumnsDifferByCase, ExportError, NotGeoreferenced
 from napari_superpixels.io.formats import export_labels
-from napari_superpixels.io.formats.label_image import SubjectError
-from napari_superpixels.io.georeference import Place, is_placed, read_place
+from napari_superpixels.io.formats.label_image import InvalidLabels
+from napari_superpixels.io.georeference import Georeference, is_georeferenced, read_georeference
 
 UTM = "EPSG:32633"
 CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)
@@ -145,7 +145,7 @@ def test_areas_are_pixel_counts_on_any_map(tmp_path_factory, labels, transform):
     if not labels.any():
         return
     path = tmp_path_factory.mktemp("maps") / "m.gpkg"
-    export_labels(path, labels, place=Place(labels.shape, transform, UTM, "m"))
+    export_labels(path, labels, place=Georeference(labels.shape, transform, UTM, "m"))
     frame = geopandas.read_file(path)
     assert frame.is_valid.all()
     ids, counts = np.unique(labels[labels > 0], return_counts=True)
@@ -154,37 +154,37 @@ def test_areas_are_pixel_counts_on_any_map(tmp_path_factory, labels, transform):
 
 
 def test_places(tmp_path, labels, source):
-    assert is_placed(source)
-    place = read_place(source)
+    assert is_georeferenced(source)
+    place = read_georeference(source)
     assert place.transform == CORNER
     assert place.unit == "m"
     assert place.pixel_size == (0.5, 0.5)
     known = json.loads(json.dumps(asdict(place)))
-    assert Place.from_dict(known) == place
+    assert Georeference.from_dict(known) == place
     export_labels(tmp_path / "a.tif", labels, place=known)
-    assert read_place(tmp_path / "a.tif") == place
+    assert read_georeference(tmp_path / "a.tif") == place
     degrees = tmp_path / "degrees.tif"
     write_raster(degrees, (1e-5, 0, 13, 0, -1e-5, 52), "EPSG:4326")
-    assert read_place(degrees).pixel_size is None
+    assert read_georeference(degrees).pixel_size is None
     export_labels(tmp_path / "t.geojson", labels, like=degrees)
     frame = geopandas.read_file(tmp_path / "t.geojson")
     assert set(frame["unit"]) == {"pixel"}
     area = shapely.area(frame.geometry.to_numpy())
     np.testing.assert_allclose(area, frame["area_px"] * 1e-10, rtol=1e-4)
-    with pytest.raises(SubjectError, match=r"has \(12, 16\) pixels, the labels have \(12, 15\)"):
+    with pytest.raises(InvalidLabels, match=r"has \(12, 16\) pixels, the labels have \(12, 15\)"):
         export_labels(tmp_path / "b.tif", labels[:, 1:], like=source)
 
 
 def test_a_map_without_a_crs_keeps_its_coordinates(tmp_path, labels):
     write_raster(tmp_path / "local.tif", (2, 0, 10, 0, -2, 90), None)
-    place = read_place(tmp_path / "local.tif")
+    place = read_georeference(tmp_path / "local.tif")
     assert (place.crs, place.pixel_size, place.unit) == (None, (2, 2), "map unit")
     for name in ("local.geojson", "local.gpkg"):
         export_labels(tmp_path / name, labels, place=place)
         bounds = geopandas.read_file(tmp_path / name).total_bounds
         assert bounds.tolist() == [10, 66, 40, 90]
     export_labels(tmp_path / "labels.tif", labels, place=place)
-    assert read_place(tmp_path / "labels.tif") == place
+    assert read_georeference(tmp_path / "labels.tif") == place
 
 
 def test_files_without_a_place_are_told(tmp_path):
@@ -192,13 +192,13 @@ def test_files_without_a_place_are_told(tmp_path):
 
     tifffile.imwrite(tmp_path / "plain.tif", np.ones((4, 5), np.uint8))
     (tmp_path / "bad.tif").write_bytes(b"nonsense")
-    assert not is_placed(tmp_path / "plain.tif")
-    assert not is_placed(tmp_path / "bad.tif")
-    assert not is_placed(tmp_path / "plain.png")
+    assert not is_georeferenced(tmp_path / "plain.tif")
+    assert not is_georeferenced(tmp_path / "bad.tif")
+    assert not is_georeferenced(tmp_path / "plain.png")
     with pytest.raises(NotGeoreferenced, match=r"plain\.tif"):
-        read_place(tmp_path / "plain.tif")
+        read_georeference(tmp_path / "plain.tif")
     with pytest.raises(ExportError, match=r"bad\.tif: cannot be read as a raster"):
-        read_place(tmp_path / "bad.tif")
+        read_georeference(tmp_path / "bad.tif")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_files_without_a_place_are_told(tmp_path):
     ],
 )
 def test_a_missing_library_is_named(tmp_path, labels, monkeypatch, library, name):
-    place = Place(labels.shape, CORNER, UTM, "m")
+    place = Georeference(labels.shape, CORNER, UTM, "m")
     monkeypatch.setitem(__import__("sys").modules, library, None)
     words = rf"{name}: this needs {library.partition('.')[0]}, .*\[geo\]"
     with pytest.raises(ExportError, match=words):

@@ -21,8 +21,8 @@ from yaozarrs import validate_zarr_store
 
 from napari_superpixels.errors import ExportError, HoldsPlanes, NeedsImage
 from napari_superpixels.io.formats import export_labels
-from napari_superpixels.io.georeference import Place, read_place
-from napari_superpixels.io.pixel_size import read_pixel_size
+from napari_superpixels.io.georeference import Georeference, read_georeference
+from tests.fixtures.files import stated_size
 
 UM = {"pixel_size": (0.5, 0.25), "unit": "um"}
 
@@ -37,7 +37,7 @@ def test_tiff_for_imagej(tmp_path, labels):
         assert tiff.imagej_metadata["unit"] == "um"
         across, per_um = tiff.pages.first.tags["XResolution"].value
         assert across / per_um == pytest.approx(4)
-    size, unit = read_pixel_size(path, 2)
+    size, unit = stated_size(path, 2)
     assert size == pytest.approx((0.5, 0.25))
     assert unit == "um"
 
@@ -49,7 +49,7 @@ def test_volume_for_imagej_and_ome(tmp_path, rng):
         with tifffile.TiffFile(tmp_path / name) as tiff:
             assert tiff.series[0].axes == "ZYX"
             np.testing.assert_array_equal(tiff.asarray(), volume)
-        size, unit = read_pixel_size(tmp_path / name, 3)
+        size, unit = stated_size(tmp_path / name, 3)
         assert size == pytest.approx((2, 0.5, 0.25))
         assert unit == "um"
 
@@ -79,7 +79,7 @@ def test_ome_tiff(tmp_path, labels):
     assert image["Pixels"]["PhysicalSizeY"] == 0.5
     assert image["Pixels"]["PhysicalSizeXUnit"] == "µm"
     export_labels(path, labels, overwrite=True)
-    assert read_pixel_size(path, 2) is None
+    assert stated_size(path, 2) is None
 
 
 @pytest.mark.parametrize("unit", ["micrometer", "µm", "micron", "Microns", "micrometers"])
@@ -88,8 +88,8 @@ def test_units_are_written_in_one_way(tmp_path, labels, unit):
     for name in names:
         export_labels(tmp_path / name, labels, pixel_size=(0.5, 0.5), unit=unit)
     assert set(pd.read_csv(tmp_path / "t.csv")["unit"]) == {"um"}
-    assert read_pixel_size(tmp_path / "t.tif", 2)[1] == "um"
-    assert read_pixel_size(tmp_path / "t.ome.tif", 2)[1] == "um"
+    assert stated_size(tmp_path / "t.tif", 2)[1] == "um"
+    assert stated_size(tmp_path / "t.ome.tif", 2)[1] == "um"
     assert nodes_of(tmp_path / "t.zarr")[0].metadata["axes"][0]["unit"] == "micrometer"
 
 
@@ -100,7 +100,7 @@ def test_other_units_of_length(tmp_path, labels, unit, short, ngff):
     for name in ("t.tif", "t.ome.tif", "t.zarr"):
         export_labels(tmp_path / name, labels, pixel_size=(0.5, 0.25), unit=unit)
         found = (0.5, 0.25), short if name != "t.zarr" else ngff
-        assert read_pixel_size(tmp_path / name, 2) in (((0.5, 0.25), short), found)
+        assert stated_size(tmp_path / name, 2) in (((0.5, 0.25), short), found)
     assert nodes_of(tmp_path / "t.zarr")[0].metadata["axes"][0]["unit"] == ngff
 
 
@@ -112,26 +112,26 @@ def test_feet_of_maps_become_metres(tmp_path, labels, epsg, metres, name):
     at, crs = rasterio.Affine(2, 0, 9, 0, -3, 9), f"EPSG:{epsg}"
     with rasterio.open(path, "w", "GTiff", columns, rows, 1, crs, at, "uint8") as raster:
         raster.write(labels.astype(np.uint8), 1)
-    place = read_place(path)
+    place = read_georeference(path)
     assert "foot" in place.unit
     export_labels(tmp_path / name, labels, place=place)
-    size, unit = read_pixel_size(tmp_path / name, 2)
+    size, unit = stated_size(tmp_path / name, 2)
     assert size == pytest.approx((3 * metres, 2 * metres))
     assert unit in ("m", "meter")
     # Of a layer in napari, which knows no map.
     export_labels(tmp_path / f"l{name}", labels, pixel_size=(3, 2), unit="survey_foot")
-    size, _ = read_pixel_size(tmp_path / f"l{name}", 2)
+    size, _ = stated_size(tmp_path / f"l{name}", 2)
     assert size == pytest.approx((3600 / 3937, 2400 / 3937))
 
 
 def test_ome_tiff_of_a_map_without_crs_or_in_degrees(tmp_path, labels):
     transform = (2.0, 0.0, 9.0, 0.0, -3.0, 9.0)
     for place in (
-        Place(labels.shape, transform, None, "map unit"),
-        Place(labels.shape, transform, rasterio.CRS.from_epsg(4326).to_wkt(), None),
+        Georeference(labels.shape, transform, None, "map unit"),
+        Georeference(labels.shape, transform, rasterio.CRS.from_epsg(4326).to_wkt(), None),
     ):
         export_labels(tmp_path / "t.ome.tif", labels, place=place, overwrite=True)
-        assert read_pixel_size(tmp_path / "t.ome.tif", 2) is None
+        assert stated_size(tmp_path / "t.ome.tif", 2) is None
 
 
 def test_units_that_a_format_does_not_know(tmp_path, labels):
@@ -147,10 +147,10 @@ def test_units_that_a_format_does_not_know(tmp_path, labels):
 @pytest.mark.parametrize("unit", ["nm", "mm", "m"])
 def test_planes_in_other_units_than_micrometres(tmp_path, labels, unit):
     export_labels(tmp_path / "t.ome.tif", labels, pixel_size=(65, 60), unit=unit)
-    assert read_pixel_size(tmp_path / "t.ome.tif", 2) == ((65, 60), unit)
+    assert stated_size(tmp_path / "t.ome.tif", 2) == ((65, 60), unit)
     volume = np.stack([labels, labels])
     export_labels(tmp_path / "v.ome.tif", volume, pixel_size=(200, 65, 60), unit=unit)
-    assert read_pixel_size(tmp_path / "v.ome.tif", 3) == ((200, 65, 60), unit)
+    assert stated_size(tmp_path / "v.ome.tif", 3) == ((200, 65, 60), unit)
 
 
 @pytest.mark.parametrize(
@@ -164,13 +164,12 @@ def test_planes_in_other_units_than_micrometres(tmp_path, labels, unit):
 )
 def test_tiffs_without_a_pixel_size(tmp_path, name, options):
     tifffile.imwrite(tmp_path / name, np.ones((4, 5), np.uint8), **options)
-    assert read_pixel_size(tmp_path / name, 2) is None
+    assert stated_size(tmp_path / name, 2) is None
 
 
 def test_no_pixel_size_in_what_is_no_tiff(tmp_path):
-    (tmp_path / "bad.tif").write_bytes(b"II*\0bad")
-    assert read_pixel_size(tmp_path / "bad.tif", 2) is None
-    assert read_pixel_size(tmp_path / "labels.png", 2) is None
+    iio.imwrite(tmp_path / "labels.png", np.ones((4, 5), np.uint8))
+    assert stated_size(tmp_path / "labels.png", 2) is None
 
 
 def nodes_of(path):
@@ -303,7 +302,7 @@ def test_frames_lie_along_time_or_depth(tmp_path, rng, size, axis):
         with tifffile.TiffFile(tmp_path / name) as tiff:
             assert tiff.series[0].axes == f"{axis}YX"
             np.testing.assert_array_equal(tiff.asarray(), frames)
-        found = read_pixel_size(tmp_path / name, 2)
+        found = stated_size(tmp_path / name, 2)
         assert found == (None if size is None else ((0.5, 0.25), "um"))
     validate_zarr_store(tmp_path / "t.zarr")
     about = zarr.open(tmp_path / "t.zarr").attrs["multiscales"][0]

@@ -13,11 +13,20 @@ from skimage.measure import perimeter, regionprops
 
 from napari_superpixels.errors import ExportError, FileExists
 from napari_superpixels.io.formats import export_labels
-from napari_superpixels.io.formats.label_image import SubjectError, subject_of
+from napari_superpixels.io.formats.label_image import (
+    InvalidLabels,
+    LabelDescription,
+    label_image_of,
+)
 from napari_superpixels.io.formats.neighbour_graph import edges
 from napari_superpixels.io.formats.table import measure
 
 SIZE = {"pixel_size": (0.5, 0.5), "unit": "um"}
+
+
+def described(labels, image=None, **about):
+    """A label image with what is known about it."""
+    return label_image_of(labels, image, LabelDescription(**about))
 
 
 def test_csv_holds_what_scikit_image_measures(tmp_path, labels, image):
@@ -62,7 +71,7 @@ def test_parquet_and_csv_are_equal(tmp_path, labels, image):
 def test_values_that_are_no_numbers_are_left_out(labels, image):
     grey = image[..., 0].copy()
     grey[0, 0], grey[labels == 9] = np.inf, np.nan
-    table = measure(subject_of(labels, grey)).set_index("label")
+    table = measure(described(labels, grey)).set_index("label")
     inside = grey[labels == 5][1:]
     assert table.loc[5, "mean intensity"] == pytest.approx(inside.mean())
     assert table.loc[5, "p95 intensity"] == pytest.approx(np.percentile(inside, 95))
@@ -73,18 +82,18 @@ def test_values_that_are_no_numbers_are_left_out(labels, image):
 def test_a_step_without_a_value_is_left_out():
     labels = np.repeat([[1, 2]], 4, axis=0)
     image = np.array([[0, 3], [0, np.nan], [np.inf, 5], [0, 5]], float)
-    found = edges(subject_of(labels, image))
+    found = edges(described(labels, image))
     assert found["border"].tolist() == [4]
     assert found["mean_step"].tolist() == [4]
-    assert edges(subject_of(labels, image * np.nan))["mean_step"].isna().all()
+    assert edges(described(labels, image * np.nan))["mean_step"].isna().all()
     many = np.array([[1, 2, 3], [1, 2, 3]])  # the last one has no value at all
     values = np.array([[0, 1, np.nan], [0, 1, np.nan]])
-    steps = edges(subject_of(many, values))["mean_step"]
+    steps = edges(described(many, values))["mean_step"]
     np.testing.assert_array_equal(steps, [1, np.nan])
 
 
 def test_pixels_that_are_not_square(labels):
-    table = measure(subject_of(labels, pixel_size=(2, 3), unit="m"))
+    table = measure(described(labels, pixel_size=(2, 3), unit="m"))
     np.testing.assert_array_equal(table["area"], table["area_px"] * 6)
     assert table["perimeter"].isna().all()
 
@@ -100,7 +109,7 @@ def test_a_volume(tmp_path, rng):
     for row, region in zip(table.to_dict("records"), regionprops(volume), strict=True):
         centroid = [row[f"centroid_{axis}"] for axis in "zyx"]
         np.testing.assert_allclose(centroid, np.array(region.centroid) * (2, 0.5, 0.5))
-    pairs = edges(subject_of(volume, image, pixel_size=(2, 0.5, 0.5), unit="um"))
+    pairs = edges(described(volume, image, pixel_size=(2, 0.5, 0.5), unit="um"))
     one, other = pairs.loc[0, ["label_a", "label_b"]]
     faces = [
         np.sum(((a == one) & (b == other)) | ((a == other) & (b == one)))
@@ -146,11 +155,11 @@ def test_edge_table(tmp_path, labels, image):
 @given(arrays(np.uint32, (6, 7), elements=st.sampled_from([0, 1, 2, 9, 2**32 - 1])))
 def test_table_and_edges_agree_on_any_map(labels):
     if not labels.any():
-        with pytest.raises(SubjectError, match="no superpixel"):
-            subject_of(labels)
+        with pytest.raises(InvalidLabels, match="no superpixel"):
+            described(labels)
         return
-    subject = subject_of(labels)
-    table, pairs = measure(subject), edges(subject)
+    label_image = described(labels)
+    table, pairs = measure(label_image), edges(label_image)
     assert table["area_px"].sum() == np.count_nonzero(labels)
     listed = {
         (label, int(other))
@@ -177,7 +186,7 @@ def test_what_does_not_fit_is_told(tmp_path, labels, image):
         ("two axes, or three", (labels / 2,), {}),
         ("real numbers", (labels, labels * 1j), {}),
     ):
-        with pytest.raises(SubjectError, match=words):
+        with pytest.raises(InvalidLabels, match=words):
             export_labels(path, *arguments, **options)
     with pytest.raises(ExportError, match="between 0 and"):
         export_labels(path, labels - 7)
@@ -234,7 +243,7 @@ def test_each_frame_has_rows_of_its_own(tmp_path, movie):
     graph = nx.read_graphml(tmp_path / "t.graphml")
     size = {"pixel_size": (0.5, 0.25), "unit": "um"}
     for number in (0, 2):
-        plane = subject_of(frames[number], image[:, number], channel_axis=0, **size)
+        plane = described(frames[number], image[:, number], channel_axis=0, **size)
         for whole, expected in ((table, measure(plane)), (pairs, edges(plane))):
             found = whole[whole["frame"] == number].drop(columns="frame").reset_index(drop=True)
             pd.testing.assert_frame_equal(found, expected, check_dtype=False)
@@ -247,5 +256,5 @@ def test_each_frame_has_rows_of_its_own(tmp_path, movie):
 
 
 def test_frames_of_another_pixel_size_are_told(movie):
-    with pytest.raises(SubjectError, match=r"2 numbers above 0 \(Y, X\), or 3 in depth"):
-        subject_of(movie[0], frames=True, pixel_size=(1,))
+    with pytest.raises(InvalidLabels, match=r"2 numbers above 0 \(Y, X\), or 3 in depth"):
+        described(movie[0], frames=True, pixel_size=(1,))

@@ -20,7 +20,7 @@ from napari_superpixels._napari.input.region import Where
 from napari_superpixels.errors import ExportError
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.registry import FORMATS
-from napari_superpixels.io.georeference import Place
+from napari_superpixels.io.georeference import Georeference
 from napari_superpixels.params import get_preset
 
 GRID = (np.arange(12 * 16).reshape(12, 16) // 32 + 1).astype(np.uint16)
@@ -132,7 +132,7 @@ def test_a_region_of_a_map_lies_right(
         monkeypatch.setattr(
             "napari_superpixels._napari.input.segmentation_input.LARGEST_FULL_GRID", 100
         )
-    place = Place((48, 64), (0.5, 0, 412_000, 0, -0.5, 5_800_000), "EPSG:32633", "m")
+    place = Georeference((48, 64), (0.5, 0, 412_000, 0, -0.5, 5_800_000), "EPSG:32633", "m")
     known = {"place": {field: getattr(place, field) for field in place.__slots__}}
     viewer.add_image(tiles_image, rgb=True, metadata={METADATA_KEY: known})
     viewer.add_shapes([[[10, 20], [10, 29], [15, 29], [15, 20]]])

@@ -17,10 +17,10 @@ from napari_superpixels._napari.input.region import Where
 from napari_superpixels._napari.segment import tiled_run
 from napari_superpixels._napari.segment.dock import DISCARD, KEEP
 from napari_superpixels._napari.segment.run import Target
-from napari_superpixels._napari.segment.run_plan import Tiles
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.plan import tiles as plan
+from napari_superpixels.plan.run_plan import Tiles
 
 
 @pytest.fixture

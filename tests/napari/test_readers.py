@@ -17,11 +17,11 @@ from rasterio.enums import ColorInterp, Resampling
 
 from napari_superpixels._napari import readers as geotiff_reader
 from napari_superpixels._napari.input.axes import Axes, Role, proposed_axes
-from napari_superpixels._napari.input.segmentation_input import View, resolve_source
+from napari_superpixels._napari.input.segmentation_input import View, resolve_input
 from napari_superpixels._napari.readers import get_reader
 from napari_superpixels.errors import FileError
 from napari_superpixels.io.formats import METADATA_KEY, export_labels
-from napari_superpixels.io.georeference import Place, read_place
+from napari_superpixels.io.georeference import Georeference, read_georeference
 
 PLUGIN = "napari-superpixels"
 CORNER = (0.5, 0.0, 412_000.0, 0.0, -0.5, 5_800_000.0)
@@ -68,7 +68,7 @@ def test_bands_with_nodata_in_a_viewer(tmp_path, rng, viewer):
     np.testing.assert_allclose(layer.translate, (0, -5_799_999.75, 412_000.25))
     assert layer.contrast_limits[0] > 0
     known = layer.metadata[METADATA_KEY]
-    assert Place.from_dict(known["place"]) == read_place(path)
+    assert Georeference.from_dict(known["place"]) == read_georeference(path)
     assert known["nodata"] == -999
     assert known["bands"][3:] == ["NIR", "band 5"]
 
@@ -92,7 +92,7 @@ def test_rasters_of_one_crs_line_up(tmp_path, rng):
 )
 def test_turned_rasters_and_those_with_the_south_on_top(tmp_path, rng, transform):
     layer = layers_of(write(tmp_path / "t.tif", rng.random((2, 8, 9)), transform))
-    place = read_place(tmp_path / "t.tif")
+    place = read_georeference(tmp_path / "t.tif")
     np.testing.assert_allclose(layer.scale[1:], place.pixel_size)
     for row, column in ((0, 0), (3, 7)):
         x, y = rasterio.Affine(*transform) @ (column + 0.5, row + 0.5)
@@ -155,7 +155,7 @@ def test_degrees(tmp_path, rng):
 
 def test_labels_come_back_as_labels(tmp_path, viewer):
     labels = np.arange(48).reshape(6, 8) // 9
-    export_labels(tmp_path / "l.tif", labels, place=Place(labels.shape, CORNER, UTM, "m"))
+    export_labels(tmp_path / "l.tif", labels, place=Georeference(labels.shape, CORNER, UTM, "m"))
     (layer,) = viewer.open(tmp_path / "l.tif", plugin=PLUGIN)
     assert layer._type_string == "labels"
     assert layer.data.dtype == np.uint16
@@ -300,18 +300,20 @@ def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):
     path = write(tmp_path / "m.tif", rng.random((3, 40, 60)))
     layer = layers_of(path)
     view = View((0, *layer.translate[1:]), (-2, -1))
-    assert resolve_source(layer, view, proposed_axes(layer, view)).place == asdict(read_place(path))
+    assert resolve_input(layer, view, proposed_axes(layer, view)).place == asdict(
+        read_georeference(path)
+    )
     turned = View((0, *layer.translate[1:]), (-3, -1))  # labels say what is a row all the same
-    same = resolve_source(layer, turned, proposed_axes(layer, turned)).place
-    assert same == asdict(read_place(path))
+    same = resolve_input(layer, turned, proposed_axes(layer, turned)).place
+    assert same == asdict(read_georeference(path))
     roles = Axes((Role.Y, Role.CHANNEL, Role.X))
-    assert resolve_source(layer, turned, roles).place is None
+    assert resolve_input(layer, turned, roles).place is None
     layer.data = layer.data[:, 5:]
-    assert resolve_source(layer, view, proposed_axes(layer, view)).place is None
+    assert resolve_input(layer, view, proposed_axes(layer, view)).place is None
     monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
     monkeypatch.setattr(geotiff_reader, "_TILE", 16)
     layer = layers_of(path)
-    coarse = resolve_source(layer, view, proposed_axes(layer, view), level=1).place
+    coarse = resolve_input(layer, view, proposed_axes(layer, view), level=1).place
     assert coarse["shape"] == (20, 30)
     assert coarse["transform"] == (1, 0, CORNER[2], 0, -1, CORNER[5])
 

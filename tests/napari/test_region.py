@@ -12,13 +12,13 @@ from skimage.draw import disk
 
 from napari_superpixels._napari.input import segmentation_input as source_module
 from napari_superpixels._napari.input.axes import proposed_axes
-from napari_superpixels._napari.input.plane import SourceError, View, plane_grid, why_not_on_grid
+from napari_superpixels._napari.input.plane import InputError, View, plane_grid, why_not_on_grid
 from napari_superpixels._napari.input.region import (
     region_of_labels,
     region_of_shapes,
     visible_region,
 )
-from napari_superpixels._napari.input.segmentation_input import combine, resolve_source
+from napari_superpixels._napari.input.segmentation_input import combine, resolve_input
 from napari_superpixels._napari.segment.output_layer import new_layer
 
 BOX = np.array([[3, 4], [3, 9], [7, 9], [7, 4]], float)
@@ -133,7 +133,7 @@ def test_shapes_of_the_plane_that_is_shown():
     np.testing.assert_array_equal(found, box_mask((20, 30)))
     found = shapes_mask(image, shapes, show(image, shapes, step=(3, 0, 0)))
     np.testing.assert_array_equal(found, box_mask((20, 30), (13, 18), (14, 20)))
-    with pytest.raises(SourceError, match="no rectangle, ellipse or polygon in the plane"):
+    with pytest.raises(InputError, match="no rectangle, ellipse or polygon in the plane"):
         shapes_mask(image, shapes, show(image, shapes, step=(1, 0, 0)))
 
 
@@ -169,7 +169,7 @@ def test_shapes_on_a_coarse_level():
 @pytest.mark.parametrize("drawn", [BOX + 100, BOX * 0.01 + 0.3])
 def test_shapes_off_the_image_or_between_pixels_are_told(drawn):
     image, shapes = Image(np.zeros((20, 30))), Shapes([drawn])
-    with pytest.raises(SourceError, match="enclose no pixel of “Image”"):
+    with pytest.raises(InputError, match="enclose no pixel of “Image”"):
         shapes_mask(image, shapes, show(image, shapes))
 
 
@@ -220,7 +220,7 @@ def test_a_mask_of_another_area_is_mapped(shift):
 )
 def test_masks_that_do_not_fit_are_told(labels, message):
     image = Image(np.zeros((20, 30)))
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(InputError, match=message):
         labels_mask(image, labels, show(image, labels))
 
 
@@ -247,12 +247,12 @@ def test_visible_region():
 def test_nothing_is_visible_or_3d():
     image = Image(np.zeros((300, 400)))
     view = show(image, zoom=10, center=(3000, 0))
-    with pytest.raises(SourceError, match="lies on the canvas: move or zoom"):
+    with pytest.raises(InputError, match="lies on the canvas: move or zoom"):
         visible_region(plane_grid(image, view), view)
     viewer = ViewerModel(ndisplay=3)
     viewer.add_image(np.zeros((5, 8, 9)))
     view = View.of(viewer)
-    with pytest.raises(SourceError, match="from 3D to 2D"):
+    with pytest.raises(InputError, match="from 3D to 2D"):
         visible_region(plane_grid(viewer.layers[0], view), view)
 
 
@@ -287,7 +287,7 @@ def test_only_the_chunks_of_the_region_are_read(kind, tmp_path):
     view = show(image, step=(1, 0, 0), zoom=4, center=(1100, 2100))
     read.clear()
     region = visible_region(plane_grid(image, view), view)
-    source = resolve_source(image, view, proposed_axes(image, view), region=region)
+    source = resolve_input(image, view, proposed_axes(image, view), region=region)
     assert read == []
     assert source.plane_shape == (151, 201)
     values = source.read()
@@ -317,7 +317,7 @@ def test_results_lie_on_the_region(monkeypatch, full_grid, shape, spatial):
     shapes.add_polygons(world)
     grid = plane_grid(image, view)
     region = region_of_shapes(grid, view, shapes)
-    source = resolve_source(image, view, proposed_axes(image, view), region=region)
+    source = resolve_input(image, view, proposed_axes(image, view), region=region)
     labels = np.arange(1, 61).reshape(source.plane_shape)
     result = new_layer(source, labels, "out")
     assert result.data.shape[-2:] == (shape[-2:] if full_grid else (6, 10))
@@ -339,7 +339,7 @@ def test_channels_of_several_layers(rng):
     stack = Image(rng.random((2, 8, 9)), name="stack", scale=(1, 0.5, 0.5), axis_labels="cyx")
     view = show(red, photo, stack)
     layers = (red, photo, stack)
-    sources = [resolve_source(layer, view, proposed_axes(layer, view)) for layer in layers]
+    sources = [resolve_input(layer, view, proposed_axes(layer, view)) for layer in layers]
     source = combine(sources[0], sources[1:])
     assert source.read_axis == 0
     expected = [red.data[None], np.moveaxis(photo.data, -1, 0), stack.data]

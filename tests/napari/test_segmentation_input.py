@@ -14,9 +14,9 @@ from napari_superpixels._napari.input.axes import Axes, Mode, Role, proposed_axe
 from napari_superpixels._napari.input.placement import place_plane
 from napari_superpixels._napari.input.segmentation_input import (
     Frames,
-    SourceError,
+    InputError,
     View,
-    resolve_source,
+    resolve_input,
 )
 from napari_superpixels._napari.segment.output_layer import new_layer
 from napari_superpixels.errors import FileError
@@ -35,7 +35,7 @@ def show(layer, step=None, order=None):
 
 def resolve(layer, step=None, level=0, order=None):
     view = show(layer, step, order)
-    return resolve_source(layer, view, proposed_axes(layer, view), level)
+    return resolve_input(layer, view, proposed_axes(layer, view), level)
 
 
 def slider_at(layer, wanted):
@@ -46,7 +46,7 @@ def slider_at(layer, wanted):
 
 def resolve_in(viewer, layer):
     view = View.of(viewer)
-    return resolve_source(layer, view, proposed_axes(layer, view))
+    return resolve_input(layer, view, proposed_axes(layer, view))
 
 
 def test_grey_and_rgb(rng):
@@ -103,7 +103,7 @@ def test_viewer_outside_the_layer(rng):
     viewer.add_layer(Image(rng.random((20, 8, 9))))
     short = viewer.add_layer(Image(rng.random((5, 8, 9)), name="short"))
     viewer.dims.current_step = (15, 0, 0)
-    with pytest.raises(SourceError, match=r"outside “short”.*position 15 of 5.*slider"):
+    with pytest.raises(InputError, match=r"outside “short”.*position 15 of 5.*slider"):
         resolve_in(viewer, short)
 
 
@@ -125,7 +125,7 @@ def test_lazy_data_stay_lazy():
     layer = Image(data, contrast_limits=(0, 1))
     view = show(layer, step=(2, 0, 0))
     computed.clear()
-    source = resolve_source(layer, view, proposed_axes(layer, view))
+    source = resolve_input(layer, view, proposed_axes(layer, view))
     assert source.plane_shape == (80, 90)
     assert not computed
     np.asarray(source.data)
@@ -167,7 +167,7 @@ def test_every_pixel_of_the_result_lies_on_its_source_pixel(rng, case):
     if step[0]:
         point[0] = slider_at(layer, step[0])
     view = View(tuple(point), (-2, -1))
-    source = resolve_source(layer, view, axes_with(layer, view, channel_axis))
+    source = resolve_input(layer, view, axes_with(layer, view, channel_axis))
     result = new_layer(source, np.ones((8, 9), np.int32), "out")
     assert isinstance(result, Labels)
     for y, x in [(0, 0), (7, 8), (3, 4)]:
@@ -234,7 +234,7 @@ def test_a_turned_zarr_can_be_copied_as_python(rng):
     data = rng.random((4, 8, 9))
     layer = Image(zarr.create_array({}, data=data, chunks=(4, 4, 4)))
     roles = Axes((Role.Y, Role.Z, Role.X))
-    source = resolve_source(layer, View((0, 0, 0), (-3, -1)), roles, mode=Mode.VOLUME)
+    source = resolve_input(layer, View((0, 0, 0), (-3, -1)), roles, mode=Mode.VOLUME)
     copied = eval(f"data{source.expression}", {"data": layer.data})
     np.testing.assert_array_equal(copied, data.transpose(1, 0, 2))
     np.testing.assert_array_equal(source.data, copied)
@@ -278,11 +278,11 @@ def test_one_slice_of_a_zarr_reads_its_own_chunks_only(tmp_path, rng):
     (tmp_path / "stack.zarr" / "c" / "5" / "0" / "0").write_bytes(b"broken")
     layer = Image(stored, contrast_limits=(0, 1))
     view = show(layer)
-    frames = Frames(resolve_source(layer, view, proposed_axes(layer, view), mode=Mode.EACH))
+    frames = Frames(resolve_input(layer, view, proposed_axes(layer, view), mode=Mode.EACH))
     for number in range(5):
         np.testing.assert_array_equal(frames[number], stored[number])
     with pytest.raises(RuntimeError):
         frames[5]
-    volume = resolve_source(layer, view, proposed_axes(layer, view), mode=Mode.VOLUME)
+    volume = resolve_input(layer, view, proposed_axes(layer, view), mode=Mode.VOLUME)
     with pytest.raises(FileError, match=f"“{layer.name}” cannot be read .* copy or export"):
         volume.read()

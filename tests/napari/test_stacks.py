@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from qtpy.QtGui import QGuiApplication
 
 from napari_superpixels._napari.input.axes import Axes, Mode, Role, proposed_axes
-from napari_superpixels._napari.input.plane import SourceError, View
+from napari_superpixels._napari.input.plane import InputError, View
 from napari_superpixels._napari.input.region import Where
 from napari_superpixels.io.formats import METADATA_KEY
 from tests.fixtures.roles import set_roles
@@ -93,12 +93,12 @@ def test_labels_win_over_the_display_order():
 
 def test_roles_given_twice_and_not_at_all():
     layer = zeros(4, 5, 8, 9, name="cells")
-    with pytest.raises(SourceError, match="Axis 0 and axis 1 of “cells” are both “Z”: give each"):
+    with pytest.raises(InputError, match="Axis 0 and axis 1 of “cells” are both “Z”: give each"):
         Axes((Role.Z, Role.Z, Role.Y, Role.X)).check(layer)
-    with pytest.raises(SourceError, match="No axis of “cells” is “X”: say which holds the columns"):
+    with pytest.raises(InputError, match="No axis of “cells” is “X”: say which holds the columns"):
         Axes((Role.TIME, Role.Z, Role.Y, Role.OTHER)).check(layer)
     rgb = Image(np.zeros((4, 8, 9, 3)), rgb=True, name="photos")
-    with pytest.raises(SourceError, match=r"“photos” holds RGB.*axis 0 another role"):
+    with pytest.raises(InputError, match=r"“photos” holds RGB.*axis 0 another role"):
         Axes((Role.CHANNEL, Role.Y, Role.X), rgb=True).check(rgb)
     Axes((Role.OTHER, Role.OTHER, Role.Y, Role.X)).check(layer)
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.input.region import Where
-from napari_superpixels._napari.segment.run_plan import Tiles
+from napari_superpixels.plan.run_plan import Tiles
 
 
 @pytest.fixture

@@ -11,11 +11,19 @@ import pytest
 import torch
 
 from napari_superpixels import get_preset
+from napari_superpixels.core.device import machine_here
+from napari_superpixels.params.options import Resources
+from napari_superpixels.plan.run_plan import tiles_shortage
 from napari_superpixels.tiling import estimate as module
-from napari_superpixels.tiling.estimate import estimate_run, too_much
+from napari_superpixels.tiling.estimate import estimate_run
 from tests.fixtures.quick import FAST
 
 SMALL = {"tile_size_px": 64, "halo_px": 32, "device": "cpu"}
+
+
+def too_much(needs, limit_gb):
+    """Whether so much is too much for this machine's CPU."""
+    return tiles_shortage(needs, machine_here(Resources("cpu", limit_gb)))
 
 
 def test_tiles_and_disk_are_those_of_the_run(image, segment, tmp_path, monkeypatch):
@@ -52,26 +60,26 @@ def test_processes_take_time_to_start(image, monkeypatch):
 
 
 def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
-    monkeypatch.setattr("napari_superpixels.tiling.cluster.CPU_COUNT", 8)
+    monkeypatch.setattr("dask.system.CPU_COUNT", 8)
     options = {"channel_axis": -1, "trial": False, **SMALL}
     all_cores = estimate_run(image, 60, FAST, **options).added_bytes
     one = estimate_run(image, 60, FAST, memory_limit_gb=0.001, **options).added_bytes
     a_few = (one + all_cores) / 2
     estimate = estimate_run(image, 60, FAST, memory_limit_gb=a_few / 1e9, **options)
     assert one < estimate.added_bytes <= a_few
-    assert too_much(estimate, "cpu", a_few / 1e9) is None
+    assert too_much(estimate, a_few / 1e9) is None
     labels, _ = segment(image, channel_axis=-1, memory_limit_gb=a_few / 1e9)
     np.testing.assert_array_equal(labels, expected)
 
 
 def test_what_does_not_fit_is_told(image):
     estimate = estimate_run(image, 60, FAST, channel_axis=-1, trial=False, **SMALL)
-    assert too_much(estimate, "cpu", None) is None
-    limited = too_much(estimate, "cpu", 0.01)
+    assert too_much(estimate, None) is None
+    limited = too_much(estimate, 0.01)
     assert limited.is_limit
     assert limited.in_tiles
     assert limited.available_bytes == 0.01e9
-    huge = too_much(replace(estimate, memory_bytes=1e15), "cpu", None)
+    huge = too_much(replace(estimate, memory_bytes=1e15), None)
     assert huge.needed_bytes == pytest.approx(1e15, rel=1e-6)
     assert huge.device.startswith("cpu (")
     assert not huge.is_limit

@@ -261,8 +261,8 @@ def test_a_killed_worker_changes_nothing(image, segment, tmp_path, expected):
     clients = []
     client = Engine.client
 
-    def watched(self, device):
-        manager = client(self, device)
+    def watched(self):
+        manager = client(self)
         enter = manager.__enter__
 
         class Manager:

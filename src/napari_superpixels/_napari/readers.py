@@ -22,8 +22,13 @@ import tifffile
 from napari_superpixels.errors import ExportError, FileError, reason_of
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.geotiff import TAG
-from napari_superpixels.io.georeference import Place, is_placed, place_of, read_place
-from napari_superpixels.io.images import READ_ERRORS, unreadable
+from napari_superpixels.io.georeference import (
+    Georeference,
+    georeference_of,
+    is_georeferenced,
+    read_georeference,
+)
+from napari_superpixels.io.problems import READ_ERRORS, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +69,7 @@ def get_reader(path: str | Sequence[str]) -> Callable[..., list[Any]] | None:
 
 def _lies_on_map(path: Path) -> bool:
     try:
-        return is_placed(path) and bool(read_place(path))
+        return is_georeferenced(path) and bool(read_georeference(path))
     except ExportError:  # ground control points only, say
         return False
 
@@ -142,7 +147,7 @@ class _Raster:
     """What decides how a file is read."""
 
     path: Path
-    place: Place
+    place: Georeference
     bands: tuple[str, ...]
     numbers: tuple[int, ...]
     alpha: int | None
@@ -160,7 +165,7 @@ class _Raster:
         from rasterio.enums import ColorInterp, MaskFlags
 
         with _named(path), rasterio.open(path) as raster:
-            place = place_of(raster)
+            place = georeference_of(raster)
             assert place is not None
             rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
             colors = dict(zip(raster.indexes, raster.colorinterp, strict=True))
@@ -308,7 +313,7 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
     return (low, high) if low < high else (low, low + 1)
 
 
-def _spatial(place: Place, *, has_band_axis: bool) -> dict[str, Any]:
+def _spatial(place: Georeference, *, has_band_axis: bool) -> dict[str, Any]:
     """scale, translate, units and axis labels; for a raster that is turned, an affine as well."""
     a, b, c, d, e, f = place.transform
     linear = np.array([[-e, -d], [b, a]])  # from (row, column) to (-northing, easting)

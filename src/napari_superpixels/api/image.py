@@ -10,9 +10,7 @@ import numpy as np
 
 from napari_superpixels.api.result import SuperpixelResult
 from napari_superpixels.core.device import (
-    check_memory,
     describe_device,
-    estimate_memory,
     is_out_of_memory,
     release_memory,
     resolve_device,
@@ -26,6 +24,7 @@ from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.errors import OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
+from napari_superpixels.plan.run_plan import ImageFacts, Machine, RunPlan, plan_run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -210,19 +209,23 @@ def iter_superpixels(
     if isinstance(initial, SuperpixelResult):
         initial = initial.weights or initial.labels
     start = start_from(initial, prepared)
-    needed = estimate_memory(
-        prepared.mask.shape,
-        len(prepared.features),
+    plan = plan_run(
+        ImageFacts(
+            shape=prepared.mask.shape,
+            n_channels=len(prepared.features),
+            spacing=prepared.spacing,
+            covered=prepared.covered,
+            n_labels=start.n_labels,
+        ),
         params,
-        n_labels=start.n_labels,
-        covered=prepared.covered,
-        spacing=prepared.spacing,
+        Machine(describe_device(where), memory_limit_gb),
     )
-    check_memory(needed, where, memory_limit_gb)
+    if plan.problem is not None:
+        raise plan.problem
     if params.n_segments == 1 or prepared.mask.sum() == 1:
         labels, optimized = prepared.mask.astype(np.int32), None
     else:
-        optimized = yield from _guarded(prepared, params, where, preview_interval_s, start, needed)
+        optimized = yield from _guarded(prepared, params, plan, where, preview_interval_s, start)
         labels = yield from _finished(optimized, prepared, params)
     return SuperpixelResult(
         labels=prepared.embed(labels),
@@ -268,16 +271,21 @@ def _check_volume(params: SuperpixelParams, starts: bool) -> None:
 def _guarded(
     prepared: PreparedImage,
     params: SuperpixelParams,
+    plan: RunPlan,
     device: torch.device,
     preview_interval_s: float | None,
     start: WarmStart,
-    needed: int,
 ) -> Generator[Step, Command | None, Optimized]:
     """Run the loop; turn any backend's out-of-memory error into ours."""
     try:
         return (
             yield from optimize(
-                prepared, params, device, preview_interval_s=preview_interval_s, start=start
+                prepared,
+                params,
+                device,
+                plan=plan,
+                preview_interval_s=preview_interval_s,
+                start=start,
             )
         )
     except (RuntimeError, MemoryError) as error:
@@ -286,7 +294,8 @@ def _guarded(
         # The traceback's frames hold tensors: they must go before memory is given back.
         error.__traceback__ = None
     release_memory(device)
-    raise OutOfMemory(str(describe_device(device)), needed, device.type == "cpu")
+    info = describe_device(device)
+    raise OutOfMemory(str(info), plan.needed_bytes, info.is_cpu)
 
 
 def _finished(

@@ -11,7 +11,7 @@ from napari_superpixels.api.image import iter_superpixels, refine
 from napari_superpixels.core.prepare.checks import as_channels, valid_pixels
 from napari_superpixels.errors import FileError, NothingToSegmentError, SuperpixelError, reason_of
 from napari_superpixels.events import drain
-from napari_superpixels.io.images import READ_ERRORS
+from napari_superpixels.io.problems import READ_ERRORS
 from napari_superpixels.metrics import explained_variation
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 
@@ -42,6 +42,8 @@ class SeriesStep:
         The pixels that they are of, channels first.
     is_new : bool
         Whether the frame was segmented anew, and did not follow from the one before.
+    error : Exception or None
+        What went wrong with the frame.
     problem : str
         Why the frame failed and is left out; empty if it did not.
     """
@@ -53,6 +55,7 @@ class SeriesStep:
     image: NDArray[Any] | None = None
     is_new: bool = True
     problem: str = ""
+    error: Exception | None = None
 
 
 def iter_series(
@@ -172,7 +175,7 @@ def iter_series(
             failure = failure or _of_frame(number, error)
             if not skip_failing:
                 raise failure from error
-            yield SeriesStep(number, n_frames, is_new=False, problem=str(error))
+            yield SeriesStep(number, n_frames, is_new=False, problem=str(error), error=error)
             continue
         highest = max(highest, int(labels.max()))
         result[number] = labels

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 import logging
 import signal
 import sys
 import threading
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_superpixels.cli.export import add_export
-from napari_superpixels.cli.messages import complain, text_of
-from napari_superpixels.cli.replay import add_replay
-from napari_superpixels.cli.segment import EXPECTED, add_segment
-from napari_superpixels.params import DEFAULT_PRESET, list_presets
+from napari_superpixels.cli.messages import EXPECTED, complain, text_of
+from napari_superpixels.cli.options import (
+    AnyOptions,
+    DemoOptions,
+    EvaluateOptions,
+    ExportOptions,
+    InfoOptions,
+    NapariOptions,
+    ReplayOptions,
+    SegmentOptions,
+    parse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
@@ -46,11 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Not every terminal can show λ, nor every file name.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    parser = _parser()
-    arguments = parser.parse_args(argv)
     try:
+        options = parse(argv)
         with _terminated_as_interrupted(), _tifffile_is_quiet():
-            code: int = arguments.run(arguments)
+            code = _run(options)
     except KeyboardInterrupt as stop:
         complain(f"interrupted; {str(stop) or 'nothing was left under a final name'}")
         return INTERRUPTED
@@ -85,105 +85,34 @@ def _tifffile_is_quiet() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="napari-superpixels",
-        description="Superpixels from a CNN that is optimised on one image, without training.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_segment(commands)
-    _add_evaluate(commands)
-    add_replay(commands)
-    add_export(commands)
+def _run(options: AnyOptions) -> int:
+    # Each command is loaded when it is asked for: the command line starts without the others.
+    match options:
+        case SegmentOptions():
+            from napari_superpixels.cli.segment import segment
 
-    info = commands.add_parser("info", help="show versions and devices, and why not CUDA")
-    info.set_defaults(run=_info)
+            return segment(options)
+        case EvaluateOptions():
+            from napari_superpixels.cli.evaluate import evaluate
 
-    demo = commands.add_parser("demo", help="open napari with a sample image and segment it")
-    demo.add_argument("--preset", choices=list_presets(), default=DEFAULT_PRESET)
-    demo.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FOLDER",
-        help="save a screenshot and the label TIFF there, print their paths, and quit",
-    )
-    demo.set_defaults(run=_demo)
+            return evaluate(options)
+        case ReplayOptions():
+            from napari_superpixels.cli.replay import replay_log
 
-    opener = commands.add_parser(
-        "napari",
-        help="open napari with PyTorch loaded first (Windows needs that order) and the dock",
-    )
-    opener.add_argument("images", nargs="*", help="files to open")
-    opener.set_defaults(run=_napari)
-    return parser
+            return replay_log(options)
+        case ExportOptions():
+            from napari_superpixels.cli.export import export_files
+
+            return export_files(options)
+        case DemoOptions():
+            return _demo(options)
+        case NapariOptions():
+            return _napari(options)
+        case InfoOptions():
+            return _info()
 
 
-def _add_evaluate(commands: Any) -> None:
-    evaluate = commands.add_parser("evaluate", help="measure labels against a ground truth")
-    evaluate.add_argument("labels", type=Path, help="label file")
-    evaluate.add_argument("ground_truth", type=Path, help="label file, or BSDS500 .mat")
-    evaluate.add_argument("--image", type=Path, help="image, for the explained variation")
-    evaluate.add_argument("--tolerance", type=int, default=1, help="pixels, of the boundary recall")
-    evaluate.add_argument("--ignore-label", type=int, help="ground-truth label that does not count")
-    evaluate.add_argument("--json", action="store_true", help="print JSON")
-    evaluate.set_defaults(run=_evaluate)
-
-
-def _plane_of_labels(path: Path) -> NDArray[np.integer]:
-    from napari_superpixels.errors import FileError
-    from napari_superpixels.io.labels import read_label_file
-
-    labels, _ = read_label_file(path)
-    if labels.ndim != 2:
-        raise FileError(
-            f"{path}: is a stack of {len(labels)} planes; write the one to measure with export "
-            "--plane, and give that"
-        )
-    return labels
-
-
-def _evaluate(arguments: argparse.Namespace) -> int:
-    import numpy as np
-
-    from napari_superpixels import metrics
-    from napari_superpixels.io.ground_truth import read_ground_truths
-    from napari_superpixels.io.images import read_image
-
-    labels = _plane_of_labels(arguments.labels)
-    truth = arguments.ground_truth
-    truths = [_plane_of_labels(truth)] if truth.is_dir() else read_ground_truths(truth)
-    ignore, tolerance = arguments.ignore_label, arguments.tolerance
-
-    def mean(measure: Any, **options: Any) -> float:
-        return float(np.mean([measure(labels, truth, **options) for truth in truths]))
-
-    figures: dict[str, float] = {
-        "superpixels": len(np.unique(labels[labels != 0])),
-        "achievable segmentation accuracy": mean(
-            metrics.achievable_segmentation_accuracy, ignore_label=ignore
-        ),
-        "boundary recall": mean(metrics.boundary_recall, tolerance=tolerance),
-        "boundary precision": mean(metrics.boundary_precision, tolerance=tolerance),
-        "undersegmentation error": mean(metrics.undersegmentation_error, ignore_label=ignore),
-        "compactness": metrics.compactness(labels),
-        "boundary share": float(metrics.boundary_mask(labels).mean()),
-    }
-    if arguments.image is not None:
-        image = read_image(arguments.image)
-        figures["explained variation"] = metrics.explained_variation(
-            labels, image.array, channel_axis=image.channel_axis
-        )
-    if arguments.json:
-        print(json.dumps(figures | {"ground truths": len(truths)}))
-        return OK
-    for name, value in figures.items():
-        print(f"{name:34} {value:.4f}" if isinstance(value, float) else f"{name:34} {value}")
-    print(f"{'ground truths averaged':34} {len(truths)}")
-    return OK
-
-
-def _info(_arguments: argparse.Namespace) -> int:
+def _info() -> int:
     from napari_superpixels.api.result import versions
     from napari_superpixels.core.device import available_devices, why_not_cuda
 
@@ -199,20 +128,20 @@ def _info(_arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _demo(arguments: argparse.Namespace) -> int:
+def _demo(options: DemoOptions) -> int:
     import torch  # noqa: F401  (before Qt: Windows needs that order)
 
     from napari_superpixels._napari.demo import run_demo
 
-    return run_demo(arguments.preset, arguments.output)
+    return run_demo(options.preset, options.output)
 
 
-def _napari(arguments: argparse.Namespace) -> int:
+def _napari(options: NapariOptions) -> int:
     import torch  # noqa: F401  (before Qt: Windows needs that order)
 
     from napari_superpixels._napari.demo import open_napari
 
-    open_napari(arguments.images)
+    open_napari(options.images)
     return OK
 
 

@@ -9,6 +9,15 @@ from napari_superpixels import errors
 from napari_superpixels.errors.quantities import gigabytes
 
 PREFIX = "napari-superpixels: "
+# What ends a file, or the command, with a message. RuntimeError is what PyTorch raises.
+EXPECTED = (
+    errors.SuperpixelError,
+    ValueError,
+    TypeError,
+    OSError,
+    RuntimeError,
+    MemoryError,
+)
 # Arguments of Python whose options have another name.
 _OPTIONS = {"n_workers": "--workers"}
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from napari_superpixels.io.suffixes import is_tiff
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-    from napari_superpixels.io.spatial import Origin
+    from napari_superpixels.io.formats.label_image import LabelDescription
 
 # ImageJ has no whole numbers above these.
 _IMAGEJ_LABELS = 2**16
@@ -39,12 +40,9 @@ def is_plain(target: Path) -> bool:
 def write_output(
     target: Path,
     labels: NDArray[np.integer],
-    provenance: Mapping[str, Any],
-    origin: Origin,
+    image: ArrayLike | None,
+    about: LabelDescription,
     *,
-    image: NDArray[np.generic] | None = None,
-    channel_axis: int | None = None,
-    frames: bool = False,
     overwrite: bool,
 ) -> None:
     """Write labels in the format of the file's name.
@@ -55,54 +53,40 @@ def write_output(
         What to write.
     labels : ndarray of int
         Superpixels.
-    provenance : mapping
-        How they were made.
-    origin : Origin
-        Where they lie, or how large their pixels are.
-    image : ndarray, optional
+    image : array_like or None
         Pixels for tables and graphs; an OME-Zarr holds the labels only.
-    channel_axis : int, optional
-        Axis of `image` that holds channels.
-    frames : bool, default False
-        Whether the first axis of the labels holds frames.
+    about : LabelDescription
+        How the labels were made, where they lie, or how large their pixels are.
     overwrite : bool
         Replace an existing file.
 
     Raises
     ------
-    ExportError, SubjectError
+    ExportError, InvalidLabels
         If it cannot be written.
     """
-    from napari_superpixels.io.formats import export_labels, save_labels
+    from dataclasses import replace
+
+    from napari_superpixels.io.formats import save_labels
     from napari_superpixels.io.formats.label_image import PIXEL
+    from napari_superpixels.io.formats.registry import export
 
-    if is_plain(target) and not _is_for_others(target, labels, origin):
-        save_labels(target, labels, provenance, overwrite=overwrite)
+    if is_plain(target) and not _is_for_others(target, labels, about):
+        save_labels(target, labels, about.provenance, overwrite=overwrite)
         return
-    size, unit = origin.pixel_size, origin.unit
     if target.suffix.lower() == ".zarr":
-        image = channel_axis = None
-        unit = unit or PIXEL  # a scale alone says something there
-    elif unit is None:
-        size = None
-    export_labels(
-        target,
-        labels,
-        image,
-        channel_axis=channel_axis,
-        pixel_size=size,
-        unit=unit,
-        place=origin.place,
-        frames=frames,
-        provenance=provenance,
-        overwrite=overwrite,
-    )
+        image = None
+        # A scale alone says something there.
+        about = replace(about, channel_axis=None, unit=about.unit or PIXEL)
+    elif about.unit is None:
+        about = replace(about, pixel_size=None)
+    export(target, labels, image, about, overwrite=overwrite)
 
 
-def _is_for_others(target: Path, labels: NDArray[np.integer], origin: Origin) -> bool:
+def _is_for_others(target: Path, labels: NDArray[np.integer], about: LabelDescription) -> bool:
     """Whether to write a TIFF as maps or ImageJ have it, as all that is known fits into one."""
-    if target.suffix.lower() not in (".tif", ".tiff"):
+    if not is_tiff(target):
         return False
-    if origin.place is not None:
+    if about.georeference is not None:
         return labels.ndim == 2
-    return origin.unit is not None and int(labels.max(initial=0)) < _IMAGEJ_LABELS
+    return about.unit is not None and int(labels.max(initial=0)) < _IMAGEJ_LABELS

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.io.ngff import is_zarr
+from napari_superpixels.io.ome_zarr import is_zarr
 
 if TYPE_CHECKING:
-    import argparse
+    from napari_superpixels.cli.options import OutputOptions, SegmentOptions
 
 # Between the name of an image and the suffix of what is written for it into a folder.
 OWN = "_superpixels."
@@ -19,13 +19,13 @@ OWN = "_superpixels."
 _IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 
 
-def input_files(arguments: argparse.Namespace) -> list[Path]:
+def input_files(options: SegmentOptions) -> list[Path]:
     """Find the files to segment; what the command wrote for others fits no pattern.
 
     Parameters
     ----------
-    arguments : argparse.Namespace
-        Of ``segment``.
+    options : SegmentOptions
+        Of the command.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def input_files(arguments: argparse.Namespace) -> list[Path]:
     """
     named: list[Path] = []
     matching: list[Path] = []
-    for given in arguments.images:
+    for given in options.images:
         if glob.has_magic(given) and not Path(given).exists():
             matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207  (absolute too)
             if not matches:
@@ -54,7 +54,7 @@ def input_files(arguments: argparse.Namespace) -> list[Path]:
         else:
             named.append(Path(given))
     stems = {image.stem for image in (*named, *matching)}
-    folder = Path(arguments.output).resolve()
+    folder = Path(options.output.output).resolve()
 
     def is_own(path: Path) -> bool:
         stem, found, _ = path.name.rpartition(OWN)
@@ -68,17 +68,15 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in _IMAGE_SUFFIXES or (path.is_dir() and is_zarr(path))
 
 
-def output_files(
-    images: list[Path], arguments: argparse.Namespace
-) -> tuple[list[list[Path]], bool]:
+def output_files(images: list[Path], options: OutputOptions) -> tuple[list[list[Path]], bool]:
     """Find the files to write; a folder for them is made.
 
     Parameters
     ----------
     images : list of Path
         Files to segment.
-    arguments : argparse.Namespace
-        Of ``segment``.
+    options : OutputOptions
+        Of the command.
 
     Returns
     -------
@@ -96,15 +94,15 @@ def output_files(
     from napari_superpixels.io.atomic import not_written
     from napari_superpixels.io.formats import LABEL_SUFFIXES
 
-    output = Path(arguments.output)
+    output = Path(options.output)
     suffix = output.suffix.lower()
-    has_slash = arguments.output.endswith(("/", os.sep))
+    has_slash = options.output.endswith(("/", os.sep))
     is_folder = suffix != ".zarr" and (has_slash or output.is_dir())
     if not is_folder and len(images) > 1:
         raise ExportError(f"{output}: several images need a folder; end its name with a slash")
     if is_folder:
         targets = [
-            [output / f"{image.stem}{OWN}{kind}" for kind in arguments.format] for image in images
+            [output / f"{image.stem}{OWN}{kind}" for kind in options.formats] for image in images
         ]
         firsts = [files[0] for files in targets]
         twice = next((target for target in firsts if firsts.count(target) > 1), None)

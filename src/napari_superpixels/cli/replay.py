@@ -3,94 +3,76 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.errors import FileExists, SuperpixelError, cannot_read
 from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_superpixels.cli.options import ReplayOptions
     from napari_superpixels.editing.reference_image import EditImage
+    from napari_superpixels.io.metadata import FileMetadata
 
 
-def add_replay(commands: Any) -> None:
-    """Add the command to the parser.
+def replay_log(options: ReplayOptions) -> int:
+    """Run the command.
 
     Parameters
     ----------
-    commands : argparse subparsers
-        Of the main parser.
+    options : ReplayOptions
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
     """
-    command = commands.add_parser(
-        "replay", help="repeat the hand corrections that a log holds, on the labels it began with"
-    )
-    command.add_argument("image", type=Path, help="the image that the labels were corrected on")
-    command.add_argument(
-        "labels",
-        type=Path,
-        help="the labels before correction; of a TIFF that the correction dock saved, those that "
-        "its log began with",
-    )
-    command.add_argument(
-        "log", type=Path, help="the log: JSON, or a TIFF that the correction dock saved"
-    )
-    command.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="OUT", help="label TIFF to write"
-    )
-    command.add_argument(
-        "--channel-axis", type=int, help="axis of the channels, where the file does not say"
-    )
-    command.add_argument("--force", action="store_true", help="overwrite OUT")
-    command.set_defaults(run=_replay)
-
-
-def _replay(arguments: argparse.Namespace) -> int:
     # Here, so that the command line starts without the libraries that only this command needs.
     from napari_superpixels.editing.corrected_file import write_corrected
     from napari_superpixels.editing.history.replay import replay
     from napari_superpixels.errors import ExportError
+    from napari_superpixels.io.provenance import carried
 
-    output: Path = arguments.output
+    output: Path = options.output
     if output.suffix.lower() not in (".tif", ".tiff"):
         raise ExportError(f"{output}: corrected labels are written as .tif")
-    if output.exists() and not arguments.force:
+    if output.exists() and not options.force:
         raise FileExists(str(output))
-    log = _read_log(arguments.log)
-    labels = _read_start(arguments.labels)
-    image = _read_edit_image(arguments.image, labels.shape, arguments.channel_axis)
+    log = _read_log(options.log)
+    start, label_metadata = _read_start(options.labels)
+    image, image_metadata = _read_edit_image(options.image, start.shape, options.channel_axis)
     try:
-        session = replay(labels, image, log)
+        session = replay(start, image, log)
     except SuperpixelError as error:
-        error.within(arguments.log)
+        error.within(options.log)
         raise
-    known = _known_of(arguments.labels, arguments.image, labels.ndim)
-    write_corrected(output, session, known, overwrite=arguments.force)
+    provenance = label_metadata.provenance
+    known = carried(provenance, frames="series" in provenance) | {"source": options.image.name}
+    known |= _spatial_of((label_metadata, image_metadata), start.ndim)
+    write_corrected(output, session, known, overwrite=options.force)
     n = len(session.statistics.ids)
     print(f"{output}: {counted(n, 'superpixel')} after {counted(len(log), 'step')}")
     return 0
 
 
-def _known_of(labels: Path, image: Path, ndim: int) -> dict[str, Any]:
-    """How the labels were made, and where they lie or how large their pixels are."""
+def _spatial_of(files: Sequence[FileMetadata], ndim: int) -> dict[str, Any]:
+    """Where the labels lie or how large their pixels are, by the first file that says it."""
     from napari_superpixels.errors import ExportError
-    from napari_superpixels.io.formats import carried, read_provenance
-    from napari_superpixels.io.spatial import read_origin
 
-    known = read_provenance(labels)
-    known = carried(known, frames="series" in known) | {"source": image.name}
-    for path in (labels, image):
+    for file in files:
         try:
-            found = read_origin(path, ndim).to_dict()
+            found = file.spatial(ndim).to_dict()
         except ExportError:  # without rasterio, labels are made all the same
             continue
         if found:
-            return known | found
-    return known
+            return found
+    return {}
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
@@ -113,32 +95,30 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
     return log
 
 
-def _read_start(path: Path) -> NDArray[np.integer]:
-    from napari_superpixels.editing.corrected_file import read_corrected
-    from napari_superpixels.errors import FileError
-    from napari_superpixels.io.images import read_image
+def _read_start(path: Path) -> tuple[NDArray[np.integer], FileMetadata]:
+    """The labels that corrections began with."""
+    from napari_superpixels.editing.corrected_file import start_of
+    from napari_superpixels.io.labels import read_labels
 
-    try:
-        return read_corrected(path)[0].start
-    except FileError:  # any other label file
-        array: NDArray[np.generic] = read_image(path).array
-    if array.dtype.kind not in "iu":
-        raise FileError(f"{path}: labels are whole numbers, these are {array.dtype}")
-    return array.astype("int64")
+    found = read_labels(path, with_further=True)
+    return start_of(found).astype("int64"), found.metadata
 
 
-def _read_edit_image(path: Path, shape: tuple[int, ...], channel_axis: int | None) -> EditImage:
+def _read_edit_image(
+    path: Path, shape: tuple[int, ...], channel_axis: int | None
+) -> tuple[EditImage, FileMetadata]:
     import numpy as np
 
     from napari_superpixels.editing.reference_image import EditImage
-    from napari_superpixels.io.images import read_image
+    from napari_superpixels.io.images import open_image
 
-    found = read_image(path)
+    with open_image(path) as found:
+        pixels = found.read()
     axis = found.channel_axis if channel_axis is None else channel_axis
-    array = found.array[None] if axis is None else np.moveaxis(found.array, axis, 0)
+    array = pixels[None] if axis is None else np.moveaxis(pixels, axis, 0)
     if array[0].size != np.prod(shape):
         raise ValueError(
             f"{path}: the image {array.shape[1:]} and the labels {shape} differ in shape"
         )
     names = tuple(f"channel {i}" for i in range(len(array)))
-    return EditImage(array.reshape(len(array), *shape), names)
+    return EditImage(array.reshape(len(array), *shape), names), found.metadata

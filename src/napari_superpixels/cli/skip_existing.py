@@ -8,15 +8,15 @@ from napari_superpixels.cli.paths import OWN
 from napari_superpixels.errors import MadeOtherwise
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from napari_superpixels.cli.options import SegmentOptions
     from napari_superpixels.params import SuperpixelParams
 
 
 def made_otherwise(
-    files: Sequence[Path], params: SuperpixelParams, arguments: argparse.Namespace
+    files: Sequence[Path], params: SuperpixelParams, options: SegmentOptions
 ) -> MadeOtherwise | None:
     """Say in what the files that are there differ from those that would be made now.
 
@@ -27,8 +27,8 @@ def made_otherwise(
         them, are looked at.
     params : SuperpixelParams
         Parameters of the command line.
-    arguments : argparse.Namespace
-        Of ``segment``.
+    options : SegmentOptions
+        Of the command.
 
     Returns
     -------
@@ -40,8 +40,7 @@ def made_otherwise(
     from napari_superpixels.tiling.identity import differences
 
     now: dict[str, Any] = params.to_dict()
-    if "n_segments" in arguments:  # of a run in tiles, more than the parameters hold
-        now["n_segments"] = arguments.n_segments
+    now["n_segments"] = options.n_segments(params)  # of tiles, more than the parameters hold
     for file in _results_beside(files):
         try:
             before: Mapping[str, Any] = read_provenance(file).get("parameters", {})

@@ -5,121 +5,97 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli.messages import complain
+from napari_superpixels.cli.messages import complain, text_of
 from napari_superpixels.cli.output import is_plain, write_output
-from napari_superpixels.cli.pixels import left_out, mask_of, nodata_of
+from napari_superpixels.cli.pixels import left_out, mask_of
 from napari_superpixels.core.prepare.channels import chosen_channels
 from napari_superpixels.core.prepare.checks import check_axis
-from napari_superpixels.errors import (
-    FormatForPlanes,
-    NotASeries,
-    SuperpixelError,
-    UnchosenPlane,
-)
+from napari_superpixels.errors import FormatForPlanes, NotASeries, SuperpixelError, UnchosenPlane
 from napari_superpixels.errors.quantities import counted
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_superpixels.api.series import SeriesStep
+    from napari_superpixels.cli.options import InputOptions, SegmentOptions
     from napari_superpixels.io.images import ImageFile
+    from napari_superpixels.io.spatial import Spatial
     from napari_superpixels.params import SuperpixelParams
 
 
-def is_volume(arguments: argparse.Namespace) -> bool:
-    """Whether supervoxels are asked for.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        Of ``segment``.
-
-    Returns
-    -------
-    bool
-        With ``--volume`` or ``--spacing``.
-    """
-    return bool(arguments.volume or "spacing" in arguments)
-
-
-def voxel_size(
-    image: Path, known: dict[str, Any], arguments: argparse.Namespace
-) -> tuple[float, ...]:
+def voxel_size(image: Path, spatial: Spatial, options: InputOptions) -> tuple[float, ...]:
     """Find the size of a voxel: as given, as the file says, or that of a cube.
 
     Parameters
     ----------
     image : Path
-        The file, for messages.
-    known : dict
-        What the file says, as `Origin` has it.
-    arguments : argparse.Namespace
-        Of ``segment``.
+        The file.
+    spatial : Spatial
+        What it says of its pixels.
+    options : InputOptions
+        Of the command.
 
     Returns
     -------
     tuple of float
-        Depth, height and width.
+        Along planes, rows and columns.
     """
-    if "spacing" in arguments:
-        return tuple(arguments.spacing)
-    if "pixel_size" in known:
-        return tuple(known["pixel_size"])
+    if options.spacing is not None:
+        return options.spacing
+    if spatial.pixel_size is not None:
+        return spatial.pixel_size
     complain(
         f"{image}: does not say how large a voxel is, so it is taken for a cube; see --spacing"
     )
     return (1.0, 1.0, 1.0)
 
 
-def has_frames(image: Path, arguments: argparse.Namespace) -> bool:
+def has_frames(found: ImageFile, options: InputOptions) -> bool:
     """Tell whether a file holds more than one plane.
 
     Parameters
     ----------
-    image : Path
-        The file.
-    arguments : argparse.Namespace
-        Of ``segment``.
+    found : ImageFile
+        From `bands_as_planes`.
+    options : InputOptions
+        Of the command.
 
     Returns
     -------
     bool
-        False if its axes are rows, columns and perhaps channels.
+        Whether there is an axis besides rows, columns and channels.
     """
-    from napari_superpixels.io.lazy_images import open_image
-
-    return len(_axes(bands_as_planes(open_image(image), arguments), arguments)[1]) != 2
+    return len(_axes(found, options)[1]) != 2
 
 
-def bands_as_planes(found: ImageFile, arguments: argparse.Namespace) -> ImageFile:
+def bands_as_planes(found: ImageFile, options: InputOptions) -> ImageFile:
     """Take what a file calls channels, bands or samples for planes, where the user says so.
 
     Parameters
     ----------
     found : ImageFile
-        As it was opened.
-    arguments : argparse.Namespace
-        Of ``segment``.
+        The file.
+    options : InputOptions
+        Of the command.
 
     Returns
     -------
     ImageFile
-        With ``--channel-axis none``, what were channels comes first and is an axis like others.
+        With ``--channel-axis none``, without channels: planes come first. Else as it is.
     """
     import numpy as np
 
-    if getattr(arguments, "channel_axis", 0) is not None or found.channel_axis is None:
+    if options.channel_axis is not None or found.channel_axis is None:
         return found
     axis = found.channel_axis % found.array.ndim
     axes = found.axes and "Q" + found.axes[:axis] + found.axes[axis + 1 :]
     return replace(found, array=np.moveaxis(found.array, axis, 0), channel_axis=None, axes=axes)
 
 
-def _axes(found: ImageFile, arguments: argparse.Namespace) -> tuple[int | None, list[int]]:
+def _axes(found: ImageFile, options: InputOptions) -> tuple[int | None, list[int]]:
     """The axis of channels, and the others."""
-    axis = getattr(arguments, "channel_axis", found.channel_axis)
+    axis = options.axis_of(found)
     axis = None if axis is None else check_axis(axis, found.array.ndim)
     return axis, [i for i in range(found.array.ndim) if i != axis]
 
@@ -130,12 +106,12 @@ def refuse_formats_of_planes(targets: list[Path]) -> None:
     Parameters
     ----------
     targets : list of Path
-        What is to be written.
+        What to write.
 
     Raises
     ------
-    ExportError
-        If there is one.
+    FormatForPlanes
+        If one of them holds a plane only.
     """
     from napari_superpixels.io.formats import format_of
 
@@ -147,26 +123,20 @@ def refuse_formats_of_planes(targets: list[Path]) -> None:
 
 
 def segment_series(
-    image: Path,
-    targets: list[Path],
-    params: SuperpixelParams,
-    arguments: argparse.Namespace,
-    origin_of: Callable[[Path, int], Mapping[str, Any]],
+    found: ImageFile, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
 ) -> str:
     """Segment every plane of a file.
 
     Parameters
     ----------
-    image : Path
-        The file.
+    found : ImageFile
+        From `bands_as_planes`.
     targets : list of Path
-        What to write; formats of planes cannot hold frames.
+        What to write.
     params : SuperpixelParams
-        Parameters of each plane.
-    arguments : argparse.Namespace
-        Of ``segment``.
-    origin_of : callable
-        Reads what a file says of its pixels along 2 or 3 axes, as `Origin` has it.
+        Parameters.
+    options : SegmentOptions
+        Of the command.
 
     Returns
     -------
@@ -175,12 +145,10 @@ def segment_series(
 
     Raises
     ------
-    ExportError
-        If a target is of another kind.
-    ValueError
-        If the file is no series, or no frame is usable.
+    NotASeries
+        If the file does not hold one axis of frames.
     SuperpixelError
-        If some frames fail; those that do not are in a file beside the target.
+        If frames failed; the others are in a file that says so by its name.
     """
     import numpy as np
     from tqdm import tqdm
@@ -189,54 +157,54 @@ def segment_series(
     from napari_superpixels.api.series import iter_series, spelled_problems
     from napari_superpixels.events import drain
     from napari_superpixels.io.formats import save_labels
-    from napari_superpixels.io.images import without_nodata
-    from napari_superpixels.io.lazy_images import open_image, read_now
-    from napari_superpixels.io.spatial import Origin
+    from napari_superpixels.io.formats.label_image import LabelDescription
+    from napari_superpixels.io.images import read_now, without_nodata
 
     refuse_formats_of_planes(targets)
-    found = bands_as_planes(open_image(image), arguments)
-    array, axis, planes = found.array, *_axes(found, arguments)
+    image, chosen = found.path, options.input.channels
+    array, axis, planes = found.array, *_axes(found, options.input)
     if len(planes) != 3:
         is_deeper = bool(found.axes) and len(planes) > 3
         raise NotASeries(found.axes or "?" * array.ndim, array.shape, is_deeper)
-    chosen = getattr(arguments, "channels", None)
     frames = np.moveaxis(chosen_channels(array, axis, chosen), planes[0], 0)
     values = np.moveaxis(array, planes[0], 0)
     if axis is not None and axis > planes[0]:
         axis -= 1
-    mask = mask_of(image, found.alpha, arguments)  # frames are first, as it has no channels
-    nodata = nodata_of(found, arguments)
+    # Frames are first in it, as it has no channels.
+    mask = mask_of(image, found.alpha, options.input.mask)
+    nodata = options.input.nodata_of(found)
     steps = iter_series(
         frames,
         params,
         channel_axis=axis,
         mask=mask,
         nodata=nodata,
-        device=arguments.device,
-        follow=arguments.series == "follow",
-        memory_limit_gb=getattr(arguments, "memory_limit_gb", None),
+        device=options.resources.device,
+        follow=options.input.series == "follow",
+        memory_limit_gb=options.resources.memory_limit_gb,
         skip_failing=True,
     )
     n_new = 0
     problems: dict[str, str] = {}
-    hide = arguments.quiet or None
+    hide = options.output.quiet or None
     with tqdm(total=len(frames), desc=image.name, disable=hide, leave=False, unit="frame") as bar:
 
         def show(step: SeriesStep) -> None:
             nonlocal n_new
-            if step.problem:
-                problems[str(step.frame)] = step.problem
+            if step.error is not None:
+                problems[str(step.frame)] = text_of(step.error)
             if step.step is None:
                 n_new += step.is_new
                 bar.update()
 
         labels = drain(steps, show)
     is_deep = found.axes[planes[0] : planes[0] + 1] == "Z"
-    known = (origin_of(image, 3) if is_deep else {}) or origin_of(image, 2)
-    provenance = {
-        **known,
+    spatial = spatial_of(found, 3) if is_deep else None
+    spatial = spatial if spatial and spatial.to_dict() else spatial_of(found, 2)
+    provenance: dict[str, Any] = {
+        **spatial.to_dict(),
         "parameters": params.to_dict(),
-        "series": arguments.series,
+        "series": options.input.series,
         "source": image.name,
         "versions": versions(),
     }
@@ -251,22 +219,46 @@ def segment_series(
             f"{len(problems)} of {counted(len(frames), 'frame')} failed, the others are in {file}: "
             f"{spelled_problems(problems)}"
         )
+    about = LabelDescription(
+        channel_axis=None if axis is None else axis + 1,
+        pixel_size=spatial.pixel_size,
+        unit=spatial.unit,
+        georeference=spatial.georeference,
+        frames=True,
+        provenance=provenance,
+    )
     for target in targets:
-        write_output(
-            target,
-            labels,
-            provenance,
-            Origin.from_dict(known),
-            image=None if is_plain(target) else without_nodata(read_now(values, image), nodata),
-            channel_axis=None if axis is None else axis + 1,
-            frames=True,
-            overwrite=arguments.force,
-        )
+        pixels = None if is_plain(target) else without_nodata(read_now(values, image), nodata)
+        write_output(target, labels, pixels, about, overwrite=options.output.force)
     n = len(np.unique(labels[labels > 0]))
     told = f"{counted(len(frames), 'frame')}, {counted(n, 'superpixel')} in all"
-    if arguments.series == "follow":
+    if options.input.series == "follow":
         told += f"; {counted(n_new, 'frame')} segmented anew"
     return told + left_out(labels)
+
+
+def spatial_of(found: ImageFile, ndim: int) -> Spatial:
+    """What `export` will need to know of the image.
+
+    Parameters
+    ----------
+    found : ImageFile
+        The image.
+    ndim : int
+        2 for the size of a pixel, 3 for that of a voxel.
+
+    Returns
+    -------
+    Spatial
+        Empty where rasterio is missing: labels are made all the same.
+    """
+    from napari_superpixels.errors import ExportError
+    from napari_superpixels.io.spatial import Spatial
+
+    try:
+        return found.metadata.spatial(ndim)
+    except ExportError:
+        return Spatial()
 
 
 def refuse_stack(image: ImageFile) -> None:
@@ -275,40 +267,42 @@ def refuse_stack(image: ImageFile) -> None:
     Parameters
     ----------
     image : ImageFile
-        As it was read.
+        The image.
 
     Raises
     ------
-    ValueError
-        If it does.
+    UnchosenPlane
+        If its axes are named and one is depth or time.
     """
     if set("ZT") & set(image.axes):
         raise UnchosenPlane(image.axes, image.array.shape)
 
 
-def plane_of(array: Any, channel_axis: int | None, position: list[int]) -> tuple[Any, int | None]:
+def plane_of(
+    array: Any, channel_axis: int | None, position: Sequence[int]
+) -> tuple[Any, int | None]:
     """Cut a plane out of a stack; rows and columns are its last axes besides the channels.
 
     Parameters
     ----------
-    array : ndarray or dask array
+    array : array_like
         The stack.
     channel_axis : int or None
-        Axis that holds channels.
-    position : list of int
-        On each of the other axes.
+        Its channel axis.
+    position : sequence of int
+        Where to cut, for each other axis.
 
     Returns
     -------
-    ndarray or dask array
-        The plane.
-    int or None
+    array : array_like
+        One plane, with its channels if it has some.
+    channel_axis : int or None
         Its channel axis.
 
     Raises
     ------
     ValueError
-        If the position does not fit.
+        If the position does not fit the stack.
     """
     channels = None if channel_axis is None else check_axis(channel_axis, array.ndim)
     others = [axis for axis in range(array.ndim) if axis != channels][:-2]

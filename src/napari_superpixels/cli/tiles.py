@@ -1,88 +1,34 @@
-"""Options and work of ``napari-superpixels segment`` for images that are segmented in tiles."""
+"""The work of ``napari-superpixels segment`` for images that are segmented in tiles."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.output import is_plain, write_output
-from napari_superpixels.cli.pixels import left_out, nodata_of
-from napari_superpixels.cli.stacks import is_volume
-from napari_superpixels.errors import LabelsKept, SuperpixelError, SuperpixelMemoryError
-from napari_superpixels.errors.quantities import counted
+from napari_superpixels.cli.pixels import left_out
+from napari_superpixels.errors import (
+    ExportError,
+    LabelsKept,
+    SuperpixelError,
+    SuperpixelMemoryError,
+)
+from napari_superpixels.errors.quantities import counted, gigabytes
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from napari_superpixels.cli.options import SegmentOptions
+    from napari_superpixels.io.formats.label_image import LabelDescription
     from napari_superpixels.io.images import ImageFile
-    from napari_superpixels.io.spatial import Origin
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.progress import TileStep
     from napari_superpixels.tiling.tiled_result import TiledResult
 
 # Of tables, graphs and polygons, measured on 4 megapixels: labels, ranks, values in their order.
 _BYTES_A_PIXEL, _BYTES_A_VALUE = 60, 16
-_OPTIONS = ("tile_size_px", "halo_px", "workers", "scheduler", "level")
-
-
-def add_tile_options(segment: argparse.ArgumentParser) -> None:
-    """Add the options to the parser of ``segment``.
-
-    Parameters
-    ----------
-    segment : argparse.ArgumentParser
-        The parser.
-    """
-    group = segment.add_argument_group(
-        "tiles, for images larger than memory (any of these but --resume, an OUT that ends in "
-        ".zarr, or an estimate above the memory segments in tiles)"
-    )
-    group.add_argument("--tile-size-px", type=int, help="size of a tile; chosen if not given")
-    group.add_argument("--halo-px", type=int, help="what a tile sees around it")
-    group.add_argument("--workers", type=int, help="processes on this machine; else threads")
-    group.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler")
-    group.add_argument(
-        "--resume", action="store_true", help="go on with a run in tiles that was stopped, if any"
-    )
-    group.add_argument("--level", type=int, help="level of a pyramid, 0 for full resolution")
-
-
-def may_be_tiled(arguments: argparse.Namespace) -> bool:
-    """Whether the command line asks for tiles.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        Of ``segment``.
-
-    Returns
-    -------
-    bool
-        True with any option of tiles, or for an OME-Zarr of a plane.
-    """
-    if "series" in arguments or is_volume(arguments):
-        return False
-    to_zarr = arguments.output.lower().rstrip("/").endswith(".zarr") or "zarr" in arguments.format
-    return to_zarr or has_tile_options(arguments)
-
-
-def has_tile_options(arguments: argparse.Namespace) -> bool:
-    """Whether the command line has options of tiles.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        Of ``segment``.
-
-    Returns
-    -------
-    bool
-        True with any of them.
-    """
-    return any(name in arguments for name in _OPTIONS)
 
 
 def was_begun(output: Path) -> bool:
@@ -121,88 +67,67 @@ def output_of_tiles(targets: list[Path]) -> Path:
 
 
 def is_tiled(
-    image: Path, targets: list[Path], params: SuperpixelParams, arguments: argparse.Namespace
+    found: ImageFile, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
 ) -> bool:
     """Whether to segment a file in tiles: it is asked for, or memory would not do.
 
     Parameters
     ----------
-    image : Path
+    found : ImageFile
         The file.
     targets : list of Path
         What to write.
     params : SuperpixelParams
         Parameters.
-    arguments : argparse.Namespace
-        Of ``segment``.
+    options : SegmentOptions
+        Of the command.
 
     Returns
     -------
     bool
-        Whether to.
+        As `plan_run` decides, where nothing is asked for.
     """
-    if may_be_tiled(arguments):
+    if options.asks_for_tiles or (options.resume and was_begun(output_of_tiles(targets))):
         return True
-    output = output_of_tiles(targets)
-    if "resume" in arguments and was_begun(output):
-        return True
-    if "plane" in arguments:
+    if options.input.plane is not None:
         return False
-    if image.is_dir():
+    if found.path.is_dir():
         return True
-    from napari_superpixels.core.device import check_memory, estimate_memory, resolve_device
-    from napari_superpixels.io.lazy_images import open_image
-    from napari_superpixels.tiling.estimate import estimate_run
+    from napari_superpixels.core.device import machine_here
+    from napari_superpixels.plan.run_plan import Tiles, plan_run
+    from napari_superpixels.tiling.estimate import facts_of
     from napari_superpixels.tiling.reader import ImageReader
 
-    if not image.exists():
+    axis = options.input.axis_of(found)
+    reader = ImageReader(found.array, None, 0, axis, channels=options.input.channels)
+    if len(reader.shape) != 2:
         return False
-    found = open_image(image)
-    axis = getattr(arguments, "channel_axis", found.channel_axis)
-    source = ImageReader(found.array, None, 0, axis, channels=getattr(arguments, "channels", None))
-    if len(source.shape) != 2:
-        return False
-    needed = estimate_memory(source.shape, source.n_channels, params) + found.array.nbytes
-    try:
-        check_memory(
-            needed, resolve_device(arguments.device), getattr(arguments, "memory_limit_gb", None)
+    facts = facts_of(reader, held_bytes=found.array.nbytes)
+    plan = plan_run(facts, params, machine_here(options.resources), Tiles.AUTO, options.tiling)
+    if plan.in_tiles and not options.output.quiet:
+        print(
+            f"{found.path}: needs about {gigabytes(plan.needed_bytes)} at once, so it is segmented "
+            "in tiles",
+            file=sys.stderr,
         )
-    except SuperpixelMemoryError:
-        estimate = estimate_run(
-            image, params.n_segments, params, trial=False, **_tile_options(found, arguments)
-        )
-        if estimate.added_bytes >= needed:
-            return False  # tiles would not help: refused as it is, with what does
-        if not arguments.quiet:
-            print(
-                f"{image}: needs about {needed / 1e9:.1f} GB at once, so it is segmented in tiles",
-                file=sys.stderr,
-            )
-        return True
-    return False
+    return plan.in_tiles
 
 
 def segment_in_tiles(
-    image: Path,
-    targets: list[Path],
-    params: SuperpixelParams,
-    arguments: argparse.Namespace,
-    origin_of: Callable[[Path], Mapping[str, Any]],
+    found: ImageFile, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
 ) -> str:
     """Segment a file in tiles.
 
     Parameters
     ----------
-    image : Path
-        The file.
+    found : ImageFile
+        The file, at full resolution.
     targets : list of Path
         What to write: ``.zarr``, or label files that are written from it.
     params : SuperpixelParams
         Parameters.
-    arguments : argparse.Namespace
-        Of ``segment``.
-    origin_of : callable
-        Reads what a file says of its place and pixel size.
+    options : SegmentOptions
+        Of the command.
 
     Returns
     -------
@@ -211,57 +136,66 @@ def segment_in_tiles(
     """
     import dask.array as da
 
-    from napari_superpixels.errors import ExportError
+    from napari_superpixels.cli.stacks import spatial_of
+    from napari_superpixels.core.device import machine_here
     from napari_superpixels.events import drain
-    from napari_superpixels.io.lazy_images import open_image
-    from napari_superpixels.io.spatial import Origin
-    from napari_superpixels.tiling.estimate import estimate_run, too_much
+    from napari_superpixels.io.formats.label_image import LabelDescription
+    from napari_superpixels.io.images import open_image
+    from napari_superpixels.params.options import PixelOptions
+    from napari_superpixels.plan.run_plan import tiles_shortage
+    from napari_superpixels.tiling.estimate import iter_estimate
     from napari_superpixels.tiling.run import iter_superpixels_tiled
 
-    if "plane" in arguments:
+    asked, told, image = options.input, options.output, found.path
+    if asked.plane is not None:
         raise ValueError("--plane does not work in tiles: save the plane as a file of its own")
-    level = getattr(arguments, "level", 0)
-    found = open_image(image, level)
-    origin = Origin.from_dict(origin_of(image))
-    if level:
-        origin = origin.at(_plane_shape(open_image(image)), _plane_shape(found))
-    known = origin.to_dict()
-    size = origin.pixel_size or (origin.place.pixel_size if origin.place else None)
+    spatial = spatial_of(found, 2)
+    if asked.level:
+        full, found = found, open_image(image, asked.level)
+        found.close()
+        spatial = spatial.resampled(full.plane_shape, found.plane_shape)
+    where = spatial.georeference
     output = output_of_tiles(targets)
     to_zarr = output == targets[0]
     others = targets[1:] if to_zarr else targets
-    axis = getattr(arguments, "channel_axis", found.channel_axis)
-    nodata = nodata_of(found, arguments)
-    n_segments = getattr(arguments, "n_segments", params.n_segments)
+    pixels = PixelOptions(
+        channel_axis=asked.axis_of(found),
+        channels=asked.channels,
+        level=asked.level or 0,
+        nodata=asked.nodata_of(found),
+    )
+    n_segments = options.n_segments(params)
     for target in others:  # now, not after hours
         if target.suffix.lower() == ".png" and n_segments >= 2**16:
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
         if not is_plain(target):
-            _refuse_too_large(target, found.array, axis)
-    options = _tile_options(found, arguments)
-    estimate = estimate_run(image, n_segments, params, nodata=nodata, **options)
-    if options["scheduler"] is None:
-        problem = too_much(estimate, arguments.device, options["memory_limit_gb"])
+            _refuse_too_large(target, found.array, pixels.channel_axis)
+    needs = drain(
+        iter_estimate(image, n_segments, params, pixels, options.tiling, options.resources)
+    )
+    if options.tiling.scheduler is None:
+        problem = tiles_shortage(needs, machine_here(options.resources))
         if problem is not None:
             raise problem
-    if not arguments.quiet:
-        print(f"{image}: {estimate}", file=sys.stderr)
+    if not told.quiet:
+        print(f"{image}: {needs}", file=sys.stderr)
     steps = iter_superpixels_tiled(
         image,
         output,
         n_segments,
         params,
-        mask=getattr(arguments, "mask", None),
-        nodata=nodata,
-        pixel_size=size,
-        unit=origin.unit or (origin.place.unit if origin.place else None),
-        place=known.get("place"),
-        resume=getattr(arguments, "resume", False),
-        overwrite=arguments.force,
-        **options,
+        mask=asked.mask,
+        pixel_size=spatial.pixel_size or (where.pixel_size if where else None),
+        unit=spatial.unit or (where.unit if where else None),
+        place=spatial.to_dict().get("place"),
+        resume=options.resume,
+        overwrite=told.force,
+        **asdict(pixels),
+        **asdict(options.tiling),
+        **asdict(options.resources),
     )
     try:
-        with _Bars(image.name, hidden=arguments.quiet) as bars:
+        with _Bars(image.name, hidden=told.quiet) as bars:
             result: TiledResult = drain(steps, bars.show)
     except KeyboardInterrupt:
         if not was_begun(output):
@@ -271,11 +205,16 @@ def segment_in_tiles(
             "goes on from there"
         ) from None
     outside = left_out(da.from_zarr(str(output / "0")))
-    provenance = result.provenance() | {"source": image.name} | known
-    pixels = found.array, axis, nodata
+    about = LabelDescription(
+        channel_axis=pixels.channel_axis,
+        pixel_size=spatial.pixel_size,
+        unit=spatial.unit,
+        georeference=where,
+        provenance=result.provenance() | {"source": image.name} | spatial.to_dict(),
+    )
     for target in others:
         try:
-            _write(target, output, provenance, origin, pixels, overwrite=arguments.force)
+            _copy(target, output, (found.array, pixels.nodata), about, overwrite=told.force)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"the labels are kept in {output}: the same command with --resume goes on from "
@@ -284,7 +223,7 @@ def segment_in_tiles(
         except (SuperpixelError, OSError, ValueError, MemoryError) as error:
             cause: Exception = error
             if isinstance(error, MemoryError) and not isinstance(error, SuperpixelError):
-                cause = ExportError(f"{target}: needs more memory than there is")
+                cause = SuperpixelMemoryError(f"{target}: needs more memory than there is")
             raise LabelsKept(cause, str(output), str(target)) from error
     if not to_zarr:
         shutil.rmtree(output)
@@ -293,21 +232,6 @@ def segment_in_tiles(
         f"{result.why_more}, {counted(result.n_tiles, 'tile')}, in "
         f"{result.seconds:.1f} s on {result.device}{outside}"
     )
-
-
-def _tile_options(image: ImageFile, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What both the estimate and the run take."""
-    return {
-        "channel_axis": getattr(arguments, "channel_axis", image.channel_axis),
-        "channels": getattr(arguments, "channels", None),
-        "level": getattr(arguments, "level", 0),
-        "tile_size_px": getattr(arguments, "tile_size_px", None),
-        "halo_px": getattr(arguments, "halo_px", None),
-        "device": arguments.device,
-        "scheduler": getattr(arguments, "scheduler", None),
-        "n_workers": getattr(arguments, "workers", None),
-        "memory_limit_gb": getattr(arguments, "memory_limit_gb", None),
-    }
 
 
 def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> None:
@@ -323,25 +247,16 @@ def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> Non
     if needed > free:
         raise SuperpixelMemoryError(
             f"{target}: this format describes all pixels at once, which needs about "
-            f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; leave it out, or take a "
+            f"{gigabytes(needed)}, and {gigabytes(free)} are free; leave it out, or take a "
             "machine with more memory for it later, with export"
         )
 
 
-def _plane_shape(image: ImageFile) -> tuple[int, int]:
-    """Rows and columns of an image, which may have channels."""
-    axis = image.channel_axis
-    shape = image.array.shape
-    rows, columns = [n for i, n in enumerate(shape) if axis is None or i != axis % len(shape)][-2:]
-    return rows, columns
-
-
-def _write(
+def _copy(
     target: Path,
     tiled: Path,
-    provenance: Mapping[str, Any],
-    origin: Origin,
-    pixels: tuple[Any, int | None, float | None],
+    pixels: tuple[Any, float | None],
+    about: LabelDescription,
     *,
     overwrite: bool,
 ) -> None:
@@ -352,17 +267,8 @@ def _write(
     from napari_superpixels.io.images import without_nodata
 
     labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
-    array, channel_axis, nodata = pixels
-    image = None if is_plain(target) else without_nodata(array, nodata)
-    write_output(
-        target,
-        labels,
-        provenance,
-        origin,
-        image=image,
-        channel_axis=channel_axis,
-        overwrite=overwrite,
-    )
+    image = None if is_plain(target) else without_nodata(*pixels)
+    write_output(target, labels, image, about, overwrite=overwrite)
 
 
 class _Bars:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-import math
 import os
 import shutil
 import warnings
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -16,50 +14,16 @@ import psutil
 import torch
 import torch.utils.deterministic as torch_deterministic
 
-from napari_superpixels.core.prepare.components import SAMPLE_SIZE
-from napari_superpixels.errors import DeviceUnavailableError, NotEnoughMemory
-from napari_superpixels.plan.resolution import finishing_factor, sides_of, working_factor
+from napari_superpixels.errors import DeviceUnavailableError
+from napari_superpixels.plan.memory import DeviceInfo
+from napari_superpixels.plan.run_plan import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.params.options import Resources
 
-_OVERHEAD = 50_000_000  # bytes of buffers that do not grow with the image
-_BYTES_PER_PIECE = 3000  # of the graph of regions: neighbours, borders, queue
 DEVICES = ("auto", "cuda", "mps", "cpu")
-_GB = 1e9
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
-    """A device as a user knows it.
-
-    Attributes
-    ----------
-    device : str
-        PyTorch's name of it, e.g. ``cuda``, ``cuda:1``, ``mps`` or ``cpu``.
-    name : str
-        The hardware's name, as far as it tells.
-    free_bytes, total_bytes : int
-        Memory.
-    """
-
-    device: str
-    name: str
-    free_bytes: int
-    total_bytes: int
-
-    @property
-    def where(self) -> str:
-        """What a result says of the place it was made: without what changes while it runs."""
-        return f"{self.device} ({self.name})"
-
-    def __str__(self) -> str:
-        return (
-            f"{self.device}: {self.name}, {self.free_bytes / _GB:.1f} of "
-            f"{self.total_bytes / _GB:.1f} GB free"
-        )
 
 
 def resolve_device(device: str = "auto") -> torch.device:
@@ -152,6 +116,30 @@ def describe_device(device: torch.device) -> DeviceInfo:
     return DeviceInfo("cpu", name, memory.available, memory.total)
 
 
+def machine_here(resources: Resources) -> Machine:
+    """Describe the machine for a plan, as it is now.
+
+    Parameters
+    ----------
+    resources : Resources
+        Device and memory limit that are chosen.
+
+    Returns
+    -------
+    Machine
+        With what is free.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        If there is no such device.
+    """
+    from dask.system import CPU_COUNT  # knows the limits of containers
+
+    info = describe_device(resolve_device(resources.device))
+    return Machine(info, resources.memory_limit_gb, CPU_COUNT)
+
+
 def available_devices() -> list[DeviceInfo]:
     """All devices that PyTorch can use here, the one that ``auto`` picks first."""
     devices = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
@@ -159,93 +147,6 @@ def available_devices() -> list[DeviceInfo]:
         devices.append(torch.device("mps"))
     devices.append(torch.device("cpu"))
     return [describe_device(device) for device in devices]
-
-
-def estimate_memory(
-    shape: Sequence[int],
-    n_channels: int,
-    params: SuperpixelParams,
-    *,
-    n_labels: int = 0,
-    covered: float = 1.0,
-    spacing: Sequence[float] = (1.0, 1.0, 1.0),
-) -> int:
-    """Estimate the peak memory of one iteration.
-
-    Counts the tensors of an iteration, in float32, at the working resolution, and the arrays of
-    preparation and refinement at full resolution; the largest of the three counts. Measured peaks
-    lie within about 30 % of it (see ``benchmarks/memory.py``).
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Height and width of the image, or depth, height and width of the volume (of the mask's
-        bounding box).
-    n_channels : int
-        Image channels, before they are reduced to principal components.
-    params : SuperpixelParams
-        Parameters of the run.
-    n_labels : int, default 0
-        Labels that the network starts from; each needs a label map.
-    covered : float, default 1.0
-        Share of the pixels that the mask holds, in (0, 1].
-    spacing : sequence of float
-        Relative size of a voxel along each axis; does not matter for an image.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    n_pixels = math.prod(shape)
-    # Colours are converted and scaled in float64, three channels at once or one after another.
-    preparing = n_pixels * (56 * min(n_channels, 3) + max(n_channels - 3, 0))
-    if 0 < params.max_channels < n_channels:
-        preparing += min(n_pixels, SAMPLE_SIZE) * n_channels * 48
-    n_channels = min(n_channels, params.max_channels or n_channels)
-    factor = working_factor(shape, spacing, params, covered)
-    working = n_pixels / math.prod(sides_of(factor, len(shape)))
-    # Kept until the backward pass: each convolution's output and the next one's input.
-    hidden = 2 * sum(params.hidden_channels)
-    # Besides, either the label maps and their slope, or the gradients of the widest layer.
-    n_maps = max(min(params.n_label_maps, working), n_labels) + 2 * n_channels
-    training = hidden + max(2.3 * n_maps, 3.5 * max(params.hidden_channels))
-    if len(shape) == 3:  # the plain formulas keep more
-        training = hidden + 17 * n_maps + 16 * max(params.hidden_channels)
-    # In the end, without hidden layers: the maps, normalised, as probabilities.
-    optimizing = working * 4 * max(training, 3.2 * n_maps)
-    # Borders are refined on float32 features.
-    refining = n_pixels * 4 * (4 * n_channels + 26)
-    merging_factor = finishing_factor(shape, spacing, params, covered)
-    merged = n_pixels // math.prod(sides_of(merging_factor, len(shape)))
-    merging = min(params.n_pieces(merged), n_pixels) * _BYTES_PER_PIECE
-    features = n_pixels * n_channels * 4
-    return int(features + max(preparing, optimizing, refining + merging) + _OVERHEAD)
-
-
-def check_memory(needed: int, device: torch.device, limit_gb: float | None) -> None:
-    """Refuse a run that cannot fit, before it starts.
-
-    Parameters
-    ----------
-    needed : int
-        Bytes, from `estimate_memory`.
-    device : torch.device
-        Where it would run.
-    limit_gb : float or None
-        The user's own limit in GB (10^9 bytes).
-
-    Raises
-    ------
-    SuperpixelMemoryError
-        If the estimate is above the free memory or the limit.
-    """
-    info = describe_device(device)
-    is_cpu = device.type == "cpu"
-    if limit_gb is not None and needed > limit_gb * _GB:
-        raise NotEnoughMemory(needed, limit_gb * _GB, info.where, is_cpu, is_limit=True)
-    if needed > info.free_bytes:
-        raise NotEnoughMemory(needed, info.free_bytes, info.where, is_cpu)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

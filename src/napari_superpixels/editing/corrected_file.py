@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.storage import Corrected, pack, unpack
 from napari_superpixels.errors import ExportError, FileError
-from napari_superpixels.io.formats import read_further, read_provenance, save_labels
-from napari_superpixels.io.images import READ_ERRORS
+from napari_superpixels.io.formats import save_labels
+from napari_superpixels.io.labels import read_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from napari_superpixels.editing.session import Session
+    from napari_superpixels.io.labels import LabelFile
 
 _FACTS = "correction"
 _BEFORE, _FRAGMENTS = "before correction", "fragments"
@@ -85,21 +87,38 @@ def read_corrected(path: Path) -> tuple[Session, dict[str, Any]]:
     FileError
         If the file cannot be read, or holds no corrected labels.
     """
-    try:
-        further = read_further(path)
-        known = read_provenance(path)
-        labels = tifffile.imread(path, series=0)
-    except READ_ERRORS as error:
-        if not path.exists():
-            raise FileError(f"{path}: no such file") from error
-        raise FileError(f"{path}: cannot be read as labels ({error}); copy it again") from error
-    if _FACTS not in known or _FRAGMENTS not in further or _BEFORE not in further:
+    found = read_labels(path, with_further=True)
+    known = dict(found.metadata.provenance)
+    if not _is_corrected(found):
         raise FileError(
             f"{path}: holds no corrections, as the correction dock did not save it; its labels "
             "open in napari like any image"
         )
-    facts, before = known.pop(_FACTS), further[_BEFORE]
-    if _BEFORE_IDS in facts:
-        before = np.array(facts[_BEFORE_IDS])[before]
-    corrected = Corrected(labels, before, further[_FRAGMENTS], facts)
+    facts = known.pop(_FACTS)
+    corrected = Corrected(found.labels, start_of(found), found.further[_FRAGMENTS], facts)
     return unpack(corrected), known
+
+
+def start_of(found: LabelFile) -> NDArray[np.integer]:
+    """Take the labels that corrections began with.
+
+    Parameters
+    ----------
+    found : LabelFile
+        With its further maps.
+
+    Returns
+    -------
+    ndarray of int
+        Of a file that `write_corrected` wrote, the labels before correction; of others, the labels.
+    """
+    if not _is_corrected(found):
+        return found.labels
+    before = found.further[_BEFORE]
+    ids = found.metadata.provenance[_FACTS].get(_BEFORE_IDS)
+    return before if ids is None else np.array(ids)[before]
+
+
+def _is_corrected(found: LabelFile) -> bool:
+    known = found.metadata.provenance
+    return _FACTS in known and _FRAGMENTS in found.further and _BEFORE in found.further

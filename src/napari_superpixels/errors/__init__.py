@@ -503,6 +503,14 @@ class NotEnoughMemory(SuperpixelMemoryError):
         return f"{self.shortage()}{limit}. {less}{', or raise the limit' if self.is_limit else ''}."
 
 
+class TilesNeedAPlane(SuperpixelError, ValueError):
+    """Tiles are asked for, for something else than a plane."""
+
+    def problem(self) -> str:
+        """What tiles are for."""
+        return "tiles are for a single plane: segment one, or in one piece"
+
+
 @dataclass(eq=False)
 class OutOfMemory(SuperpixelMemoryError):
     """The memory ran out while a run was going on.

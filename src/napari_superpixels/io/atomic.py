@@ -68,7 +68,7 @@ def not_written(path: Path, error: OSError, what: str = "cannot be written") -> 
 
 
 @contextmanager
-def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def atomic_write(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a temporary place beside `path`; what is there takes its name once the block ends well.
 
     Parameters

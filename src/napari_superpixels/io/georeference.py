@@ -11,7 +11,8 @@ import tifffile
 
 from napari_superpixels.errors import ExportError, NotGeoreferenced
 from napari_superpixels.errors.optional import need
-from napari_superpixels.io.images import READ_ERRORS
+from napari_superpixels.io.problems import READ_ERRORS
+from napari_superpixels.io.suffixes import is_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ _SCALE, _TIEPOINT, _TRANSFORM = 33550, 33922, 34264  # tags of GeoTIFF
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Georeference:
     """Where a raster lies on the map.
 
     Attributes
@@ -50,7 +51,7 @@ class Place:
         is_rectangle = math.isclose(abs(a * e - b * d), height * width, rel_tol=1e-9)
         return (height, width) if self.unit and is_rectangle else None
 
-    def at(self, shape: tuple[int, int]) -> Place:
+    def resampled(self, shape: tuple[int, int]) -> Georeference:
         """Describe a smaller copy of the raster.
 
         Parameters
@@ -60,15 +61,15 @@ class Place:
 
         Returns
         -------
-        Place
+        Georeference
             The same area, with larger pixels.
         """
         a, b, c, d, e, f = self.transform
         rows, columns = self.shape[0] / shape[0], self.shape[1] / shape[1]
         transform = (a * columns, b * rows, c, d * columns, e * rows, f)
-        return Place(shape, transform, self.crs, self.unit)
+        return Georeference(shape, transform, self.crs, self.unit)
 
-    def window(self, rows: slice, columns: slice) -> Place:
+    def window(self, rows: slice, columns: slice) -> Georeference:
         """Describe a part of the raster.
 
         Parameters
@@ -78,17 +79,17 @@ class Place:
 
         Returns
         -------
-        Place
+        Georeference
             The same pixels, fewer of them.
         """
         a, b, c, d, e, f = self.transform
         top, left = rows.start, columns.start
         transform = (a, b, a * left + b * top + c, d, e, d * left + e * top + f)
         shape = (rows.stop - top, columns.stop - left)
-        return Place(shape, transform, self.crs, self.unit)
+        return Georeference(shape, transform, self.crs, self.unit)
 
     @classmethod
-    def from_dict(cls, known: Mapping[str, Any]) -> Place:
+    def from_dict(cls, known: Mapping[str, Any]) -> Georeference:
         """Make one from plain values, as `dataclasses.asdict` and JSON give them.
 
         Parameters
@@ -98,7 +99,7 @@ class Place:
 
         Returns
         -------
-        Place
+        Georeference
             The same place.
         """
         rows, columns = known["shape"]
@@ -106,7 +107,7 @@ class Place:
         return cls((rows, columns), (a, b, c, d, e, f), known.get("crs"), known.get("unit"))
 
 
-def is_placed(path: Path) -> bool:
+def is_georeferenced(path: Path) -> bool:
     """Tell whether a file is a TIFF that says where on the map it lies.
 
     Parameters
@@ -119,17 +120,22 @@ def is_placed(path: Path) -> bool:
     bool
         True for a GeoTIFF with a transform.
     """
-    if path.suffix.lower() not in (".tif", ".tiff"):
+    if not is_tiff(path):
         return False
     try:
         with tifffile.TiffFile(path) as tiff:
-            tags = tiff.pages.first.tags
-            return _SCALE in tags or _TRANSFORM in tags  # tiepoints alone need to be fitted
+            return states_georeference(tiff)
     except READ_ERRORS:
         return False
 
 
-def read_place(path: Path) -> Place:
+def states_georeference(tiff: tifffile.TiffFile) -> bool:
+    """Tell whether an open TIFF says where on the map it lies."""
+    tags = tiff.pages.first.tags
+    return _SCALE in tags or _TRANSFORM in tags  # tiepoints alone need to be fitted
+
+
+def read_georeference(path: Path) -> Georeference:
     """Read where a raster lies.
 
     Parameters
@@ -139,7 +145,7 @@ def read_place(path: Path) -> Place:
 
     Returns
     -------
-    Place
+    Georeference
         From its metadata.
 
     Raises
@@ -156,7 +162,7 @@ def read_place(path: Path) -> Place:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             with rasterio.open(path) as raster:
-                place = place_of(raster)
+                place = georeference_of(raster)
     except rasterio.errors.RasterioError as error:
         raise ExportError(f"{path}: cannot be read as a raster ({error})") from error
     if place is None:
@@ -164,7 +170,7 @@ def read_place(path: Path) -> Place:
     return place
 
 
-def place_of(raster: Any) -> Place | None:
+def georeference_of(raster: Any) -> Georeference | None:
     """Take the place from an open raster.
 
     Parameters
@@ -174,13 +180,17 @@ def place_of(raster: Any) -> Place | None:
 
     Returns
     -------
-    Place or None
+    Georeference or None
         None where it has neither CRS nor transform.
     """
     crs, shape = raster.crs, raster.shape
     a, b, c, d, e, f = tuple(raster.transform)[:6]
     transform = (a, b, c, d, e, f)
     if crs is None:
-        return None if raster.transform.is_identity else Place(shape, transform, None, "map unit")
+        return (
+            None
+            if raster.transform.is_identity
+            else Georeference(shape, transform, None, "map unit")
+        )
     unit = crs.linear_units if crs.is_projected else None
-    return Place(shape, transform, crs.to_wkt(), "m" if unit == "metre" else unit)
+    return Georeference(shape, transform, crs.to_wkt(), "m" if unit == "metre" else unit)

@@ -1,63 +1,38 @@
-"""Images from files."""
+"""The door for images: opened once, read where needed."""
 
 from __future__ import annotations
 
-import logging
-import struct
-import zlib
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Self
 
-import imageio.v3 as iio
+import dask.array as da
 import numpy as np
-import tifffile
-from PIL import Image, UnidentifiedImageError
 
 from napari_superpixels.core.prepare.nodata import is_nodata
-from napari_superpixels.errors import FileError, reason_of
+from napari_superpixels.errors import FileError
+from napari_superpixels.io.arrays import open_npy
+from napari_superpixels.io.metadata import FileMetadata
+from napari_superpixels.io.ome_zarr import open_zarr
+from napari_superpixels.io.pictures import is_too_large, read_picture
+from napari_superpixels.io.problems import READ_ERRORS, unreadable
+from napari_superpixels.io.suffixes import is_tiff
+from napari_superpixels.io.tiff import TiffSource, n_levels, open_tiff
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TIFF_SUFFIXES = {".tif", ".tiff"}
-_JPEG_SUFFIXES = {".jpg", ".jpeg"}
-# Readers raise many kinds of errors on broken files; a user needs to know which file.
-READ_ERRORS = (
-    OSError,
-    ValueError,
-    EOFError,
-    SyntaxError,
-    LookupError,
-    TypeError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
-_GDAL_NODATA = 42113
-# In the description of further maps beside labels of ours, which are no images of their own.
-OWN_MAP = "napari-superpixels map"
-# Modes in which Pillow keeps a transparent colour apart, and those that have it as a channel.
-_WITH_ALPHA = {"1": "LA", "L": "LA", "P": "RGBA", "RGB": "RGBA"}
-_ALPHA = {tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA}
-_log = logging.getLogger(__name__)
-# NumPy parses the headers of its files as Python. Where two threads do so at once, Python 3.11 may
-# fail ("AST constructor recursion depth mismatch") if something listens to the garbage collector,
-# as dask does.
-ONE_NPY_AT_A_TIME = Lock()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ImageFile:
-    """An image as its file describes it.
+    """An image as its file describes it, opened by `open_image`.
 
     Attributes
     ----------
-    array : ndarray, or dask array
-        2D, or 3D with a channel axis; singleton axes are dropped. Dask arrays come from
-        `open_image` only.
+    path : Path
+        The file or folder.
+    array : dask array
+        Pixels. Transparency is no channel, see `alpha`.
     channel_axis : int or None
         Axis that holds channels, as far as the file says.
     nodata : float or None
@@ -65,104 +40,156 @@ class ImageFile:
     axes : str
         One letter for each axis as tifffile names them (Y, X, C channels, S samples, Z, T, …);
         empty where the file does not say.
-    alpha: ndarray, dask array or None
+    alpha : dask array or None
         How opaque each pixel is, 0 where the image has none: transparency, or a raster's own mask.
         Of the shape of `array` without its channel axis; None where the file has neither.
+    metadata : FileMetadata
+        Pixel size, georeference, how labels were made.
+    source : TiffSource or None
+        The open file, where it is a TIFF.
     """
 
+    path: Path
     array: Any
     channel_axis: int | None
+    metadata: FileMetadata
     nodata: float | None = None
     axes: str = ""
     alpha: Any = None
+    source: TiffSource | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; pixels can still be read, and open it for that."""
+        if self.source is not None:
+            self.source.close()
+
+    def read(self) -> NDArray[Any]:
+        """Read all pixels.
+
+        Returns
+        -------
+        ndarray
+            As `array`.
+
+        Raises
+        ------
+        FileError
+            If they cannot be read.
+        """
+        return read_now(self.array, self.path)
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Rows and columns: the last two axes that are not channels."""
+        axis, shape = self.channel_axis, self.array.shape
+        kept = [n for i, n in enumerate(shape) if axis is None or i != axis % len(shape)]
+        return kept[-2], kept[-1]
 
 
-def read_image(path: str | Path) -> ImageFile:
-    """Read TIFF, NPY, PNG, JPEG and whatever else Pillow reads.
+def open_image(path: str | Path, level: int = 0) -> ImageFile:
+    """Open an image; pixels of TIFF, NPY, Zarr and OME-Zarr are read later, where they are needed.
 
-    Transparency is no channel, see `ImageFile.alpha`. In a TIFF, the axes that its metadata call
-    channels or samples are the channel axis.
+    In a TIFF, the axes that its metadata call channels or samples are the channel axis.
 
     Parameters
     ----------
     path : str or Path
-        The file.
+        TIFF, NPY, a folder with a Zarr array or OME-Zarr image, or whatever Pillow reads.
+    level : int, default 0
+        Level of a pyramid, 0 for full resolution.
 
     Returns
     -------
     ImageFile
-        Array, channel axis, nodata value.
+        To be closed, or used in a ``with`` block: a TIFF stays open until then.
 
     Raises
     ------
     FileError
-        If the file is missing or cannot be read.
+        If it is missing, cannot be read, is no image, or has no such level.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileError(f"{path}: no such file" if not path.exists() else f"{path}: is a folder")
+    if not path.exists():
+        raise FileError(f"{path}: no such file")
     try:
-        if path.suffix.lower() == ".npy":
-            return ImageFile(load_npy(path), None)
-        if path.suffix.lower() in _TIFF_SUFFIXES:
-            return _read_tiff(path)
-        array = np.asarray(iio.imread(path, plugin="pillow", mode=_mode_with_alpha(path)))
-        if array.ndim == 3 and array.shape[-1] == 4 and path.suffix.lower() in _JPEG_SUFFIXES:
-            array = np.asarray(iio.imread(path, plugin="pillow", mode="RGB"))  # it was CMYK
+        return _opened(path, level)
+    except FileError:
+        raise
     except READ_ERRORS as error:
-        if isinstance(error.__cause__, Image.DecompressionBombError):
+        if is_too_large(error):
             raise FileError(
                 f"{path}: has more pixels than are read from a file of this kind; save it as TIFF, "
                 "which is read part by part"
             ) from error
         raise unreadable(path, error) from error
-    alpha = None
-    if array.ndim == 3 and array.shape[-1] in (2, 4):
-        array, alpha = array[..., :-1], array[..., -1]
-    if array.ndim == 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    return ImageFile(array, -1 if array.ndim == 3 else None, alpha=alpha)
 
 
-def load_npy(path: Path, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
-    """Read an NPY file, or map it.
+def _opened(path: Path, level: int) -> ImageFile:
+    if path.is_dir():
+        found = open_zarr(path, level)
+        return ImageFile(path, found.array, found.channel_axis, found.metadata, axes=found.axes)
+    if is_tiff(path):
+        source = TiffSource(path)
+        try:
+            check_level(path, level, n_levels(source))
+            image = open_tiff(source, level)
+        except BaseException:
+            source.close()
+            raise
+        return ImageFile(
+            path,
+            image.array,
+            image.channel_axis,
+            image.metadata,
+            image.nodata,
+            image.axes,
+            image.alpha,
+            source,
+        )
+    check_level(path, level, 1)
+    if path.suffix.lower() == ".npy":
+        return ImageFile(path, open_npy(path), None, FileMetadata(path))
+    array, alpha = read_picture(path)
+    axis = -1 if array.ndim == 3 else None
+    return ImageFile(path, da.from_array(array), axis, FileMetadata(path), alpha=alpha)
+
+
+def check_level(path: Path, level: int, n_levels: int) -> None:
+    """Check that a pyramid has a level."""
+    if not 0 <= level < n_levels:
+        raise FileError(f"{path}: has the levels 0 to {n_levels - 1}, not {level}")
+
+
+def read_now(array: Any, path: str | Path) -> NDArray[Any]:
+    """Read what was chosen of an image.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    mmap_mode : {"r"}, optional
-        As for `numpy.load`.
+    array : array_like
+        Of `open_image`, or a part of it.
+    path : str or Path
+        Its file, for messages.
 
     Returns
     -------
     ndarray
-        What it holds.
+        Pixels.
 
     Raises
     ------
-    ValueError
-        If it is of another kind or holds Python objects, which may run code where they are read.
+    FileError
+        If they cannot be read.
     """
     try:
-        with ONE_NPY_AT_A_TIME:
-            array: NDArray[Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-    except ValueError as error:
-        if "pickle" in str(error) or "Python objects" in str(error):
-            raise ValueError("it is no NPY file of numbers") from error
-        raise
-    return array
-
-
-def _mode_with_alpha(path: Path) -> str | None:
-    """How to read a picture that says which of its colours is transparent; None for as it is."""
-    try:
-        with Image.open(path) as image:
-            return _WITH_ALPHA.get(image.mode) if "transparency" in image.info else None
-    except Image.DecompressionBombError:
-        return None  # whoever reads it says so
-    except UnidentifiedImageError as error:
-        raise ValueError("its content is no picture of a kind that is known") from error
+        return np.asarray(array)
+    except READ_ERRORS as error:
+        raise unreadable(Path(path), error) from error
 
 
 def without_nodata(array: Any, nodata: float | None) -> NDArray[Any]:
@@ -171,160 +198,17 @@ def without_nodata(array: Any, nodata: float | None) -> NDArray[Any]:
     Parameters
     ----------
     array : array_like
-        Pixels, in memory or lazy.
+        Image, read here if it is lazy.
     nodata : float or None
-        Value that means "no data", in any channel.
+        Value that means "no data"; NaN or None changes nothing.
 
     Returns
     -------
     ndarray
-        The same values, as floats if some are NaN now.
+        Floats where something was replaced.
     """
     values = np.asarray(array)
     missing = None if nodata is None else is_nodata(values, nodata)
     if missing is None or not missing.any():
         return values
     return np.where(missing, np.nan, values)
-
-
-def unreadable(path: Path, error: Exception) -> FileError:
-    """Say why an image file cannot be read, and what to do.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    error : Exception
-        What its library raised.
-
-    Returns
-    -------
-    FileError
-        To raise.
-    """
-    if path.is_file() and path.stat().st_size == 0:
-        return FileError(
-            f"{path}: cannot be read as an image: it is empty (0 bytes); copy or export it again"
-        )
-    if isinstance(error, PermissionError):
-        return FileError(f"{path}: you may not read this file; ask its owner, or copy it")
-    return FileError(
-        f"{path}: cannot be read as an image ({reason_of(error)}): it may be damaged, cut short, "
-        "or of another kind than its name says; copy or export it again"
-    )
-
-
-def _read_tiff(path: Path) -> ImageFile:
-    with tifffile.TiffFile(path) as tiff:
-        series = first_series(tiff, path)
-        found = described(series.asarray(), series, path)
-        mask = mask_series(tiff)
-        return found if mask is None else replace(found, alpha=mask.asarray())
-
-
-def mask_series(tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries | None:
-    """Find the mask that GDAL keeps in pages of its own beside an image.
-
-    Parameters
-    ----------
-    tiff : TiffFile
-        The open file.
-
-    Returns
-    -------
-    TiffPageSeries or None
-        Bits of the first image's rows and columns.
-    """
-    first = tiff.series[0].keyframe
-    for series in tiff.series[1:]:
-        page = series.keyframe
-        size = (page.imagelength, page.imagewidth)
-        if page.is_mask and size == (first.imagelength, first.imagewidth):
-            return series
-    return None
-
-
-def first_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
-    """Take the first image of a TIFF, and warn if it has others.
-
-    Parameters
-    ----------
-    tiff : TiffFile
-        The open file.
-    path : Path
-        Its name.
-
-    Returns
-    -------
-    TiffPageSeries
-        The image.
-    """
-    pages = [series.keyframe for series in tiff.series]
-    n_images = sum(not page.is_mask and OWN_MAP not in page.description for page in pages)
-    if n_images > 1:
-        _warn_of_others(path, n_images)
-    return tiff.series[0]
-
-
-@cache  # a file that is read part by part is opened again and again
-def _warn_of_others(path: Path, n: int) -> None:
-    _log.warning("%s holds %d separate images; the first is used", path, n)
-
-
-def described(array: Any, series: tifffile.TiffPageSeries, path: Path) -> ImageFile:
-    """Sort the axes of what was read from a TIFF, in memory or lazily.
-
-    Parameters
-    ----------
-    array : ndarray or dask array
-        The pixels of one level.
-    series : TiffPageSeries
-        What the file says of them.
-    path : Path
-        The file, for messages.
-
-    Returns
-    -------
-    ImageFile
-        Without singleton axes; samples of a pixel last, transparency apart.
-    """
-    axes = series.axes
-    tag = series.keyframe.tags.get(_GDAL_NODATA)
-    nodata = None if tag is None else float(tag.value.strip("\0 "))
-    if array.size == 0:
-        raise ValueError("it holds no pixels")
-    kept = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
-    array = array[tuple(slice(None) if i in kept else 0 for i in range(array.ndim))]
-    axes = "".join(axes[i] for i in kept)
-    channel_axis = next((axes.index(name) for name in "SC" if name in axes), None)
-    if channel_axis is not None and axes[channel_axis] == "S":
-        # Samples of a pixel, wherever they are stored: RGB or grey, perhaps with transparency.
-        if series.kind == "shaped" and axes == "SYX" and array.dtype == np.uint16:
-            # What tifffile writes by default for any three or four planes of 16 bits.
-            _log.warning(
-                "%s says that its %d planes are colours; if they are a stack, save it anew with "
-                "photometric='minisblack'",
-                path,
-                len(array),
-            )
-        array = np.moveaxis(array, channel_axis, -1)
-        axes = axes.replace("S", "") + "S"
-        array, alpha = _alpha_apart(array, series.keyframe)
-        if array.shape[-1] == 1:
-            return ImageFile(array[..., 0], None, nodata, axes[:-1], alpha)
-        return ImageFile(array, -1, nodata, axes, alpha)
-    return ImageFile(array, channel_axis, nodata, axes)
-
-
-def _alpha_apart(samples: Any, page: tifffile.TiffPage) -> tuple[Any, Any]:
-    """Part colours or bands, which lie along the last axis, from the transparency among them."""
-    n = samples.shape[-1]
-    extra = page.extrasamples
-    declared = [n - len(extra) + i for i, kind in enumerate(extra) if kind in _ALPHA]
-    if declared:
-        kept = [i for i in range(n) if i != declared[0]]
-        # Slices where they do, as they copy nothing.
-        rest = samples[..., :-1] if declared[0] == n - 1 else samples[..., kept]
-        return rest, samples[..., declared[0]]
-    # A second or fourth sample is transparency, but a map says it; what is not said masks nothing.
-    return (samples[..., :-1] if n in (2, 4) and not page.is_geotiff else samples), None

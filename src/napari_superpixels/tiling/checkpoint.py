@@ -20,9 +20,10 @@ import zarr
 
 from napari_superpixels.errors import TilingError, UnfinishedRun
 from napari_superpixels.errors.optional import need
+from napari_superpixels.io.arrays import ONE_NPY_AT_A_TIME
 from napari_superpixels.io.atomic import not_written
-from napari_superpixels.io.images import ONE_NPY_AT_A_TIME
-from napari_superpixels.io.ngff import VERSION, multiscales
+from napari_superpixels.io.ome_zarr import create_level, describe, set_attribute
+from napari_superpixels.io.provenance import METADATA_KEY, read_provenance
 from napari_superpixels.plan.tile_grid import common, inside
 from napari_superpixels.tiling.identity import differences
 from napari_superpixels.tiling.segment_tile import TileLabels
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from napari_superpixels.tiling.run_spec import RunSpec, Statistics
 
 _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
-_PROVENANCE = "napari-superpixels"  # among the attributes of the result
 
 
 # Runs whose workers are threads of this process; other processes read them from the folder.
@@ -94,33 +94,9 @@ def finished(output: Path, spec: RunSpec) -> dict[str, Any] | None:
     dict or None
         Provenance of the labels that are there; None if they are not of this run.
     """
-    provenance: dict[str, Any] = _attributes(output).get(_PROVENANCE, {})
+    provenance = read_provenance(output) if output.is_dir() else {}
     is_same = "run" in provenance and not differences(provenance["run"], spec.identity())
     return provenance if is_same else None
-
-
-def holds_labels(path: Path) -> bool:
-    """Tell whether a path is an OME-Zarr of labels.
-
-    Parameters
-    ----------
-    path : Path
-        Any path.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
-    attributes = _attributes(path)
-    return "image-label" in attributes.get("ome", attributes)  # NGFF 0.5 has a key of its own
-
-
-def _attributes(path: Path) -> dict[str, Any]:
-    """What a Zarr says of itself; nothing where it is none."""
-    if not any((path / name).is_file() for name in (".zgroup", ".zarray", "zarr.json")):
-        return {}
-    return dict(zarr.open(path, mode="r").attrs)
 
 
 def step_between(below: Sequence[int], here: Sequence[int]) -> list[int]:
@@ -284,13 +260,7 @@ class Checkpoint:
                 file.unlink()
         for level, shape in enumerate(shapes):
             if str(level) not in root:
-                root.create_array(
-                    str(level),
-                    shape=shape,
-                    chunks=tuple(min(n, c) for n, c in zip(shape, chunks, strict=True)),
-                    dtype=np.uint32,
-                    chunk_key_encoding={"name": "v2", "separator": "/"},
-                )
+                create_level(root, level, shape, chunks, np.uint32)
 
     @property
     def labels(self) -> Path:
@@ -316,9 +286,9 @@ class Checkpoint:
         for below, here in pairwise(arrays):
             steps = step_between(below.shape, here.shape)
             levels.append(tuple(s * k for s, k in zip(levels[-1], steps, strict=True)))
-        root.attrs["multiscales"] = multiscales(name, "zyx"[-len(size) :], levels, unit)
-        root.attrs["image-label"] = {"version": VERSION}
-        root.attrs[_PROVENANCE] = dict(provenance) | {"run": self.saved_identity()}
+        describe(root, name, "zyx"[-len(size) :], levels, unit)
+        set_attribute(root, "image-label", {})
+        root.attrs[METADATA_KEY] = dict(provenance) | {"run": self.saved_identity()}
 
     def finish(self, output: Path) -> None:
         """Give the labels their final name, in place of what has it, and delete the folder.

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dask
-from dask.system import CPU_COUNT
 
-from napari_superpixels.core.device import resolve_device
-from napari_superpixels.errors import InvalidParameter, TilingError
+from napari_superpixels.core.device import machine_here
+from napari_superpixels.errors import TilingError
 from napari_superpixels.errors.optional import need
-from napari_superpixels.tiling.memory import tiles_that_fit
+from napari_superpixels.plan.run_plan import parallel_tiles
 from napari_superpixels.tiling.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from distributed import Client
+
+    from napari_superpixels.params.options import Resources, TilingOptions
 
 # Dask tells glibc to hand memory back at once, which then takes each large piece anew: tiles take
 # twice as long. They give back what is left themselves, when they are done.
@@ -37,65 +38,28 @@ class Engine:
 
     Attributes
     ----------
-    scheduler : str or None
-        Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``; its workers must see
-        the checkpoint folder, and the image file, under the same path.
-    n_workers : int or None
-        Processes to start on this machine, one thread each; None for threads of this process: one
-        a core as far as memory goes, or one in all on a GPU.
+    tiling : TilingOptions
+        Threads of this process, one a core as far as memory goes, or one in all on a GPU; or its
+        number of processes on this machine, one thread each; or its Dask scheduler, whose workers
+        must see the checkpoint, and the image file, under the same path.
     tile_bytes : float
         Memory that a tile takes.
-    memory_limit_gb : float or None
-        Memory that threads may take together, in GB (10⁹ bytes); None for what is free.
-
-    Raises
-    ------
-    ValueError
-        If there are less than one worker.
+    resources : Resources
+        Device, and memory that threads may take together.
     """
 
-    scheduler: str | None = None
-    n_workers: int | None = None
-    tile_bytes: float = 0
-    memory_limit_gb: float | None = None
-
-    def __post_init__(self) -> None:
-        """Check the number of workers."""
-        if self.n_workers is not None and self.n_workers < 1:
-            raise InvalidParameter("n_workers", "1 or more", self.n_workers)
+    tiling: TilingOptions
+    tile_bytes: float
+    resources: Resources
 
     @property
     def is_in_process(self) -> bool:
         """Whether tiles run in threads of this process."""
-        return self.scheduler is None and self.n_workers is None
-
-    def parallel_tiles(self, device: str) -> int:
-        """How many tiles run at once on this machine.
-
-        Parameters
-        ----------
-        device : str
-            Where they run; see `superpixels`.
-
-        Returns
-        -------
-        int
-            1 or more; 1 for a cluster: what it has is not known here.
-        """
-        if self.n_workers is not None:
-            return self.n_workers
-        if self.scheduler is not None or resolve_device(device).type != "cpu":
-            return 1
-        return min(CPU_COUNT, tiles_that_fit(self.tile_bytes, device, self.memory_limit_gb))
+        return self.tiling.scheduler is None and self.tiling.n_workers is None
 
     @contextmanager
-    def client(self, device: str) -> Iterator[Threads | Client]:
+    def client(self) -> Iterator[Threads | Client]:
         """Connect, or start workers, until the block ends.
-
-        Parameters
-        ----------
-        device : str
-            Where tiles run.
 
         Yields
         ------
@@ -110,19 +74,21 @@ class Engine:
             If Dask's scheduler is not installed, for processes and clusters.
         """
         if self.is_in_process:
-            with Threads(self.parallel_tiles(device)) as threads:
+            machine = machine_here(self.resources)
+            n = parallel_tiles(self.tile_bytes, self.tiling, machine)
+            with Threads(n) as threads:
                 yield threads
             return
         distributed = need("distributed", "cluster")
         need("cloudpickle", "cluster")
-        if self.scheduler is not None:
+        if self.tiling.scheduler is not None:
             with self._connected(distributed) as client:
                 yield client
             return
         with (
             dask.config.set(_WORKERS_MEMORY),
             distributed.LocalCluster(
-                n_workers=self.n_workers,
+                n_workers=self.tiling.n_workers,
                 threads_per_worker=1,
                 processes=True,
                 dashboard_address="127.0.0.1:0",  # any free port, seen on this machine only
@@ -137,11 +103,12 @@ class Engine:
     @contextmanager
     def _connected(self, distributed: Any) -> Iterator[Client]:
         """Connect to the scheduler, if it answers and has workers."""
+        address = self.tiling.scheduler
         try:
-            client = distributed.Client(self.scheduler, timeout=_TIMEOUT_S, set_as_default=False)
+            client = distributed.Client(address, timeout=_TIMEOUT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise TilingError(
-                f"the Dask scheduler at {self.scheduler} does not answer ({error}): start it "
+                f"the Dask scheduler at {address} does not answer ({error}): start it "
                 "with “dask scheduler”, and workers with “dask worker ADDRESS”"
             ) from error
         with client:
@@ -149,8 +116,8 @@ class Engine:
                 client.wait_for_workers(1, timeout=_WORKERS_TIMEOUT_S)
             except TimeoutError as error:
                 raise TilingError(
-                    f"the Dask scheduler at {self.scheduler} has no workers: start one with "
-                    f"“dask worker {self.scheduler}” on each machine"
+                    f"the Dask scheduler at {address} has no workers: start one with "
+                    f"“dask worker {address}” on each machine"
                 ) from error
             yield client
 

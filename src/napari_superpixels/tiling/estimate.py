@@ -5,25 +5,31 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from napari_superpixels.api.image import iter_superpixels
-from napari_superpixels.core.device import check_memory, resolve_device
-from napari_superpixels.errors import DeviceUnavailableError, FileError, NotEnoughMemory
-from napari_superpixels.errors.quantities import duration
+from napari_superpixels.core.device import machine_here, resolve_device
+from napari_superpixels.errors import DeviceUnavailableError, FileError
 from napari_superpixels.events import drain
-from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.params import SuperpixelParams, unknown_name
+from napari_superpixels.params.options import PixelOptions, Resources, TilingOptions
+from napari_superpixels.plan.memory import tile_memory
+from napari_superpixels.plan.run_plan import (
+    ImageFacts,
+    TileNeeds,
+    most_at_once,
+    parallel_tiles,
+    tile_needs,
+)
 from napari_superpixels.plan.tiles import plan_tiles
-from napari_superpixels.tiling.cluster import Engine
-from napari_superpixels.tiling.memory import run_memory, tile_memory
 from napari_superpixels.tiling.reader import open_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
 
     from napari_superpixels.plan.tile_grid import TileGrid
     from napari_superpixels.tiling.reader import ImageReader
@@ -35,98 +41,67 @@ _PROBE_PX, _PROBE_S = 384, 10.0
 _OTHER_WORK = 1.8
 # To start a worker process, load PyTorch there, and end it again: 2 to 4 s on 2 busy cores.
 _WORKER_S = 3.0
-# Labels on disk before compression: tiles with their halos, the result, and its pyramid.
-_BYTES_ON_DISK = 4 * (1 + 1 + 1 / 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a run will need.
-
-    Attributes
-    ----------
-    n_tiles : int
-        Tiles.
-    tile_px : tuple of int
-        Size of one.
-    memory_bytes : float
-        At most, for all tiles that are worked on at once on this machine.
-    disk_bytes : float
-        At most, for the checkpoint folder and the result.
-    seconds : float or None
-        About; None without a trial, or if there was nothing to try it on.
-    """
-
-    n_tiles: int
-    tile_px: tuple[int, ...]
-    memory_bytes: float
-    disk_bytes: float
-    seconds: float | None
-
-    @property
-    def added_bytes(self) -> float:
-        """Of the memory, what this process does not have already: as `estimate_memory` counts."""
-        return self.memory_bytes - run_memory(0, 0, 1)
-
-    def __str__(self) -> str:
-        """In a sentence."""
-        size = " × ".join(map(str, self.tile_px))
-        tiles = "1 tile" if self.n_tiles == 1 else f"{self.n_tiles} tiles"
-        text = (
-            f"{tiles} of {size} pixels; at most {self.memory_bytes / 1e9:.1f} GB of memory and "
-            f"{math.ceil(self.disk_bytes / 1e7) / 100} GB on disk"
-        )
-        return text if self.seconds is None else f"{text}, about {duration(self.seconds)}"
-
-
-def estimate_run(image: Any, n_segments: int, params: SuperpixelParams, **options: Any) -> Estimate:
+def estimate_run(
+    image: Any, n_segments: int, params: SuperpixelParams, **options: Any
+) -> TileNeeds:
     """Estimate what `iter_superpixels_tiled` will need.
 
     Parameters
     ----------
     image, n_segments, params
-        As for `iter_superpixels_tiled`.
-    **options
-        Other arguments of `iter_estimate`.
+        See `iter_superpixels_tiled`.
+    **options : object
+        Fields of `PixelOptions`, `TilingOptions` and `Resources`; and ``trial=False`` to leave out
+        the time.
 
     Returns
     -------
-    Estimate
-        Of a cluster it counts one worker.
+    TileNeeds
+        Tiles, memory, disk, time.
     """
-    return drain(iter_estimate(image, n_segments, params, **options))
+    trial = options.pop("trial", True)
+    kinds = (PixelOptions, TilingOptions, Resources)
+    known = [field.name for kind in kinds for field in fields(kind)]
+    for name in options:
+        if name not in known:
+            raise unknown_name(name, known)
+    pixels, tiling, resources = (
+        kind(**{f.name: options[f.name] for f in fields(kind) if f.name in options})
+        for kind in kinds
+    )
+    assert isinstance(pixels, PixelOptions)
+    assert isinstance(tiling, TilingOptions)
+    assert isinstance(resources, Resources)
+    steps = iter_estimate(image, n_segments, params, pixels, tiling, resources, trial=trial)
+    return drain(steps)
 
 
 def iter_estimate(
     image: Any,
     n_segments: int,
     params: SuperpixelParams,
+    pixels: PixelOptions,
+    tiling: TilingOptions,
+    resources: Resources,
     *,
-    channel_axis: int | None = None,
-    channels: Sequence[int] | None = None,
-    level: int = 0,
-    nodata: float | None = None,
-    tile_size_px: int | None = None,
-    halo_px: int | None = None,
-    device: str = "auto",
-    scheduler: str | None = None,
-    n_workers: int | None = None,
-    memory_limit_gb: float | None = None,
     trial: bool = True,
-) -> Generator[None, None, Estimate]:
+) -> Generator[None, None, TileNeeds]:
     """Estimate what `iter_superpixels_tiled` will need; whoever stops iterating ends the trial.
 
     Parameters
     ----------
     image, n_segments, params
-        As for `iter_superpixels_tiled`.
-    channel_axis, channels, level, nodata, tile_size_px, halo_px
-        As for `iter_superpixels_tiled`.
-    device, scheduler, n_workers, memory_limit_gb
-        As for `iter_superpixels_tiled`.
+        See `iter_superpixels_tiled`.
+    pixels : PixelOptions
+        Which pixels count.
+    tiling : TilingOptions
+        How tiles are done.
+    resources : Resources
+        Where.
     trial : bool, default True
-        Whether to segment a small part of the image, which tells how long the run takes; not done
-        where only the workers of a cluster have the device.
+        Segment a small part to find out the time.
 
     Yields
     ------
@@ -135,53 +110,48 @@ def iter_estimate(
 
     Returns
     -------
-    Estimate
-        Of a cluster it counts one worker.
+    TileNeeds
+        Tiles, memory, disk, time.
     """
-    reader = open_reader(image, level, channel_axis, channels=channels)
-    grid = plan_tiles(reader.shape, n_segments, params, tile_size_px, halo_px)
-    tile = tile_memory(reader, grid, n_segments, params)
-    engine = Engine(scheduler, n_workers, tile, memory_limit_gb)
-    # Neighbours never run at the same time.
-    most = math.prod(-(-n // 2) for n in grid.counts)
-    parallel = min(engine.parallel_tiles(device), most)
-    rate = None
-    if trial and (scheduler is None or _is_here(device)):
-        rate = yield from _seconds_a_pixel(reader, n_segments, params, nodata, device)
-    return Estimate(
-        n_tiles=len(grid),
-        tile_px=grid.tile_px,
-        memory_bytes=run_memory(tile, parallel, 1 + (n_workers or 0)),
-        disk_bytes=math.prod(reader.shape) * _BYTES_ON_DISK
-        + (reader.array.nbytes if isinstance(reader.array, np.ndarray) else 0),
-        seconds=None
-        if rate is None
-        else rate * _pixels_in_turn(grid, parallel) + _WORKER_S * (n_workers or 0),
-    )
+    reader = open_reader(image, pixels.level, pixels.channel_axis, channels=pixels.channels)
+    grid = plan_tiles(reader.shape, n_segments, params, tiling.tile_size_px, tiling.halo_px)
+    is_here = _is_here(resources.device)
+    machine = machine_here(resources if is_here else Resources("cpu", resources.memory_limit_gb))
+    needs = tile_needs(facts_of(reader), grid, n_segments, params, tiling, machine)
+    if not trial or (tiling.scheduler is not None and not is_here):
+        return needs
+    rate = yield from _seconds_a_pixel(reader, n_segments, params, pixels.nodata, resources.device)
+    if rate is None:
+        return needs
+    tile = tile_memory(grid, (reader.n_channels, reader.dtype.itemsize), n_segments, params)
+    parallel = min(parallel_tiles(tile, tiling, machine), most_at_once(grid))
+    starting = _WORKER_S * (tiling.n_workers or 0)
+    return replace(needs, seconds=rate * _pixels_in_turn(grid, parallel) + starting)
 
 
-def too_much(estimate: Estimate, device: str, limit_gb: float | None) -> NotEnoughMemory | None:
-    """Say why a run on this machine would not fit.
+def facts_of(reader: ImageReader, held_bytes: int = 0) -> ImageFacts:
+    """Tell a plan what it needs to know of an image.
 
     Parameters
     ----------
-    estimate : Estimate
-        Of the run.
-    device : str
-        Where it would run; see `superpixels`.
-    limit_gb : float or None
-        The user's own limit in GB (10⁹ bytes).
+    reader : ImageReader
+        The image.
+    held_bytes : int, default 0
+        What a run in one piece keeps in memory besides.
 
     Returns
     -------
-    NotEnoughMemory or None
-        To raise or to show; None if it fits.
+    ImageFacts
+        Shape, channels, size in memory.
     """
-    try:
-        check_memory(int(estimate.added_bytes), resolve_device(device), limit_gb)
-    except NotEnoughMemory as error:
-        return replace(error, in_tiles=True)
-    return None
+    in_memory = reader.array.nbytes if isinstance(reader.array, np.ndarray) else 0
+    return ImageFacts(
+        shape=reader.shape,
+        n_channels=reader.n_channels,
+        itemsize=reader.dtype.itemsize,
+        copied_bytes=in_memory,
+        held_bytes=held_bytes,
+    )
 
 
 def _is_here(device: str) -> bool:

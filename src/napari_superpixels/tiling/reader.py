@@ -12,16 +12,14 @@ from dask.base import is_dask_collection as is_dask
 
 from napari_superpixels.core.prepare.checks import as_channels, check_chosen
 from napari_superpixels.errors import FileError, reason_of
-from napari_superpixels.io.images import READ_ERRORS
-from napari_superpixels.io.lazy_images import open_image
+from napari_superpixels.io.images import ImageFile, open_image
+from napari_superpixels.io.problems import READ_ERRORS
 from napari_superpixels.plan.tile_grid import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from napari_superpixels.io.images import ImageFile
 
 
 # By whether there is a mask already.
@@ -73,7 +71,7 @@ class ImageReader:
 
     def with_described_axis(self) -> ImageReader:
         """The same, with the channel axis that the file names."""
-        axis = None if self.path is None else open_image(self.path, self.level).channel_axis
+        axis = None if self.path is None else self._file().channel_axis
         return replace(self, channel_axis=axis)
 
     @property
@@ -228,4 +226,6 @@ def _state(path: Path) -> tuple[int, ...]:
 
 @lru_cache(maxsize=8)
 def _opened(path: Path, level: int, _state: tuple[int, ...]) -> ImageFile:
-    return open_image(path, level)
+    image = open_image(path, level)
+    image.close()  # it is kept for long; each read opens it
+    return image

@@ -20,12 +20,14 @@ from napari_superpixels.core.prepare.scaling import fit_scaling
 from napari_superpixels.errors import FileExists, RunBrokenOff, TilingError
 from napari_superpixels.events import drain
 from napari_superpixels.io.atomic import with_remedy
+from napari_superpixels.io.ome_zarr import holds_labels
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
+from napari_superpixels.params.options import Resources, TilingOptions
+from napari_superpixels.plan.memory import tile_memory
 from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling import tasks
-from napari_superpixels.tiling.checkpoint import Checkpoint, checkpoint_path, finished, holds_labels
+from napari_superpixels.tiling.checkpoint import Checkpoint, checkpoint_path, finished
 from napari_superpixels.tiling.cluster import Engine
-from napari_superpixels.tiling.memory import tile_memory
 from napari_superpixels.tiling.progress import TileStep, all_done
 from napari_superpixels.tiling.reader import open_reader
 from napari_superpixels.tiling.relabel import relabel_tiles
@@ -106,8 +108,8 @@ def iter_superpixels_tiled(
     unit : str, optional
         Its unit, such as ``"um"``.
     place : mapping, optional
-        Where on the map the labels lie, as plain values of `export.place.Place`; noted in the file,
-        so that exports of it know.
+        Where on the map the labels lie, as plain values of `io.georeference.Georeference`; noted
+        in the file, so that exports of it know.
     device : str, default "auto"
         Where tiles run, see `superpixels`.
     scheduler : str, optional
@@ -154,6 +156,9 @@ def iter_superpixels_tiled(
         if output.resolve() in (path, *path.parents):
             raise TilingError(f"{output}: holds an input; write the labels to another folder")
     wanted_n = params.n_segments if n_segments is None else n_segments
+    tiling = TilingOptions(
+        tile_size_px=tile_size_px, halo_px=halo_px, n_workers=n_workers, scheduler=scheduler
+    )
     grid = plan_tiles(reader.shape, wanted_n, params, tile_size_px, halo_px)
     spec = RunSpec(reader, wanted, nodata, grid, wanted_n, params, device)
 
@@ -183,12 +188,11 @@ def iter_superpixels_tiled(
             f"{output}: is no OME-Zarr of labels, and is not replaced; choose another name"
         )
     identity = checkpoint.identity_for(spec, resume=resume)  # before workers are started
-    engine = Engine(
-        scheduler, n_workers, tile_memory(reader, grid, wanted_n, params), memory_limit_gb
-    )
+    tile = tile_memory(grid, (reader.n_channels, reader.dtype.itemsize), wanted_n, params)
+    engine = Engine(tiling, tile, Resources(device, memory_limit_gb))
     threads = torch.get_num_threads()
     try:
-        with engine.client(device) as client:
+        with engine.client() as client:
             # Not before: a scheduler may not answer.
             checkpoint.begin(spec, identity, in_process=engine.is_in_process)
             try:

@@ -203,7 +203,7 @@ def export_job(
     ------
     ExportError
         If the format is unknown, or lacks the image.
-    SourceError
+    InputError
         If the viewer stands outside the layer.
     """
     wanted = format_of(path)

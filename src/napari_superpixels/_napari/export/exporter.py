@@ -19,7 +19,7 @@ from napari_superpixels._napari.export.export_job import (
     made_from,
     plane_note,
 )
-from napari_superpixels._napari.input.plane import SourceError, View
+from napari_superpixels._napari.input.plane import InputError, View
 from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.segment.controls.image_choice import ImageChoice
 from napari_superpixels._napari.widgets.layout import button, file_name
@@ -112,7 +112,7 @@ class Exporter(QObject):
         proposed = next(text for text, known in filters.items() if _PROPOSED in known.suffixes)
         try:
             note = plane_note(layer, View.of(self._viewer))
-        except SourceError as error:
+        except InputError as error:
             note = f"one plane: {error}"
         own = file_name(f"{layer.name}{_PROPOSED}")
         if note and not is_always_a_plane(layer):
@@ -149,7 +149,7 @@ class Exporter(QObject):
         try:
             images = made_from(layer, self._viewer.layers) or self._chosen_image(layer)
             job = export_job(path, layer, images, View.of(self._viewer))
-        except (ExportError, SourceError) as error:
+        except (ExportError, InputError) as error:
             self.failed.emit(text_of(error))
             return
         self.told.emit(f"Exporting “{layer.name}”…")

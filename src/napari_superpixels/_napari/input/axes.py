@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_superpixels._napari.input.plane import (
-    SourceError,
+    InputError,
     View,
     axis_name,
     full_shape,
@@ -110,25 +110,25 @@ class Axes:
 
         Raises
         ------
-        SourceError
+        InputError
             With the axes, and what to do.
         """
         if layer.ndim < 2:
-            raise SourceError(f"“{layer.name}” has one axis only; an image needs two.")
+            raise InputError(f"“{layer.name}” has one axis only; an image needs two.")
         for role in Role:
             names = [axis_name(layer, axis) for axis, r in enumerate(self.roles) if r == role]
             if len(names) > 1 and role not in _MANY:
-                raise SourceError(
+                raise InputError(
                     f"{_and(names)} of “{layer.name}” are both “{role}”: give each role to one "
                     f"axis, and “{Role.OTHER}” to axes without one."
                 )
             if role in (Role.Y, Role.X) and not names:
-                raise SourceError(
+                raise InputError(
                     f"No axis of “{layer.name}” is “{role}”: say which holds the "
                     f"{'rows' if role == Role.Y else 'columns'} of the image."
                 )
         if self.rgb and Role.CHANNEL in self.roles:
-            raise SourceError(
+            raise InputError(
                 f"“{layer.name}” holds RGB, which are its channels: give "
                 f"{axis_name(layer, self.roles.index(Role.CHANNEL))} another role."
             )

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels._napari.input.region import LabelMask
-from napari_superpixels.io.images import READ_ERRORS
+from napari_superpixels.io.problems import READ_ERRORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels._napari.input.region import Outlines
-    from napari_superpixels._napari.input.segmentation_input import Source
+    from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 
 
-def inside(source: Source) -> NDArray[np.bool_] | None:
+def inside(source: SegmentationInput) -> NDArray[np.bool_] | None:
     """Load the mask of a source.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What is segmented.
 
     Returns
@@ -39,12 +39,12 @@ def inside(source: Source) -> NDArray[np.bool_] | None:
     return mask
 
 
-def lazily_inside(source: Source) -> Any:
+def lazily_inside(source: SegmentationInput) -> Any:
     """Combine the mask of a source, without loading what is lazy.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What is segmented.
 
     Returns
@@ -61,12 +61,12 @@ def lazily_inside(source: Source) -> Any:
     return mask
 
 
-def inside_as_python(source: Source) -> str:
+def inside_as_python(source: SegmentationInput) -> str:
     """Write code that leaves the mask in ``mask``.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What is segmented.
 
     Returns
@@ -85,12 +85,12 @@ def inside_as_python(source: Source) -> str:
     return code
 
 
-def is_of_slices(source: Source) -> bool:
+def is_of_slices(source: SegmentationInput) -> bool:
     """Tell whether each slice of a stack has a mask of its own.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What is segmented.
 
     Returns
@@ -103,7 +103,7 @@ def is_of_slices(source: Source) -> bool:
     return is_stack or (source.n_stack > 0 and bool(_alphas(source)))
 
 
-def _of_region(source: Source) -> Outlines | LabelMask | None:
+def _of_region(source: SegmentationInput) -> Outlines | LabelMask | None:
     return None if source.region is None else source.region.mask
 
 
@@ -117,5 +117,5 @@ def _opaque(alpha: Any, n_stack: int) -> NDArray[np.bool_]:
     return opaque
 
 
-def _alphas(source: Source) -> list[Any]:
+def _alphas(source: SegmentationInput) -> list[Any]:
     return [part.alpha for part in (source, *source.further) if part.alpha is not None]

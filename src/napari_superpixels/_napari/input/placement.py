@@ -137,7 +137,7 @@ def place_plane(
     factors: Sequence[float],
     channel_axis: int | None = None,
 ) -> Placement:
-    """Place a plane of a layer, or a stack of planes.
+    """Georeference a plane of a layer, or a stack of planes.
 
     A channel axis vanishes where it is the first, or that of RGB. Elsewhere, where napari would
     take the axes before it for others, it stays: one pixel long, and as thick as all channels.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _TOLERANCE_PX = 0.05
 
 
-class SourceError(ValueError):
+class InputError(ValueError):
     """The layer cannot be segmented as chosen; the message says why and what to do."""
 
 
@@ -160,16 +160,16 @@ def plane_grid(
 
     Raises
     ------
-    SourceError
+    InputError
         If the layer has no such plane; the message says what to do.
     """
     if layer.ndim < 2:
-        raise SourceError(f"“{layer.name}” has one axis only; an image needs two.")
+        raise InputError(f"“{layer.name}” has one axis only; an image needs two.")
     data = layer.data[level] if layer.multiscale else layer.data
     full = full_shape(layer)
     plane = plane or plane_axes(layer, view)
     if channel_axis in plane:
-        raise SourceError("The channel axis is one of the two that are shown: swap the axes shown.")
+        raise InputError("The channel axis is one of the two that are shown: swap the axes shown.")
     point = slider_position(layer, view.point, view.displayed, view.units)
     index: dict[int, int] = {}
     for axis in range(layer.ndim):
@@ -177,7 +177,7 @@ def plane_grid(
             continue
         position = round(float(point[axis]))
         if not 0 <= position < full[axis]:
-            raise SourceError(
+            raise InputError(
                 f"The viewer stands outside “{layer.name}” ({axis_name(layer, axis)}, position "
                 f"{position} of {full[axis]}): move the slider into the layer."
             )

@@ -10,8 +10,8 @@ import numpy as np
 from skimage.draw import polygon
 
 from napari_superpixels._napari.input.plane import (
+    InputError,
     PlaneGrid,
-    SourceError,
     View,
     axis_name,
     full_shape,
@@ -173,11 +173,11 @@ def visible_region(grid: PlaneGrid, view: View) -> Region:
 
     Raises
     ------
-    SourceError
+    InputError
         If there are none.
     """
     if not view.canvas:
-        raise SourceError(
+        raise InputError(
             "The visible region is a region of a plane: switch the viewer from 3D to 2D."
         )
     nothing = f"Nothing of “{grid.layer.name}” lies on the canvas: move or zoom the view."
@@ -207,7 +207,7 @@ def region_of_shapes(grid: PlaneGrid, view: View, shapes: Shapes) -> Region:
 
     Raises
     ------
-    SourceError
+    InputError
         If there are none.
     """
     closed = [
@@ -225,7 +225,7 @@ def region_of_shapes(grid: PlaneGrid, view: View, shapes: Shapes) -> Region:
             world = to_world(shapes, corners, view.point, view.units)
             polygons.append(grid.locate(world)[:, list(grid.axes)])
     if not polygons:
-        raise SourceError(
+        raise InputError(
             f"“{shapes.name}” has no rectangle, ellipse or polygon in the plane that is shown: "
             "draw one around what you want to segment."
         )
@@ -268,7 +268,7 @@ def _bounded(
     first = np.clip(np.ceil(every.min(axis=0) - 1e-6), 0, shape).astype(int)
     stop = np.clip(np.floor(every.max(axis=0) + 1e-6) + 1, 0, shape).astype(int)
     if (stop <= first).any():
-        raise SourceError(nothing)
+        raise InputError(nothing)
     rows, columns = (slice(int(a), int(b)) for a, b in zip(first, stop, strict=True))
     if len(polygons) == 1 and _is_upright_rectangle(polygons[0]):
         return rows, columns, None
@@ -311,7 +311,7 @@ def region_of_labels(
 
     Raises
     ------
-    SourceError
+    InputError
         If the pixels differ, or there are none to segment.
     """
     mask = plane_grid(labels, view)
@@ -319,7 +319,7 @@ def region_of_labels(
     first = [max(0, -by) for by in shift]
     stop = [min(n, m - by) for n, m, by in zip(grid.shape, mask.shape, shift, strict=True)]
     if any(b <= a for a, b in zip(first, stop, strict=True)):
-        raise SourceError(
+        raise InputError(
             f"“{labels.name}” and “{grid.layer.name}” do not overlap: choose another mask."
         )
     index: list[int | slice] = [mask.index.get(axis, slice(None)) for axis in range(labels.ndim)]
@@ -328,7 +328,7 @@ def region_of_labels(
     if not along:
         box = _around(mask, index, first, stop, shift)
     if box is None:
-        raise SourceError(
+        raise InputError(
             f"“{labels.name}” is 0 in the whole plane: paint or fill where you want to segment."
         )
     rows, columns = box
@@ -366,7 +366,7 @@ def _axes_along(grid: PlaneGrid, mask: PlaneGrid, stack: Sequence[int], view: Vi
         own = axis - layer.ndim + labels.ndim
         fits = own >= 0 and full_shape(labels)[own] == n
         if not fits or not same_slices(grid, mask, axis, own, view):
-            raise SourceError(
+            raise InputError(
                 f"“{labels.name}” has other slices than “{layer.name}” along "
                 f"{axis_name(layer, axis)}: take a mask with the same {n} slices, or one of a "
                 "single plane, which then counts in all of them."
@@ -381,7 +381,7 @@ def _shift(grid: PlaneGrid, mask: PlaneGrid, view: View) -> tuple[int, int]:
     corners = np.array([[0, 0], [height - 1, 0], [0, width - 1]], float)
     moved = map_pixels(grid, mask, corners, view) - corners
     if np.abs(moved - moved[0]).max() > _LARGEST_STRETCH_PX:
-        raise SourceError(
+        raise InputError(
             f"“{mask.layer.name}” has other pixels than “{grid.layer.name}” (other scale, rotation "
             "or level), so it cannot say which of them to segment: make a mask on the image's own "
             "pixels, or draw shapes."

@@ -12,8 +12,8 @@ from napari_superpixels._napari.input.axes import Axes, Mode, Role
 from napari_superpixels._napari.input.description import describe, expression_of
 from napari_superpixels._napari.input.placement import Placement, place_plane
 from napari_superpixels._napari.input.plane import (
+    InputError,
     PlaneGrid,
-    SourceError,
     View,
     channel_names,
     full_shape,
@@ -24,8 +24,8 @@ from napari_superpixels.core.prepare.channels import chosen_channels
 from napari_superpixels.core.prepare.nodata import spelled
 from napari_superpixels.errors import FileError, reason_of
 from napari_superpixels.io.formats import METADATA_KEY
-from napari_superpixels.io.georeference import Place
-from napari_superpixels.io.images import READ_ERRORS
+from napari_superpixels.io.georeference import Georeference
+from napari_superpixels.io.problems import READ_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.input.region import Region
 
 __all__ = [
-    "Source",
-    "SourceError",
+    "InputError",
+    "SegmentationInput",
     "View",
     "combine",
     "known_nodata",
-    "resolve_source",
+    "resolve_input",
 ]
 
 # Labels of a region cover the image's whole grid up to here, in pixels (32 MB of labels), so that
@@ -50,7 +50,7 @@ LARGEST_FULL_GRID = 16_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class SegmentationInput:
     """A plane of an image layer, a stack of planes, or a region of it, frozen when asked for.
 
     Attributes
@@ -82,7 +82,7 @@ class Source:
         Where in the plane; None for all of it.
     nodata : float
         Pixels with this value are left out; NaN for those that are not finite only.
-    further : tuple of Source
+    further : tuple of SegmentationInput
         Layers on the same pixels, whose channels come after those of `data`.
     mode : Mode
         What is segmented.
@@ -110,7 +110,7 @@ class Source:
     place: dict[str, Any] | None = None
     region: Region | None = None
     nodata: float = float("nan")
-    further: tuple[Source, ...] = ()
+    further: tuple[SegmentationInput, ...] = ()
     mode: Mode = Mode.SLICE
     stack: tuple[tuple[int, Role], ...] = ()
     channels: tuple[int, ...] | None = None
@@ -139,6 +139,11 @@ class Source:
     def n_frames(self) -> int:
         """Number of planes that are segmented."""
         return math.prod(self.shape[:-2])
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value."""
+        return int(np.dtype(self.data.dtype).itemsize)
 
     @property
     def spacing(self) -> tuple[float, ...] | None:
@@ -202,7 +207,7 @@ class Source:
             Lazy where a layer is.
         """
 
-        def own(source: Source) -> tuple[Any, int | None]:
+        def own(source: SegmentationInput) -> tuple[Any, int | None]:
             axis = None if source.channel_axis is None else source.channel_axis - len(at)
             return chosen_channels(source.data[at], axis, source.channels), axis
 
@@ -217,11 +222,11 @@ class Frames:
 
     Attributes
     ----------
-    source : Source
+    source : SegmentationInput
         Has a stack.
     """
 
-    source: Source
+    source: SegmentationInput
 
     def __len__(self) -> int:
         return self.source.n_frames
@@ -282,7 +287,7 @@ def known_nodata(layer: Image) -> float | None:
     return None if value is None else float(value)
 
 
-def resolve_source(
+def resolve_input(
     layer: Image,
     view: View,
     axes: Axes,
@@ -291,7 +296,7 @@ def resolve_source(
     nodata: float | None = None,
     mode: Mode = Mode.SLICE,
     channels: Sequence[int] | None = None,
-) -> Source:
+) -> SegmentationInput:
     """Cut the plane at the sliders' position, a stack, or a region, out of a layer, lazily.
 
     Parameters
@@ -315,12 +320,12 @@ def resolve_source(
 
     Returns
     -------
-    Source
+    SegmentationInput
         The pixels, and where a result belongs.
 
     Raises
     ------
-    SourceError
+    InputError
         If the layer has no such plane; the message says what to do.
     """
     axes.check(layer)
@@ -355,7 +360,7 @@ def resolve_source(
     if channels is not None and channel_axis is not None:
         missing = [i for i in channels if i >= len(names)]
         if missing:
-            raise SourceError(
+            raise InputError(
                 f"“{layer.name}” has the channels 0 to {len(names) - 1}: there is no {missing[0]}."
             )
         names = tuple(names[i] for i in channels)
@@ -368,7 +373,7 @@ def resolve_source(
         alpha = lazy(grid.data)[tuple(opacity)].transpose(turn)
         alpha_expression = expression_of(opacity, shown_level, turn, grid.data)
         description += ", transparent pixels left out"
-    return Source(
+    return SegmentationInput(
         layer_name=layer.name,
         layer_id=str(layer.unique_id),
         data=lazy(grid.data)[tuple(cut)].transpose(order),
@@ -399,29 +404,29 @@ def _nodata(layer: Image, given: float | None) -> tuple[float, str]:
     return value, f", nodata {spelled(value)}{' of its metadata' if given is None else ''} left out"
 
 
-def _place_on_map(layer: Image, grid: PlaneGrid) -> Place | None:
+def _place_on_map(layer: Image, grid: PlaneGrid) -> Georeference | None:
     known = layer.metadata.get(METADATA_KEY, {}).get("place")
     if known is None or grid.axes != (layer.ndim - 2, layer.ndim - 1):
         return None
-    place, full = Place.from_dict(known), full_shape(layer)
+    place, full = Georeference.from_dict(known), full_shape(layer)
     if place.shape != (full[grid.axes[0]], full[grid.axes[1]]):
         return None  # somebody cropped the layer's data
-    return place.at(grid.shape)
+    return place.resampled(grid.shape)
 
 
-def combine(source: Source, further: Sequence[Source]) -> Source:
+def combine(source: SegmentationInput, further: Sequence[SegmentationInput]) -> SegmentationInput:
     """Take the channels of several layers together.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         The first layer; decides where the result belongs.
-    further : sequence of Source
+    further : sequence of SegmentationInput
         Others on the same pixels, see `why_not_on_grid`.
 
     Returns
     -------
-    Source
+    SegmentationInput
         With the channels of all.
     """
     if not further:

@@ -22,15 +22,15 @@ from qtpy.QtWidgets import (
 
 from napari_superpixels._napari.batch.panel import Batch, BatchChoices
 from napari_superpixels._napari.export.exporter import Exporter
-from napari_superpixels._napari.input.segmentation_input import Source
+from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.segment.controls.device_choice import DeviceChoice
-from napari_superpixels._napari.segment.controls.input_choice import SourceChoice
+from napari_superpixels._napari.segment.controls.input_choice import InputChoice
 from napari_superpixels._napari.segment.controls.parameter_form import ParameterForm
 from napari_superpixels._napari.segment.output_layer import was_edited
 from napari_superpixels._napari.segment.progress_text import Progress, of_result
 from napari_superpixels._napari.segment.run import Run, Target, last_result, warm_up
-from napari_superpixels._napari.segment.run_plan import RunPlan, Tiles, plan_run
+from napari_superpixels._napari.segment.run_plan import PlanText, plan_for
 from napari_superpixels._napari.segment.snippet import as_python, renamed
 from napari_superpixels._napari.segment.time_estimate import TileEstimate
 from napari_superpixels._napari.segment.worker import Delivery, Request
@@ -50,8 +50,10 @@ from napari_superpixels.errors.quantities import duration
 from napari_superpixels.io.atomic import not_written
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import SuperpixelParams
+from napari_superpixels.params.options import Resources
+from napari_superpixels.plan.run_plan import Tiles
 
-_Closed = SourceChoice | CanvasContext | PreferencesWatch | Exporter | Batch | TileEstimate
+_Closed = InputChoice | CanvasContext | PreferencesWatch | Exporter | Batch | TileEstimate
 
 KEEP = "keep result so far"
 DISCARD = "leave no trace"
@@ -75,7 +77,7 @@ class SegmentWidget(QWidget):
         self._window: ReferenceType[QWidget] | None = None
         self._done: Delivery | None = None
         self._canvas = CanvasContext(napari_viewer, self)
-        self.choice = SourceChoice(napari_viewer)
+        self.choice = InputChoice(napari_viewer)
         self.image, self.region, self.more = (
             self.choice.image,
             self.choice.region,
@@ -195,8 +197,7 @@ class SegmentWidget(QWidget):
             plan = self._plan(source, params)
             device += f"; {plan.text}"
             if plan.in_tiles and not plan.problem:
-                limit = Preferences.read().memory_limit_gb
-                device += self.estimate.text(source, params, self.device.resolved, limit)
+                device += self.estimate.text(source, params, self._resources())
             problem = problem or plan.problem
         self.device_label.setText(device)
         running = self._run is not None
@@ -206,7 +207,7 @@ class SegmentWidget(QWidget):
         if not running:
             self.status_label.setText(problem)
 
-    def _choices(self) -> tuple[Source | None, SuperpixelParams | None, str]:
+    def _choices(self) -> tuple[SegmentationInput | None, SuperpixelParams | None, str]:
         source = params = None
         problem = self.device.problem
         try:
@@ -216,9 +217,11 @@ class SegmentWidget(QWidget):
             problem = text_of(error)
         return source, params, problem
 
-    def _plan(self, source: Source, params: SuperpixelParams) -> RunPlan:
-        limit = Preferences.read().memory_limit_gb
-        return plan_run(source, params, self.device.resolved, limit, Tiles(self.tiles.value))
+    def _plan(self, source: SegmentationInput, params: SuperpixelParams) -> PlanText:
+        return plan_for(source, params, self._resources(), Tiles(self.tiles.value))
+
+    def _resources(self) -> Resources:
+        return Resources(self.device.resolved, Preferences.read().memory_limit_gb)
 
     def _batch_choices(self) -> BatchChoices:
         if self.device.problem:
@@ -293,7 +296,7 @@ class SegmentWidget(QWidget):
             self.cancel_button.setEnabled(False)
             self.status_label.setText("Stopping…")
 
-    def _ask_for_zarr(self, source: Source, replace: Labels | None) -> Path | None:
+    def _ask_for_zarr(self, source: SegmentationInput, replace: Labels | None) -> Path | None:
         """Ask where a run in tiles writes; the folder must be free, or hold a Zarr."""
         name, _ = QFileDialog.getSaveFileName(
             self,

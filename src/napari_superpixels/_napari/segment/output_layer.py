@@ -16,7 +16,7 @@ from napari_superpixels.io.formats import METADATA_KEY
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_superpixels._napari.input.segmentation_input import Source
+    from napari_superpixels._napari.input.segmentation_input import SegmentationInput
     from napari_superpixels._napari.segment.worker import Delivery
 
 OPACITY = 0.5
@@ -24,13 +24,13 @@ _NOT_IN_MEMORY = "not in memory"
 
 
 def new_layer(
-    source: Source, labels: NDArray[np.int32] | list[Any], name: str, highest: int = 0
+    source: SegmentationInput, labels: NDArray[np.int32] | list[Any], name: str, highest: int = 0
 ) -> Labels:
     """Make the layer of a run: its preview, which `finish_layer` turns into the result.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What is being segmented.
     labels : ndarray of int32, shape of the source, or list of array_like
         Labels; or levels of labels that are not in memory.
@@ -54,13 +54,13 @@ def new_layer(
 
 
 def as_layer_data(
-    source: Source, labels: NDArray[np.int32], highest: int = 0
+    source: SegmentationInput, labels: NDArray[np.int32], highest: int = 0
 ) -> NDArray[np.integer]:
     """Give labels the axes of their source and the dtype that draws fast.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What was segmented.
     labels : ndarray of int32, shape of the source
         Labels.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from napari.viewer import Viewer
 
-    from napari_superpixels._napari.input.segmentation_input import Source
+    from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 
 
 class Target(StrEnum):
@@ -202,14 +202,14 @@ def warm_up() -> None:
     Line(method="agg")
 
 
-def last_result(viewer: Viewer, source: Source) -> Labels | None:
+def last_result(viewer: Viewer, source: SegmentationInput) -> Labels | None:
     """Find the newest result layer of the same plane of the same image.
 
     Parameters
     ----------
     viewer : napari.Viewer
         The viewer.
-    source : Source
+    source : SegmentationInput
         What is to be segmented again.
 
     Returns

@@ -1,40 +1,36 @@
-"""How a run is to be done: the one place that decides."""
+"""The plan of a run for the dock: its input resolved, the decision in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.messages import text_of
-from napari_superpixels.events import drain
+from napari_superpixels.errors import NotEnoughMemory, TilesNeedAPlane
+from napari_superpixels.errors.quantities import gigabytes
+from napari_superpixels.params.options import Resources
+from napari_superpixels.plan.run_plan import ImageFacts, RunPlan, Tiles, plan_run
 
 if TYPE_CHECKING:
-    from napari_superpixels._napari.input.segmentation_input import Source
+    from napari_superpixels._napari.input.segmentation_input import SegmentationInput
     from napari_superpixels.params import SuperpixelParams
 
 
-class Tiles(StrEnum):
-    """When an image is segmented in tiles."""
-
-    AUTO = "if needed"
-    ALWAYS = "always"
-    NEVER = "never"
-
-
 @dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What a run needs, and whether it can start.
+class PlanText:
+    """What the dock says of a plan.
 
     Attributes
     ----------
     text : str
-        What it needs, to stand after the device.
+        What the run needs, and how it is done.
     in_tiles : bool
-        Whether it is done tile by tile, into a file.
+        Whether it is done in tiles.
     problem : str
-        Why it cannot start, with remedies; empty if it can.
+        Why it cannot start; empty if it can.
     """
 
     text: str
@@ -42,65 +38,69 @@ class RunPlan:
     problem: str = ""
 
 
-def plan_run(
-    source: Source,
-    params: SuperpixelParams,
-    device: str,
-    memory_limit_gb: float | None,
-    tiles: Tiles = Tiles.AUTO,
-) -> RunPlan:
-    """Decide how a run is done: in one piece, in tiles, or not at all.
+def plan_for(
+    source: SegmentationInput, params: SuperpixelParams, resources: Resources, tiles: Tiles
+) -> PlanText:
+    """Plan a run, see `plan_run`.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What is to be segmented.
     params : SuperpixelParams
         Parameters.
-    device : str
-        PyTorch's name of the device.
-    memory_limit_gb : float or None
-        Largest estimate to run in one piece, and in tiles.
-    tiles : Tiles, default Tiles.AUTO
+    resources : Resources
+        Device, and the limit in the preferences.
+    tiles : Tiles
         What the user wants.
 
     Returns
     -------
-    RunPlan
-        The decision.
+    PlanText
+        The decision, in words.
     """
-    import torch
+    from napari_superpixels.core.device import machine_here  # torch takes seconds to load
 
-    from napari_superpixels.core.device import check_memory, estimate_memory
+    plan = plan_run(facts_of(source), params, machine_here(resources), tiles)
+    return _in_words(plan, tiles)
 
-    shape = source.shape if source.mode == Mode.VOLUME else source.plane_shape
-    spacing = source.spacing or (1.0,) * len(shape)
-    needed = estimate_memory(shape, len(source.channel_names), params, spacing=spacing)
-    text, problem = f"this run needs about {needed / 1e9:.1f} GB", ""
-    try:
-        check_memory(needed, torch.device(device), memory_limit_gb)
-    except MemoryError as error:
-        problem = text_of(error)
-    if tiles == Tiles.NEVER or (tiles == Tiles.AUTO and not problem):
-        return RunPlan(text, problem=problem)
-    if source.mode != Mode.SLICE:
-        if tiles == Tiles.ALWAYS:
-            problem = f"Tiles are for a single plane: choose the mode “{Mode.SLICE}”, or no tiles."
-        return RunPlan(text, problem=problem)
-    # Here, since zarr takes a while to load, and few images need it.
-    from napari_superpixels._napari.segment.tiled_run import iter_needs
-    from napari_superpixels.tiling.estimate import too_much
 
-    estimate = drain(iter_needs(source, params, device, memory_limit_gb, trial=False))
-    if tiles == Tiles.AUTO and estimate.added_bytes >= needed:
-        problem += (
-            f" Tiles would need about {estimate.added_bytes / 1e9:.1f} GB; with more superpixels "
-            "they are smaller."
-        )
-        return RunPlan(text, problem=problem)
-    why = "so it is done in" if problem else "but is done in"
-    shortage = too_much(estimate, device, memory_limit_gb)
-    problem = ""
-    if shortage is not None:
-        why, problem = "or", text_of(shortage)
-    return RunPlan(f"{text} in one piece, {why} {estimate}", in_tiles=True, problem=problem)
+def facts_of(source: SegmentationInput) -> ImageFacts:
+    """Tell a plan what it needs to know of what is segmented.
+
+    Parameters
+    ----------
+    source : SegmentationInput
+        What is segmented.
+
+    Returns
+    -------
+    ImageFacts
+        Of the volume, or of one plane.
+    """
+    return ImageFacts(
+        shape=source.shape if source.mode == Mode.VOLUME else source.plane_shape,
+        n_channels=len(source.channel_names),
+        itemsize=source.itemsize,
+        spacing=source.spacing or (),
+        copied_bytes=source.data.nbytes if isinstance(source.data, np.ndarray) else 0,
+        can_be_tiled=source.mode == Mode.SLICE,
+    )
+
+
+def _in_words(plan: RunPlan, tiles: Tiles) -> PlanText:
+    text = f"this run needs about {gigabytes(plan.needed_bytes)}"
+    problem = "" if plan.problem is None else text_of(plan.problem)
+    if isinstance(plan.problem, TilesNeedAPlane):
+        problem = f"Tiles are for a single plane: choose the mode “{Mode.SLICE}”, or no tiles."
+    if not plan.in_tiles:
+        if plan.tiles is not None:
+            problem += (
+                f" Tiles would need about {gigabytes(plan.tiles.added_bytes)}; with more "
+                "superpixels they are smaller."
+            )
+        return PlanText(text, problem=problem)
+    why = "so it is done in" if tiles == Tiles.AUTO else "but is done in"
+    if isinstance(plan.problem, NotEnoughMemory):
+        why = "or"
+    return PlanText(f"{text} in one piece, {why} {plan.tiles}", in_tiles=True, problem=problem)

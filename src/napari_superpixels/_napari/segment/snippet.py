@@ -15,17 +15,22 @@ from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_pres
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_superpixels._napari.input.segmentation_input import Source
+    from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 
 
 def as_python(
-    source: Source, params: SuperpixelParams, preset: str, device: str, *, tiled: bool = False
+    source: SegmentationInput,
+    params: SuperpixelParams,
+    preset: str,
+    device: str,
+    *,
+    tiled: bool = False,
 ) -> str:
     """Write the Python that repeats a run in napari's console.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What is segmented.
     params : SuperpixelParams
         Parameters.
@@ -83,19 +88,19 @@ def as_python(
     )
 
 
-def renamed(source: Source, names: Mapping[str, str]) -> Source:
+def renamed(source: SegmentationInput, names: Mapping[str, str]) -> SegmentationInput:
     """Use the names that layers have now.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What was segmented.
     names : mapping of str to str
         Names of the layers that there are, by identity.
 
     Returns
     -------
-    Source
+    SegmentationInput
         The same; layers that are gone keep their names.
     """
     region = source.region
@@ -111,7 +116,7 @@ def renamed(source: Source, names: Mapping[str, str]) -> Source:
     )
 
 
-def _as_frames(source: Source) -> str:
+def _as_frames(source: SegmentationInput) -> str:
     """Code that gives image and mask the axes that the function takes."""
     if source.mode == Mode.VOLUME and inside_as_python(source):
         return f"mask = np.broadcast_to(mask, {source.shape})\n"
@@ -127,7 +132,7 @@ def _as_frames(source: Source) -> str:
     return text
 
 
-def _image(source: Source) -> str:
+def _image(source: SegmentationInput) -> str:
     """Code that leaves the pixels in ``image``."""
     if not source.further:
         return f"image = {_pixels(source)}\n"
@@ -135,14 +140,14 @@ def _image(source: Source) -> str:
     return f"image = np.concatenate([\n{layers}])\n"
 
 
-def _channels_first(source: Source) -> str:
+def _channels_first(source: SegmentationInput) -> str:
     pixels = _pixels(source) if source.channels else f"np.asarray({_pixels(source)})"
     if source.channel_axis is None:
         return f"{pixels}[None]"
     return f"np.moveaxis({pixels}, {source.channel_axis}, 0)"
 
 
-def _pixels(source: Source) -> str:
+def _pixels(source: SegmentationInput) -> str:
     pixels = f"viewer.layers[{source.layer_name!r}].data{source.expression}"
     if source.channels is None:
         return pixels

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_superpixels._napari.input.mask import lazily_inside
 from napari_superpixels.core.regions.graph import table_of_tiles
-from napari_superpixels.io.georeference import Place
+from napari_superpixels.io.georeference import Georeference
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels._napari.input.segmentation_input import Source
+    from napari_superpixels._napari.input.segmentation_input import SegmentationInput
     from napari_superpixels.params import SuperpixelParams
-    from napari_superpixels.tiling.estimate import Estimate
+    from napari_superpixels.params.options import Resources
+    from napari_superpixels.plan.run_plan import TileNeeds
     from napari_superpixels.tiling.progress import TileStep
     from napari_superpixels.tiling.tiled_result import TiledResult
 
@@ -34,27 +35,18 @@ _BLOCK_PX = 2048
 
 
 def iter_needs(
-    source: Source,
-    params: SuperpixelParams,
-    device: str,
-    memory_limit_gb: float | None,
-    *,
-    trial: bool,
-) -> Generator[None, None, Estimate]:
-    """Estimate what `segment_tiles` will need.
+    source: SegmentationInput, params: SuperpixelParams, resources: Resources
+) -> Generator[None, None, TileNeeds]:
+    """Estimate what `segment_tiles` will need, by a trial on a small part of the image.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         One plane.
     params : SuperpixelParams
         Parameters.
-    device : str
-        Where to run.
-    memory_limit_gb : float or None
-        Memory that tiles may take together.
-    trial : bool
-        Whether to segment a small part of the image, which tells how long the run takes.
+    resources : Resources
+        Where to run, and memory that tiles may take together.
 
     Yields
     ------
@@ -63,27 +55,21 @@ def iter_needs(
 
     Returns
     -------
-    Estimate
-        What it needs.
+    TileNeeds
+        Tiles, memory, disk, time.
     """
+    from napari_superpixels.params.options import PixelOptions, TilingOptions
     from napari_superpixels.tiling.estimate import iter_estimate
 
+    pixels = PixelOptions(channel_axis=source.read_axis, nodata=source.nodata)
+    n = params.n_segments
     return (
-        yield from iter_estimate(
-            source.lazily(),
-            params.n_segments,
-            params,
-            channel_axis=source.read_axis,
-            nodata=source.nodata,
-            device=device,
-            memory_limit_gb=memory_limit_gb,
-            trial=trial,
-        )
+        yield from iter_estimate(source.lazily(), n, params, pixels, TilingOptions(), resources)
     )
 
 
 def segment_tiles(
-    source: Source,
+    source: SegmentationInput,
     params: SuperpixelParams,
     device: str,
     memory_limit_gb: float | None,
@@ -93,7 +79,7 @@ def segment_tiles(
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         One plane.
     params : SuperpixelParams
         Parameters.
@@ -145,11 +131,11 @@ def segment_tiles(
     )
 
 
-def _place(source: Source) -> dict[str, Any] | None:
+def _place(source: SegmentationInput) -> dict[str, Any] | None:
     """Where on the map the labels in the file lie; the layer may be larger."""
     if source.place is None or source.region is None or source.placement.padding == _NO_PADDING:
         return source.place
-    part = Place.from_dict(source.place).window(source.region.rows, source.region.columns)
+    part = Georeference.from_dict(source.place).window(source.region.rows, source.region.columns)
     return asdict(part)
 
 
@@ -174,12 +160,14 @@ def labels_of(path: Path) -> NDArray[np.int32] | list[Any]:
     return labels
 
 
-def table(source: Source, labels: NDArray[np.int32], n: int) -> dict[str, NDArray[np.generic]]:
+def table(
+    source: SegmentationInput, labels: NDArray[np.int32], n: int
+) -> dict[str, NDArray[np.generic]]:
     """Describe each superpixel; the image is read block by block, and only where it has some.
 
     Parameters
     ----------
-    source : Source
+    source : SegmentationInput
         What was segmented.
     labels : ndarray of int32, shape (H, W)
         Superpixels 1...n.
@@ -200,7 +188,7 @@ def table(source: Source, labels: NDArray[np.int32], n: int) -> dict[str, NDArra
 
 
 def _blocks(
-    source: Source, labels: NDArray[np.int32]
+    source: SegmentationInput, labels: NDArray[np.int32]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.generic]]]:
     from napari_superpixels.core.prepare.checks import as_channels
 

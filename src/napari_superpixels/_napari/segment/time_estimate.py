@@ -14,8 +14,9 @@ from napari_superpixels.errors.quantities import duration
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from napari_superpixels._napari.input.segmentation_input import Source
+    from napari_superpixels._napari.input.segmentation_input import SegmentationInput
     from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.params.options import Resources
 
 _log = logging.getLogger(__name__)
 
@@ -50,23 +51,20 @@ class TileEstimate(QObject):
 
     def text(
         self,
-        source: Source,
+        source: SegmentationInput,
         params: SuperpixelParams,
-        device: str,
-        memory_limit_gb: float | None,
+        resources: Resources,
     ) -> str:
         """Say how long a run takes, or that it is being found out.
 
         Parameters
         ----------
-        source : Source
+        source : SegmentationInput
             One plane.
         params : SuperpixelParams
             Parameters.
-        device : str
-            Where to run.
-        memory_limit_gb : float or None
-            Memory that tiles may take together.
+        resources : Resources
+            Device, and the limit in the preferences.
 
         Returns
         -------
@@ -79,11 +77,10 @@ class TileEstimate(QObject):
             source.expression,
             source.channel_names,
             params,
-            device,
-            memory_limit_gb,
+            resources,
         )
         if key not in self._known:
-            self._wanted = _Trial(key, source, params, device, memory_limit_gb)
+            self._wanted = _Trial(key, source, params, resources)
             self._timer.start()
         return self._known.get(key, "; finding out how long it takes…")
 
@@ -116,15 +113,14 @@ class _Trial(Thread):
     def __init__(
         self,
         key: Hashable,
-        source: Source,
+        source: SegmentationInput,
         params: SuperpixelParams,
-        device: str,
-        memory_limit_gb: float | None,
+        resources: Resources,
     ) -> None:
         super().__init__()
         self.key = key
         self.seconds: float | None = None
-        self._choices = source, params, device, memory_limit_gb
+        self._choices = source, params, resources
         self._stop_asked = Event()
 
     def stop(self) -> None:
@@ -135,7 +131,7 @@ class _Trial(Thread):
     def run(self) -> None:
         from napari_superpixels._napari.segment.tiled_run import iter_needs
 
-        steps = iter_needs(*self._choices, trial=True)
+        steps = iter_needs(*self._choices)
         try:
             while not self._stop_asked.is_set():
                 next(steps)

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.input.mask import inside
-from napari_superpixels._napari.input.segmentation_input import Frames, Source
+from napari_superpixels._napari.input.segmentation_input import Frames, SegmentationInput
 from napari_superpixels._napari.segment import progress_text as wording
 from napari_superpixels._napari.segment.cancelling import (
     REPORT_INTERVAL_S,
@@ -60,7 +60,7 @@ class Request:
         OME-Zarr that a run in tiles writes; None for a run in one piece.
     """
 
-    source: Source
+    source: SegmentationInput
     params: SuperpixelParams
     device: str
     preferences: Preferences

@@ -32,7 +32,7 @@ from napari_superpixels.core.network.warm_start import (
 from napari_superpixels.core.prepare.blocks import enlarge, shrink
 from napari_superpixels.core.prepare.checks import check_spacing
 from napari_superpixels.events import Command, FinishReason, Losses, Step
-from napari_superpixels.plan.resolution import Factor, finishing_factor, sides_of, working_factor
+from napari_superpixels.plan.resolution import Factor, sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from napari_superpixels.core.prepare.prepared_image import PreparedImage
     from napari_superpixels.params import SuperpixelParams
+    from napari_superpixels.plan.run_plan import RunPlan
 
 # A Step costs a device synchronisation; on a GPU an iteration takes milliseconds.
 _GPU_ITERATIONS_PER_STEP = 5
@@ -88,6 +89,7 @@ def optimize(
     params: SuperpixelParams,
     device: torch.device,
     *,
+    plan: RunPlan,
     preview_interval_s: float | None = None,
     start: WarmStart | None = None,
 ) -> Generator[Step, Command | None, Optimized]:
@@ -101,6 +103,8 @@ def optimize(
         Parameters of the run.
     device : torch.device
         Where to run.
+    plan : RunPlan
+        Resolutions of the network and of merging.
     preview_interval_s : float, optional
         Attach preview labels to a Step when so many seconds have passed since the last; None for
         never.
@@ -118,7 +122,7 @@ def optimize(
         Winners and losses, of the restart with the lowest loss.
     """
     try:
-        return (yield from _best_of(prepared, params, device, preview_interval_s, start))
+        return (yield from _best_of(prepared, params, device, plan, preview_interval_s, start))
     finally:
         # The loop's frame, and so its tensors, are gone by now.
         release_memory(device)
@@ -128,6 +132,7 @@ def _best_of(
     prepared: PreparedImage,
     params: SuperpixelParams,
     device: torch.device,
+    plan: RunPlan,
     preview_interval_s: float | None,
     start: WarmStart | None,
 ) -> Generator[Step, Command | None, Optimized]:
@@ -139,7 +144,7 @@ def _best_of(
     done = 0
     for attempt in range(params.restarts):
         seed = (params.seed + attempt) % 2**32
-        run = _Run(prepared, params.replace(seed=seed), device, start)
+        run = _Run(prepared, params.replace(seed=seed), device, plan, start)
         result = yield from run.steps(done, preview_interval_s)
         del run  # its tensors, before the next attempt makes its own
         done += result.iterations
@@ -189,9 +194,11 @@ class _Run:
         prepared: PreparedImage,
         params: SuperpixelParams,
         device: torch.device,
+        plan: RunPlan,
         start: WarmStart,
     ) -> None:
         self.prepared, self.params, self.device = prepared, params, device
+        self.finishing_factor = plan.finishing_factor
         self.labels_to_imitate = start.labels
         half_precision = params.precision == "bfloat16"
         n_axes = prepared.mask.ndim
@@ -201,7 +208,7 @@ class _Run:
             if half_precision and device.type == "cuda" and n_axes == 2
             else torch.contiguous_format
         )
-        factor = working_factor(prepared.mask.shape, prepared.spacing, params, prepared.covered)
+        factor = plan.working_factor
         self.scale = self.coarse = _Scale(prepared, factor, self)
         n_pixels = self.scale.image[0].numel()
         # Given weights are past the coarse start; given labels are imitated during it.
@@ -272,7 +279,7 @@ class _Run:
             if due and not coarse and winners is not None and settled.by(winners):
                 reason = FinishReason.SETTLED
                 break
-        factor = finishing_factor(prepared.mask.shape, prepared.spacing, params, prepared.covered)
+        factor = self.finishing_factor
         with deterministic(), torch.no_grad():
             maps, _ = self._forward(self.scale)
             winners = _winners_at(maps, self.scale.factor, shrink(prepared, factor), factor)

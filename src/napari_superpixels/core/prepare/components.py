@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_superpixels.plan.memory import PCA_SAMPLE_PX
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Pixels that components are found from.
-SAMPLE_SIZE = 10_000
 # What varies by less, or has a smaller share of the variance, is rounding and no signal.
 _NEGLIGIBLE = 1e-6
 
@@ -28,11 +28,11 @@ def sample_pixels(channels: NDArray[np.generic], valid: NDArray[np.bool_]) -> ND
     Returns
     -------
     ndarray, shape (C, n)
-        All valid pixels, or `SAMPLE_SIZE` of them.
+        All valid pixels, or `PCA_SAMPLE_PX` of them.
     """
     pixels = np.flatnonzero(valid)
-    if len(pixels) > SAMPLE_SIZE:
-        chosen = np.random.default_rng(0).choice(len(pixels), SAMPLE_SIZE, replace=False)
+    if len(pixels) > PCA_SAMPLE_PX:
+        chosen = np.random.default_rng(0).choice(len(pixels), PCA_SAMPLE_PX, replace=False)
         pixels = pixels[np.sort(chosen)]
     # One index for all axes would first copy an image whose channels come last as a whole.
     index: tuple[Any, ...] = np.unravel_index(pixels, valid.shape)
@@ -55,7 +55,7 @@ def fit_components(sample: NDArray[np.float32], n_components: int) -> NDArray[np
         Weights of the channels, the component of largest variance first; k is `n_components`, or
         less where fewer vary. Scaled together to a mean variance of 1, as if they were channels.
     """
-    step = -(-sample.shape[1] // SAMPLE_SIZE)
+    step = -(-sample.shape[1] // PCA_SAMPLE_PX)
     points = sample[:, ::step].T.astype(np.float64)
     if np.ptp(points, axis=0).max() < _NEGLIGIBLE:  # nothing varies
         return np.zeros((1, len(sample)), np.float32)

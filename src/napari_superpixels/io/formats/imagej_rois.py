@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels.errors.optional import need
-from napari_superpixels.io.formats.polygonize import outlines
+from napari_superpixels.io.formats.polygonize import polygonize
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.io.formats.label_image import Subject
+    from napari_superpixels.io.formats.label_image import LabelImage
     from napari_superpixels.io.formats.polygonize import Part
 
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # of java.awt.geom.PathIterator
 
 
-def write_rois(path: Path, subject: Subject) -> None:
+def write_rois(path: Path, label_image: LabelImage) -> None:
     """Write a ROI for each superpixel, named by its label.
 
     One part without holes is a polygon; anything else one composite ROI.
@@ -29,7 +29,7 @@ def write_rois(path: Path, subject: Subject) -> None:
     ----------
     path : Path
         File to write.
-    subject : Subject
+    label_image : LabelImage
         One plane of labels.
 
     Raises
@@ -37,12 +37,12 @@ def write_rois(path: Path, subject: Subject) -> None:
     ExportError
         If the labels have a depth, or a library is not installed.
     """
-    subject.need_plane("a ROI zip")
+    label_image.need_plane("a ROI zip")
     roifile = need("roifile", "export")
-    width = len(str(subject.ids[-1]))  # so that names sort as numbers do
+    width = len(str(label_image.ids[-1]))  # so that names sort as numbers do
     rois = [
         _roi(roifile, f"{label:0{width}d}", parts)
-        for label, parts in zip(subject.ids, outlines(subject, "export"), strict=True)
+        for label, parts in zip(label_image.ids, polygonize(label_image, "export"), strict=True)
     ]
     roifile.roiwrite(path, rois, mode="w")
 

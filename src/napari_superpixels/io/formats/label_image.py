@@ -10,26 +10,64 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels.errors import HoldsPlanes, SuperpixelError
+from napari_superpixels.errors.optional import need
 from napari_superpixels.io.formats.label_tiff import compact
-from napari_superpixels.io.pixel_size import short_unit
+from napari_superpixels.io.ome_zarr import VERSION
+from napari_superpixels.io.units import metres, short_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_superpixels.io.georeference import Place
+    from napari_superpixels.io.georeference import Georeference
 
 PIXEL = "pixel"
 
 
-class SubjectError(SuperpixelError, ValueError):
+class InvalidLabels(SuperpixelError, ValueError):
     """Labels, image and pixel size do not fit together."""
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LabelDescription:
+    """What is known of a label map and its image, before it is checked; see `export_labels`.
+
+    Attributes
+    ----------
+    channel_axis : int or None
+        Axis of the image that holds channels.
+    channel_names : sequence of str or None
+        One name a channel.
+    pixel_size : sequence of float or None
+        Size of a pixel along each axis of the labels, or of a frame. Without it, that of
+        `georeference` counts.
+    unit : str or None
+        Unit of `pixel_size`.
+    georeference : Georeference or None
+        Where the labels lie on the map.
+    frames : bool
+        Whether the first of three axes holds frames.
+    provenance : mapping or None
+        How the labels were made, as plain values.
+    sheared_content, ome_zarr_version
+        See `LabelImage`.
+    """
+
+    channel_axis: int | None = None
+    channel_names: Sequence[str] | None = None
+    pixel_size: Sequence[float] | None = None
+    unit: str | None = None
+    georeference: Georeference | None = None
+    frames: bool = False
+    provenance: Mapping[str, Any] | None = None
+    sheared_content: float | None = None
+    ome_zarr_version: str = VERSION
+
+
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """A label map with what is known about it; build it with `subject_of`.
+class LabelImage:
+    """A label map with what is known about it; build it with `label_image_of`.
 
     Attributes
     ----------
@@ -43,7 +81,7 @@ class Subject:
         Size of a pixel along each axis of the labels, or of a frame; None if unknown.
     unit : str
         Unit of `pixel_size`.
-    place : Place or None
+    georeference : Georeference or None
         Where the labels lie on the map.
     frames : bool
         Whether the first axis holds frames, each measured on its own: in time if `pixel_size` is
@@ -53,6 +91,8 @@ class Subject:
     sheared_content : float or None
         Area of a pixel, or volume of a voxel, whose sides are not at right angles; of frames, area
         of a pixel of one.
+    ome_zarr_version : str
+        ``"0.4"`` or ``"0.5"``, for OME-Zarr.
     """
 
     labels: NDArray[np.unsignedinteger]
@@ -60,10 +100,11 @@ class Subject:
     channel_names: tuple[str, ...] = ()
     pixel_size: tuple[float, ...] | None = None
     unit: str = PIXEL
-    place: Place | None = None
+    georeference: Georeference | None = None
     frames: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
     sheared_content: float | None = None
+    ome_zarr_version: str = VERSION
 
     @property
     def axes(self) -> str:
@@ -82,19 +123,21 @@ class Subject:
         """Area of a pixel, or volume of a voxel; 1 where the pixel size is unknown."""
         return self.sheared_content or math.prod(self.spacing)
 
-    def planes(self) -> Iterator[tuple[int, Subject]]:
+    def planes(self) -> Iterator[tuple[int, LabelImage]]:
         """Take the frames one by one, without those that hold no superpixel.
 
         Yields
         ------
-        (int, Subject)
+        (int, LabelImage)
             Number of the frame, from 0, and the frame.
         """
         size = None if self.pixel_size is None else self.pixel_size[-2:]
         for number, labels in enumerate(self.labels):
             if labels.any():
                 image = None if self.image is None else self.image[:, number]
-                frame = Subject(labels, image, self.channel_names, size, self.unit, self.place)
+                frame = LabelImage(
+                    labels, image, self.channel_names, size, self.unit, self.georeference
+                )
                 yield number, replace(frame, sheared_content=self.sheared_content)
 
     @cached_property
@@ -107,6 +150,34 @@ class Subject:
     def ranks(self) -> NDArray[np.int32]:
         """The label map with ids 1...K in the order of `ids`."""
         return np.searchsorted(self.ids, self.labels, side="right").astype(np.int32)
+
+    def in_known_unit(self, name_of: Callable[[str], str | None]) -> LabelImage:
+        """Convert the pixel size to metres where a format has no name for its unit.
+
+        Parameters
+        ----------
+        name_of : callable
+            Gives the format's name of a unit; None where it has none.
+
+        Returns
+        -------
+        LabelImage
+            As it is where the format has the unit, or its length is not known.
+        """
+        if self.pixel_size is None or name_of(self.unit) is not None:
+            return self
+        factor = metres(self.unit) or self._metres_on_the_map()
+        if factor is None:
+            return self
+        return replace(self, pixel_size=tuple(n * factor for n in self.pixel_size), unit="m")
+
+    def _metres_on_the_map(self) -> float | None:
+        """Metres of the map's unit, if it is what the pixel size is given in."""
+        where = self.georeference
+        if where is None or where.crs is None or where.unit != self.unit:
+            return None
+        factor: float = need("rasterio.crs", "geo").CRS.from_wkt(where.crs).linear_units_factor[1]
+        return factor
 
     def need_plane(self, format_name: str) -> None:
         """Refuse a volume for a format that holds planes.
@@ -125,90 +196,68 @@ class Subject:
             raise HoldsPlanes(format_name, self.labels.shape)
 
 
-def subject_of(
-    labels: ArrayLike,
-    image: ArrayLike | None = None,
-    *,
-    channel_axis: int | None = None,
-    channel_names: Sequence[str] | None = None,
-    pixel_size: Sequence[float] | None = None,
-    unit: str | None = None,
-    place: Place | None = None,
-    frames: bool = False,
-    provenance: Mapping[str, Any] | None = None,
-    sheared_content: float | None = None,
-) -> Subject:
+def label_image_of(
+    labels: ArrayLike, image: ArrayLike | None, about: LabelDescription
+) -> LabelImage:
     """Check what is to be exported, and bring it into one form.
 
     Parameters
     ----------
     labels : array_like of int, shape (H, W), (D, H, W) or (T, H, W)
         Superpixels; 0 is outside.
-    image : array_like, optional
+    image : array_like or None
         Image of the same shape, or with a channel axis more.
-    channel_axis : int, optional
-        Axis of `image` that holds channels.
-    channel_names : sequence of str, optional
-        One name a channel.
-    pixel_size : sequence of float, optional
-        Size of a pixel along each axis of the labels, or of a frame. Without it, that of `place`
-        counts.
-    unit : str, optional
-        Unit of `pixel_size`.
-    place : Place, optional
-        Where the labels lie on the map.
-    frames : bool, default False
-        Whether the first of three axes holds frames.
-    provenance : mapping, optional
-        How the labels were made, as plain values.
-    sheared_content : float, optional
-        See `Subject`.
+    about : LabelDescription
+        What is known of both.
 
     Returns
     -------
-    Subject
+    LabelImage
         Checked.
 
     Raises
     ------
-    SubjectError
+    InvalidLabels
         If they do not fit together.
+    ExportError
+        If a label is too large for a file.
     """
     array = np.asarray(labels)
     if array.dtype.kind not in "biu" or array.ndim not in (2, 3):
-        raise SubjectError(
+        raise InvalidLabels(
             "labels are whole numbers with two axes, or three in a volume; these have the shape "
             f"{array.shape} and the dtype {array.dtype}"
         )
     if not array.any():
-        raise SubjectError(
+        raise InvalidLabels(
             "the label map holds no superpixel, all pixels are 0: segment or paint some first"
         )
-    frames = frames and array.ndim == 3
+    frames = about.frames and array.ndim == 3
+    place, channel_axis = about.georeference, about.channel_axis
     if place is not None and place.shape != array.shape[-2:]:
-        raise SubjectError(
+        raise InvalidLabels(
             f"the raster that says where the labels lie has {place.shape} pixels, the labels have "
             f"{array.shape[-2:]}; give the raster that the labels were made from"
         )
     channels, names = None, tuple[str, ...]()
     if image is not None:
         channels = _channels_first(np.asarray(image), channel_axis, array.shape)
-        names = _names(channel_names, len(channels), is_rgb=channel_axis in (-1, array.ndim))
-    size = None
-    if pixel_size is not None:
-        size = tuple(float(step) for step in pixel_size)
+        names = _names(about.channel_names, len(channels), is_rgb=channel_axis in (-1, array.ndim))
+    size, unit = None, about.unit
+    if about.pixel_size is not None:
+        size = tuple(float(step) for step in about.pixel_size)
         fits = len(size) == array.ndim or (frames and len(size) == 2)
         if not fits or not all(0 < step < np.inf for step in size):
             numbers = "2 numbers above 0 (Y, X), or 3 in depth (Z, Y, X)"
             if not frames:
                 numbers = f"{array.ndim} numbers above 0, one for each axis of the labels"
-            raise SubjectError(f"the pixel size needs {numbers}; got {', '.join(map(str, size))}")
+            raise InvalidLabels(f"the pixel size needs {numbers}; got {', '.join(map(str, size))}")
         if unit is None:
-            raise SubjectError("the pixel size needs its unit, such as unit='um'")
+            raise InvalidLabels("the pixel size needs its unit, such as unit='um'")
     elif place is not None and (array.ndim == 2 or frames):
         size, unit = place.pixel_size, place.unit
     unit = short_unit(unit) if size and unit else PIXEL
-    return Subject(
+    return LabelImage(
         compact(array),
         channels,
         names,
@@ -216,8 +265,9 @@ def subject_of(
         unit,
         place,
         frames,
-        dict(provenance or {}),
-        sheared_content,
+        dict(about.provenance or {}),
+        about.sheared_content,
+        about.ome_zarr_version,
     )
 
 
@@ -225,22 +275,22 @@ def _channels_first(
     image: NDArray[np.generic], channel_axis: int | None, shape: tuple[int, ...]
 ) -> NDArray[np.generic]:
     if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
-        raise SubjectError(f"the image {image.shape} has no axis {channel_axis} for channels")
+        raise InvalidLabels(f"the image {image.shape} has no axis {channel_axis} for channels")
     channels = image[None] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
     if channels.shape[1:] != shape:
-        raise SubjectError(
+        raise InvalidLabels(
             f"the image {channels.shape[1:]} and the labels {shape} differ in shape; where one "
             "axis holds channels, say which with channel_axis=N"
         )
     if channels.dtype.kind not in "biuf":
-        raise SubjectError(f"the image must hold real numbers; it holds {channels.dtype}")
+        raise InvalidLabels(f"the image must hold real numbers; it holds {channels.dtype}")
     return channels
 
 
 def _names(given: Sequence[str] | None, n: int, *, is_rgb: bool) -> tuple[str, ...]:
     if given is not None:
         if len(given) != n or len(set(given)) != n:
-            raise SubjectError(f"give {n} different channel names; got {', '.join(given)}")
+            raise InvalidLabels(f"give {n} different channel names; got {', '.join(given)}")
         return tuple(given)
     if is_rgb and n == 3:
         return ("red", "green", "blue")

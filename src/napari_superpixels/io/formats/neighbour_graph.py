@@ -14,15 +14,15 @@ from napari_superpixels.io.formats.table import by_frame, measure
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_superpixels.io.formats.label_image import Subject
+    from napari_superpixels.io.formats.label_image import LabelImage
 
 
-def edges(subject: Subject) -> pd.DataFrame:
+def edges(label_image: LabelImage) -> pd.DataFrame:
     """Describe each pair of neighbours.
 
     Parameters
     ----------
-    subject : Subject
+    label_image : LabelImage
         Labels, image, pixel size.
 
     Returns
@@ -34,31 +34,31 @@ def edges(subject: Subject) -> pd.DataFrame:
         the border, without pixels where a channel has no value. Of frames, one row a frame and
         pair, with ``frame``.
     """
-    if subject.frames:
-        return by_frame(subject, edges)
-    pairs, _ = adjacency(subject.ranks)
+    if label_image.frames:
+        return by_frame(label_image, edges)
+    pairs, _ = adjacency(label_image.ranks)
     columns = {
-        "label_a": subject.ids[pairs[:, 0] - 1],
-        "label_b": subject.ids[pairs[:, 1] - 1],
-        "border": border_lengths(subject.ranks, pairs, subject.spacing),
-        "unit": np.full(len(pairs), subject.unit, object),
+        "label_a": label_image.ids[pairs[:, 0] - 1],
+        "label_b": label_image.ids[pairs[:, 1] - 1],
+        "border": border_lengths(label_image.ranks, pairs, label_image.spacing),
+        "unit": np.full(len(pairs), label_image.unit, object),
     }
-    if subject.image is not None:
-        known = np.isfinite(subject.image).all(axis=0)
-        ranks = np.where(known, subject.ranks, 0)
-        total = border_steps(ranks, np.where(known, subject.image, 0.0), pairs)
+    if label_image.image is not None:
+        known = np.isfinite(label_image.image).all(axis=0)
+        ranks = np.where(known, label_image.ranks, 0)
+        total = border_steps(ranks, np.where(known, label_image.image, 0.0), pairs)
         count = border_lengths(ranks, pairs, (1,) * ranks.ndim)
         with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: no step is known
             columns["mean_step"] = total / count
     return pd.DataFrame(columns)
 
 
-def region_graph(subject: Subject) -> nx.Graph:
+def region_graph(label_image: LabelImage) -> nx.Graph:
     """Build the graph of neighbours.
 
     Parameters
     ----------
-    subject : Subject
+    label_image : LabelImage
         Labels, image, pixel size.
 
     Returns
@@ -68,18 +68,18 @@ def region_graph(subject: Subject) -> nx.Graph:
         pair of neighbours, with ``border`` and ``mean_step`` of `edges`. Of frames, the graphs of
         all, side by side: a node is named by frame and label (``"3:17"``) and has both.
     """
-    graph = nx.Graph(unit=subject.unit)
-    if subject.frames:
-        for number, plane in subject.planes():
+    graph = nx.Graph(unit=label_image.unit)
+    if label_image.frames:
+        for number, plane in label_image.planes():
             part = region_graph(plane)
             for label in part:
                 part.nodes[label].update(frame=number, label=label)
             graph.update(nx.relabel_nodes(part, {label: f"{number}:{label}" for label in part}))
         return graph
-    nodes = measure(subject).drop(columns=["neighbours", "unit"])
+    nodes = measure(label_image).drop(columns=["neighbours", "unit"])
     for row in nodes.to_dict("records"):
         graph.add_node(int(row.pop("label")), **{str(name): value for name, value in row.items()})
-    for row in edges(subject).drop(columns="unit").to_dict("records"):
+    for row in edges(label_image).drop(columns="unit").to_dict("records"):
         graph.add_edge(
             int(row.pop("label_a")),
             int(row.pop("label_b")),
@@ -88,27 +88,27 @@ def region_graph(subject: Subject) -> nx.Graph:
     return graph
 
 
-def write_graphml(path: Path, subject: Subject) -> None:
+def write_graphml(path: Path, label_image: LabelImage) -> None:
     """Write the graph as GraphML.
 
     Parameters
     ----------
     path : Path
         File to write.
-    subject : Subject
+    label_image : LabelImage
         What to describe.
     """
-    nx.write_graphml(region_graph(subject), path)
+    nx.write_graphml(region_graph(label_image), path)
 
 
-def write_edges(path: Path, subject: Subject) -> None:
+def write_edges(path: Path, label_image: LabelImage) -> None:
     """Write the edges as CSV.
 
     Parameters
     ----------
     path : Path
         File to write.
-    subject : Subject
+    label_image : LabelImage
         What to describe.
     """
-    edges(subject).to_csv(path, index=False)
+    edges(label_image).to_csv(path, index=False)

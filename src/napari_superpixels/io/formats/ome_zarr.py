@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
-from napari_superpixels.io.formats.label_tiff import LABELS, METADATA_KEY
-from napari_superpixels.io.metres import in_metres
-from napari_superpixels.io.ngff import VERSION, has_unit, multiscales
+from napari_superpixels.io.ome_zarr import set_attribute, write_pyramid
+from napari_superpixels.io.provenance import LABELS, METADATA_KEY
+from napari_superpixels.io.units import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -22,87 +21,64 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from zarr.abc.buffer import Buffer
 
-    from napari_superpixels.io.formats.label_image import Subject
+    from napari_superpixels.io.formats.label_image import LabelImage
 
-_CHUNK, _SMALLEST = 512, 256  # pixels along rows and columns: of a chunk, of the coarsest level
 _COLORS = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")
 
 
-def write_zarr(path: Path, subject: Subject) -> None:
-    """Write OME-Zarr 0.4 with a pyramid: each level keeps every second row and column.
+def write_zarr(path: Path, label_image: LabelImage) -> None:
+    """Write OME-Zarr with a pyramid: each level keeps every second row and column.
 
-    The pixel size is in metres where the format does not have its unit, and without a unit where
-    it is no number of metres. The image is the root and the labels are ``labels/superpixels``;
-    without an image, the labels are the root.
+    Labels with an image become the image, with the labels in ``labels/superpixels``; labels
+    alone become a label image.
 
     Parameters
     ----------
     path : Path
         Folder to write.
-    subject : Subject
-        What to write.
+    label_image : LabelImage
+        What to write, in the version that it asks for. A unit that OME-Zarr does not have becomes
+        metres, where its length is known.
     """
-    if not has_unit(subject.unit):
-        subject = in_metres(subject)
-    root = zarr.open_group(_Store(path), mode="w", zarr_format=2)
-    if subject.image is None:
-        _write_levels(root, subject.labels, LABELS, subject)
-        _mark_as_labels(root, subject, {})
+    label_image = label_image.in_known_unit(full_name)
+    is_old = label_image.ome_zarr_version == "0.4"
+    root = zarr.open_group(_Store(path), mode="w", zarr_format=2 if is_old else 3)
+    if label_image.image is None:
+        _write_levels(root, label_image.labels, LABELS, label_image)
+        _mark_as_labels(root, label_image, {})
         return
     # One channel needs no axis: image and labels then have the same axes.
-    image = subject.image[0] if len(subject.image) == 1 else subject.image
+    one = len(label_image.image) == 1
+    image = label_image.image[0] if one else label_image.image
     if image.dtype == bool:
         image = image.astype(np.uint8)
-    _write_levels(root, image, path.stem, subject)
-    if len(subject.image) > 1:
-        root.attrs["omero"] = {"version": VERSION, "channels": _channels(subject)}
+    _write_levels(root, image, path.stem, label_image)
+    if not one:
+        set_attribute(root, "omero", {"channels": _channels(label_image)})
     labels = root.create_group("labels")
-    labels.attrs["labels"] = [LABELS]
+    set_attribute(labels, "labels", [LABELS])
     group = labels.create_group(LABELS)
-    _write_levels(group, subject.labels, LABELS, subject)
-    _mark_as_labels(group, subject, {"source": {"image": "../../"}})
+    _write_levels(group, label_image.labels, LABELS, label_image)
+    _mark_as_labels(group, label_image, {"source": {"image": "../../"}})
 
 
-def _mark_as_labels(group: Any, subject: Subject, more: dict[str, Any]) -> None:
-    group.attrs["image-label"] = {"version": VERSION, **more}
-    if subject.provenance:
-        group.attrs[METADATA_KEY] = json.loads(json.dumps(dict(subject.provenance), default=str))
+def _mark_as_labels(group: Any, label_image: LabelImage, more: dict[str, Any]) -> None:
+    set_attribute(group, "image-label", more)
+    if label_image.provenance:
+        plain = json.loads(json.dumps(dict(label_image.provenance), default=str))
+        group.attrs[METADATA_KEY] = plain
 
 
-def _write_levels(group: Any, array: NDArray[np.generic], name: str, subject: Subject) -> None:
-    axes, spacing = subject.axes, list(subject.spacing)
-    if array.ndim > subject.labels.ndim:
+def _write_levels(
+    group: Any, array: NDArray[np.generic], name: str, label_image: LabelImage
+) -> None:
+    axes, sizes = label_image.axes, list(label_image.spacing)
+    if array.ndim > label_image.labels.ndim:
         at = int(axes[0] == "t")  # NGFF orders time, channels, space
         array = np.moveaxis(array, 0, at)
         axes = f"{axes[:at]}c{axes[at:]}"
-        spacing.insert(at, 1.0)
-    chunks = (1,) * (array.ndim - 2) + (_CHUNK, _CHUNK)
-    scales: list[list[float]] = []
-    step = 1
-    while True:
-        level = array[..., ::step, ::step]
-        stored = group.create_array(
-            str(len(scales)),
-            shape=level.shape,
-            chunks=tuple(min(n, chunk) for n, chunk in zip(level.shape, chunks, strict=True)),
-            dtype=level.dtype,
-            chunk_key_encoding={"name": "v2", "separator": "/"},
-        )
-        _fill(stored, level)
-        *first, height, width = spacing
-        scales.append([*first, height * step, width * step])
-        if max(level.shape[-2:]) <= _SMALLEST:
-            break
-        step *= 2
-    group.attrs["multiscales"] = multiscales(name, axes, scales, subject.unit)
-
-
-def _fill(stored: zarr.Array[Any], level: NDArray[np.generic]) -> None:
-    """Write chunk by chunk: where one fails, no others are under way, as in one assignment."""
-    starts = (range(0, n, chunk) for n, chunk in zip(level.shape, stored.chunks, strict=True))
-    for corner in product(*starts):
-        chunk = tuple(slice(i, i + n) for i, n in zip(corner, stored.chunks, strict=True))
-        stored[chunk] = level[chunk]
+        sizes.insert(at, 1.0)
+    write_pyramid(group, array, name, axes, sizes, label_image.unit)
 
 
 class _Store(LocalStore):
@@ -135,10 +111,12 @@ class _Store(LocalStore):
                 raise
 
 
-def _channels(subject: Subject) -> list[dict[str, Any]]:
-    assert subject.image is not None
+def _channels(label_image: LabelImage) -> list[dict[str, Any]]:
+    assert label_image.image is not None
     described = []
-    for i, (name, channel) in enumerate(zip(subject.channel_names, subject.image, strict=True)):
+    for i, (name, channel) in enumerate(
+        zip(label_image.channel_names, label_image.image, strict=True)
+    ):
         finite = channel[np.isfinite(channel)].astype(np.float64)
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         window = {"min": low, "max": high, "start": low, "end": high}

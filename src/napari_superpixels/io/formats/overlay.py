@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.io.formats.label_image import Subject
+    from napari_superpixels.io.formats.label_image import LabelImage
 
 _YELLOW = (255, 230, 0)
 _RANGE = (1, 99)  # percentiles that become black and white
 
 
-def write_picture(path: Path, subject: Subject) -> None:
+def write_picture(path: Path, label_image: LabelImage) -> None:
     """Write a PNG of the size of the image; the first pixels past a border are yellow.
 
     Three channels are red, green and blue, each stretched between its 1st and 99th percentile
@@ -31,7 +31,7 @@ def write_picture(path: Path, subject: Subject) -> None:
     ----------
     path : Path
         File to write.
-    subject : Subject
+    label_image : LabelImage
         One plane of labels, with an image.
 
     Raises
@@ -39,11 +39,11 @@ def write_picture(path: Path, subject: Subject) -> None:
     ExportError
         If there is no image, or the labels have a depth.
     """
-    subject.need_plane("PNG")
-    if subject.image is None:
+    label_image.need_plane("PNG")
+    if label_image.image is None:
         raise NeedsImage
-    picture = _as_rgb(subject.image)
-    picture[find_boundaries(subject.ranks, connectivity=1, mode="inner")] = _YELLOW
+    picture = _as_rgb(label_image.image)
+    picture[find_boundaries(label_image.ranks, connectivity=1, mode="inner")] = _YELLOW
     path.write_bytes(iio.imwrite("<bytes>", picture, extension=".png"))
 
 

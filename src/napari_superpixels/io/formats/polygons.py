@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.errors import ColumnsDifferByCase, ExportError
 from napari_superpixels.errors.optional import need
-from napari_superpixels.io.formats.polygonize import outlines
+from napari_superpixels.io.formats.polygonize import polygonize
 from napari_superpixels.io.formats.table import measure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_superpixels.io.formats.label_image import Subject
+    from napari_superpixels.io.formats.label_image import LabelImage
 
 LAYER = "superpixels"
 _WGS84 = "EPSG:4326"
 _DECIMALS = 9  # of a degree: a tenth of a millimetre
 
 
-def polygons(subject: Subject) -> Any:
+def polygons(label_image: LabelImage) -> Any:
     """Make a table of polygons.
 
     Parameters
     ----------
-    subject : Subject
+    label_image : LabelImage
         One plane of labels.
 
     Returns
@@ -41,29 +41,29 @@ def polygons(subject: Subject) -> Any:
     ExportError
         If the labels have a depth, or a library is not installed.
     """
-    subject.need_plane("a file of polygons")
+    label_image.need_plane("a file of polygons")
     geopandas, shapely = need("geopandas", "geo"), need("shapely", "geo")
     need("pyogrio", "geo")
     shapes = [
         shapely.MultiPolygon([(rings[0], rings[1:]) for rings in parts])
-        for parts in outlines(subject, "geo")
+        for parts in polygonize(label_image, "geo")
     ]
-    frame = geopandas.GeoDataFrame(measure(subject), geometry=shapes)
-    if subject.place is not None:
-        a, b, c, d, e, f = subject.place.transform
+    frame = geopandas.GeoDataFrame(measure(label_image), geometry=shapes)
+    if label_image.georeference is not None:
+        a, b, c, d, e, f = label_image.georeference.transform
         frame.geometry = frame.affine_transform([a, b, d, e, c, f])
-        frame = frame.set_crs(subject.place.crs)
+        frame = frame.set_crs(label_image.georeference.crs)
     return frame
 
 
-def write_geopackage(path: Path, subject: Subject) -> None:
+def write_geopackage(path: Path, label_image: LabelImage) -> None:
     """Write polygons in the CRS of the labels.
 
     Parameters
     ----------
     path : Path
         File to write.
-    subject : Subject
+    label_image : LabelImage
         One plane of labels.
 
     Raises
@@ -71,7 +71,7 @@ def write_geopackage(path: Path, subject: Subject) -> None:
     ExportError
         If the labels have a depth, or a library is not installed.
     """
-    frame = polygons(subject)
+    frame = polygons(label_image)
     columns = [str(name).lower() for name in frame.columns]
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
@@ -79,7 +79,7 @@ def write_geopackage(path: Path, subject: Subject) -> None:
     _write(frame, path, "GPKG", layer=LAYER)
 
 
-def write_geojson(path: Path, subject: Subject) -> None:
+def write_geojson(path: Path, label_image: LabelImage) -> None:
     """Write polygons in WGS84 longitude and latitude, as RFC 7946 wants it.
 
     Where the labels have no CRS, in the coordinates that they have: of the map, or in pixels.
@@ -88,7 +88,7 @@ def write_geojson(path: Path, subject: Subject) -> None:
     ----------
     path : Path
         File to write.
-    subject : Subject
+    label_image : LabelImage
         One plane of labels.
 
     Raises
@@ -96,7 +96,7 @@ def write_geojson(path: Path, subject: Subject) -> None:
     ExportError
         If the labels have a depth, or a library is not installed.
     """
-    frame = polygons(subject)
+    frame = polygons(label_image)
     options: dict[str, str | int] = {"COORDINATE_PRECISION": _DECIMALS}
     if frame.crs is not None:
         is_geographic = frame.crs.is_geographic

@@ -7,11 +7,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import ExportError
-from napari_superpixels.io.atomic import written_whole
-from napari_superpixels.io.formats.label_image import Subject, SubjectError, subject_of
-from napari_superpixels.io.georeference import Place, read_place
-from napari_superpixels.io.ngff import is_zarr
+from napari_superpixels.errors import ExportError, InvalidParameter
+from napari_superpixels.io.atomic import atomic_write
+from napari_superpixels.io.formats.label_image import (
+    InvalidLabels,
+    LabelDescription,
+    LabelImage,
+    label_image_of,
+)
+from napari_superpixels.io.georeference import Georeference, read_georeference
+from napari_superpixels.io.ome_zarr import VERSION, VERSIONS, is_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +35,7 @@ class Format:
     about : str
         What is written, in a few words.
     module, writer : str
-        Function that writes it, called with a path and a `Subject`; loaded when it is needed.
+        Function that writes it, called with a path and a `LabelImage`; loaded when it is needed.
     planes_only : bool
         Whether it cannot hold labels with a depth.
     needs_image : bool
@@ -47,8 +52,8 @@ class Format:
 
 # The first whose suffix fits counts.
 FORMATS = (
-    Format((".ome.tif", ".ome.tiff"), "OME-TIFF", "microscopy", "write_ome"),
-    Format((".tif", ".tiff"), "GeoTIFF, or TIFF for ImageJ", "tiff", "write_tiff"),
+    Format((".ome.tif", ".ome.tiff"), "OME-TIFF", "ome_tiff", "write_ome"),
+    Format((".tif", ".tiff"), "GeoTIFF, or TIFF for ImageJ", "registry", "write_tiff"),
     Format((".zarr",), "OME-Zarr", "ome_zarr", "write_zarr"),
     Format((".geojson",), "polygons", "polygons", "write_geojson", planes_only=True),
     Format((".gpkg",), "polygons", "polygons", "write_geopackage", planes_only=True),
@@ -103,12 +108,13 @@ def export_labels(
     channel_names: Sequence[str] | None = None,
     pixel_size: Sequence[float] | None = None,
     unit: str | None = None,
-    place: Place | Mapping[str, Any] | None = None,
+    place: Georeference | Mapping[str, Any] | None = None,
     like: str | Path | None = None,
     frames: bool = False,
     provenance: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     sheared_content: float | None = None,
+    ome_zarr_version: str = VERSION,
 ) -> None:
     """Write a label map for other software; the format follows the suffix.
 
@@ -133,7 +139,7 @@ def export_labels(
         counts.
     unit : str, optional
         Unit of `pixel_size`, such as ``"um"``; napari's names (``"micrometer"``) are known too.
-    place : Place or mapping, optional
+    place : Georeference or mapping, optional
         Where on the map the labels lie, for polygons, GeoTIFF and table. The reader of GeoTIFFs
         leaves it in ``layer.metadata["napari-superpixels"]["place"]``.
     like : str or Path, optional
@@ -152,47 +158,76 @@ def export_labels(
         Area of a pixel (volume of a voxel; in frames, area of a pixel of one) whose sides are not
         at right angles, in the unit of `pixel_size`, for tables. The product of `pixel_size`
         without it.
+    ome_zarr_version : str, default "0.4"
+        ``"0.4"`` (Zarr 2), which most software reads, or ``"0.5"`` (Zarr 3).
 
     Raises
     ------
     ExportError
         If the suffix is unknown, the file exists, an optional library is missing, or the format
         cannot hold the labels; nothing is left under the final name then.
-    SubjectError
+    InvalidLabels
         If labels, image and pixel size do not fit together.
     """
     format_of(path)
     if like is not None:
-        place = read_place(Path(like))
-    elif place is not None and not isinstance(place, Place):
-        place = Place.from_dict(place)
+        place = read_georeference(Path(like))
+    elif place is not None and not isinstance(place, Georeference):
+        place = Georeference.from_dict(place)
+    if ome_zarr_version not in VERSIONS:
+        raise InvalidParameter("ome_zarr_version", " or ".join(VERSIONS), ome_zarr_version)
+    about = LabelDescription(
+        channel_axis=channel_axis,
+        channel_names=channel_names,
+        pixel_size=pixel_size,
+        unit=unit,
+        georeference=place,
+        frames=frames,
+        provenance=provenance,
+        sheared_content=sheared_content,
+        ome_zarr_version=ome_zarr_version,
+    )
+    export(Path(path), labels, image, about, overwrite=overwrite)
+
+
+def export(
+    path: Path,
+    labels: ArrayLike,
+    image: ArrayLike | None,
+    about: LabelDescription,
+    *,
+    overwrite: bool,
+) -> None:
+    """Do what `export_labels` does, with what is known of the labels in one object.
+
+    Parameters
+    ----------
+    path, labels, image, overwrite
+        See `export_labels`.
+    about : LabelDescription
+        The rest.
+
+    Raises
+    ------
+    ExportError, InvalidLabels
+        See `export_labels`.
+    """
     try:
-        subject = subject_of(
-            labels,
-            image,
-            channel_axis=channel_axis,
-            channel_names=channel_names,
-            pixel_size=pixel_size,
-            unit=unit,
-            place=place,
-            frames=frames,
-            provenance=provenance,
-            sheared_content=sheared_content,
-        )
-    except (SubjectError, ExportError) as error:
+        label_image = label_image_of(labels, image, about)
+    except (InvalidLabels, ExportError) as error:
         error.within(path)
         raise
-    write(Path(path), subject, overwrite=overwrite)
+    write(path, label_image, overwrite=overwrite)
 
 
-def write(path: Path, subject: Subject, *, overwrite: bool) -> None:
+def write(path: Path, label_image: LabelImage, *, overwrite: bool) -> None:
     """Write what is checked already, see `export_labels`.
 
     Parameters
     ----------
     path : Path
         File or folder to write.
-    subject : Subject
+    label_image : LabelImage
         What to write.
     overwrite : bool
         Replace an existing file.
@@ -206,5 +241,25 @@ def write(path: Path, subject: Subject, *, overwrite: bool) -> None:
     if path.is_dir() and not is_zarr(path):
         raise ExportError(f"{path}: is a folder; choose another name")
     writer = getattr(import_module(f"napari_superpixels.io.formats.{wanted.module}"), wanted.writer)
-    with written_whole(path, overwrite=overwrite) as partial:
-        writer(partial, subject)
+    with atomic_write(path, overwrite=overwrite) as partial:
+        writer(partial, label_image)
+
+
+def write_tiff(path: Path, label_image: LabelImage) -> None:
+    """Write a GeoTIFF where the labels lie on a map, else a TIFF for ImageJ.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    label_image : LabelImage
+        What to write.
+    """
+    if label_image.georeference is not None:
+        from napari_superpixels.io.formats.geotiff import write_geotiff
+
+        write_geotiff(path, label_image, label_image.georeference)
+    else:
+        from napari_superpixels.io.formats.imagej_tiff import write_imagej
+
+        write_imagej(path, label_image)

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.io.formats.label_image import Subject
+    from napari_superpixels.io.formats.label_image import LabelImage
 
 PERCENTILES = (5, 50, 95)
 
 
-def measure(subject: Subject) -> pd.DataFrame:
+def measure(label_image: LabelImage) -> pd.DataFrame:
     """Describe each superpixel.
 
     Lengths and areas are in the unit of the pixel size, or in pixels where it is unknown.
 
     Parameters
     ----------
-    subject : Subject
+    label_image : LabelImage
         Labels, image, pixel size.
 
     Returns
@@ -52,23 +52,25 @@ def measure(subject: Subject) -> pd.DataFrame:
 
         Of frames, one row a frame and superpixel, with the number of the frame in ``frame``.
     """
-    if subject.frames:
-        return by_frame(subject, measure)
-    columns: dict[str, object] = {"label": subject.ids}
-    columns |= _geometry(subject)
-    if subject.image is not None:
-        for name, channel in zip(subject.channel_names, subject.image, strict=True):
-            columns |= _values(subject, name, channel)
-    columns["neighbours"] = _neighbours(subject)
+    if label_image.frames:
+        return by_frame(label_image, measure)
+    columns: dict[str, object] = {"label": label_image.ids}
+    columns |= _geometry(label_image)
+    if label_image.image is not None:
+        for name, channel in zip(label_image.channel_names, label_image.image, strict=True):
+            columns |= _values(label_image, name, channel)
+    columns["neighbours"] = _neighbours(label_image)
     return pd.DataFrame(columns)
 
 
-def by_frame(subject: Subject, describe: Callable[[Subject], pd.DataFrame]) -> pd.DataFrame:
+def by_frame(
+    label_image: LabelImage, describe: Callable[[LabelImage], pd.DataFrame]
+) -> pd.DataFrame:
     """Describe each frame on its own.
 
     Parameters
     ----------
-    subject : Subject
+    label_image : LabelImage
         Frames.
     describe : callable
         Makes the table of one.
@@ -79,18 +81,18 @@ def by_frame(subject: Subject, describe: Callable[[Subject], pd.DataFrame]) -> p
         The tables, one below the other, with the number of the frame (from 0) in ``frame``.
     """
     tables = []
-    for number, plane in subject.planes():
+    for number, plane in label_image.planes():
         tables.append(describe(plane))
         tables[-1].insert(0, "frame", number)
     return pd.concat(tables, ignore_index=True)
 
 
-def _geometry(subject: Subject) -> dict[str, object]:
-    ranks, spacing, axes = subject.ranks, subject.spacing, subject.axes
+def _geometry(label_image: LabelImage) -> dict[str, object]:
+    ranks, spacing, axes = label_image.ranks, label_image.spacing, label_image.axes
     size = "area" if ranks.ndim == 2 else "volume"
-    index = np.arange(1, len(subject.ids) + 1)
+    index = np.arange(1, len(label_image.ids) + 1)
     pixels = np.bincount(ranks.ravel())[1:]
-    columns: dict[str, object] = {f"{size}_px": pixels, size: pixels * subject.pixel_content}
+    columns: dict[str, object] = {f"{size}_px": pixels, size: pixels * label_image.pixel_content}
     centroid = np.array(ndimage.center_of_mass(np.ones(ranks.shape, bool), ranks, index)).T
     boxes = ndimage.find_objects(ranks)
     for axis, (name, step) in enumerate(zip(axes, spacing, strict=True)):
@@ -98,21 +100,21 @@ def _geometry(subject: Subject) -> dict[str, object]:
         columns[f"bbox_{name}_min"] = np.array([box[axis].start for box in boxes]) * step
         columns[f"bbox_{name}_max"] = np.array([box[axis].stop for box in boxes]) * step
     if ranks.ndim == 2:
-        is_square = np.allclose((spacing[1], np.sqrt(subject.pixel_content)), spacing[0])
+        is_square = np.allclose((spacing[1], np.sqrt(label_image.pixel_content)), spacing[0])
         perimeter = np.array([region.perimeter for region in regionprops(ranks)])
         columns["perimeter"] = perimeter * (spacing[0] if is_square else np.nan)
-    columns["unit"] = subject.unit
-    if subject.place is not None:
-        a, b, c, d, e, f = subject.place.transform
+    columns["unit"] = label_image.unit
+    if label_image.georeference is not None:
+        a, b, c, d, e, f = label_image.georeference.transform
         y, x = centroid[-2:] + 0.5  # of the map, pixels have corners
         columns |= {"map_x": a * x + b * y + c, "map_y": d * x + e * y + f}
     return columns
 
 
-def _values(subject: Subject, name: str, channel: NDArray[np.generic]) -> dict[str, object]:
-    inside = (subject.ranks > 0) & np.isfinite(channel)
-    rank, value = subject.ranks[inside] - 1, channel[inside].astype(np.float64)
-    n = len(subject.ids)
+def _values(label_image: LabelImage, name: str, channel: NDArray[np.generic]) -> dict[str, object]:
+    inside = (label_image.ranks > 0) & np.isfinite(channel)
+    rank, value = label_image.ranks[inside] - 1, channel[inside].astype(np.float64)
+    n = len(label_image.ids)
     count = np.bincount(rank, minlength=n)
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: no value is known
         mean = np.bincount(rank, value, n) / count
@@ -131,36 +133,36 @@ def _values(subject: Subject, name: str, channel: NDArray[np.generic]) -> dict[s
     return columns
 
 
-def _neighbours(subject: Subject) -> list[str]:
-    pairs, _ = adjacency(subject.ranks)
+def _neighbours(label_image: LabelImage) -> list[str]:
+    pairs, _ = adjacency(label_image.ranks)
     both = np.concatenate([pairs, pairs[:, ::-1]])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
-    names = subject.ids[both[:, 1] - 1].astype(str)
-    ends = np.searchsorted(both[:, 0], np.arange(2, len(subject.ids) + 1))
+    names = label_image.ids[both[:, 1] - 1].astype(str)
+    ends = np.searchsorted(both[:, 0], np.arange(2, len(label_image.ids) + 1))
     return [";".join(part) for part in np.split(names, ends)]
 
 
-def write_csv(path: Path, subject: Subject) -> None:
+def write_csv(path: Path, label_image: LabelImage) -> None:
     """Write the table as CSV (UTF-8, a comma, a point).
 
     Parameters
     ----------
     path : Path
         File to write.
-    subject : Subject
+    label_image : LabelImage
         What to describe.
     """
-    measure(subject).to_csv(path, index=False)
+    measure(label_image).to_csv(path, index=False)
 
 
-def write_parquet(path: Path, subject: Subject) -> None:
+def write_parquet(path: Path, label_image: LabelImage) -> None:
     """Write the table as Parquet.
 
     Parameters
     ----------
     path : Path
         File to write.
-    subject : Subject
+    label_image : LabelImage
         What to describe.
 
     Raises
@@ -169,4 +171,4 @@ def write_parquet(path: Path, subject: Subject) -> None:
         If pyarrow is not installed.
     """
     need("pyarrow", "export")
-    measure(subject).to_parquet(path, engine="pyarrow", index=False)
+    measure(label_image).to_parquet(path, engine="pyarrow", index=False)

@@ -10,7 +10,7 @@ from psygnal import Signal
 from superqt.utils import create_worker
 
 if TYPE_CHECKING:
-    from napari_superpixels.core.device import DeviceInfo
+    from napari_superpixels.plan.memory import DeviceInfo
 
 
 def _find_devices() -> tuple[list[DeviceInfo], str]:

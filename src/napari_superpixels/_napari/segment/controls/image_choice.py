@@ -11,15 +11,15 @@ from psygnal import Signal
 
 from napari_superpixels._napari.input.axes import Axes, Mode, proposed_axes
 from napari_superpixels._napari.input.plane import (
+    InputError,
     PlaneGrid,
-    SourceError,
     View,
     axis_name,
     full_shape,
     plane_grid,
 )
 from napari_superpixels._napari.input.region import Region
-from napari_superpixels._napari.input.segmentation_input import Source, resolve_source
+from napari_superpixels._napari.input.segmentation_input import SegmentationInput, resolve_input
 from napari_superpixels._napari.segment.controls.axes_box import AxesBox
 from napari_superpixels.core.prepare.channels import channel_numbers
 
@@ -148,7 +148,7 @@ class ImageChoice:
 
         Raises
         ------
-        SourceError
+        InputError
             If the text is no list of numbers.
         """
         text = str(self.channels_box.value).strip()
@@ -157,7 +157,7 @@ class ImageChoice:
         try:
             return channel_numbers(text)
         except ValueError as error:
-            raise SourceError(f"Use channels: {error}.") from None
+            raise InputError(f"Use channels: {error}.") from None
 
     @property
     def mode(self) -> Mode:
@@ -187,17 +187,17 @@ class ImageChoice:
 
         Raises
         ------
-        SourceError
+        InputError
             If there is no image, or no such plane; the message says what to do.
         """
         if self.layer is None:
-            raise SourceError(_NO_IMAGE)
+            raise InputError(_NO_IMAGE)
         self.axes.check(self.layer)
         return plane_grid(self.layer, view, self.channel_axis, self.level, self.axes.plane)
 
     def source(
         self, view: View, region: Region | None = None, nodata: float | None = None
-    ) -> Source:
+    ) -> SegmentationInput:
         """Resolve the choice.
 
         Parameters
@@ -207,21 +207,21 @@ class ImageChoice:
         region : Region, optional
             Where in the plane.
         nodata : float, optional
-            See `resolve_source`.
+            See `resolve_input`.
 
         Returns
         -------
-        Source
+        SegmentationInput
             What to segment.
 
         Raises
         ------
-        SourceError
+        InputError
             If there is no image, or no such plane; the message says what to do.
         """
         if self.layer is None:
-            raise SourceError(_NO_IMAGE)
-        return resolve_source(
+            raise InputError(_NO_IMAGE)
+        return resolve_input(
             self.layer,
             view,
             self.axes,

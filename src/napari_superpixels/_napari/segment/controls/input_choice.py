@@ -5,15 +5,15 @@ from __future__ import annotations
 from napari.viewer import Viewer
 from psygnal import Signal
 
-from napari_superpixels._napari.input.plane import SourceError, View
-from napari_superpixels._napari.input.segmentation_input import Source, combine
+from napari_superpixels._napari.input.plane import InputError, View
+from napari_superpixels._napari.input.segmentation_input import SegmentationInput, combine
 from napari_superpixels._napari.segment.controls.image_choice import ImageChoice
 from napari_superpixels._napari.segment.controls.more_channels import MoreChannels
 from napari_superpixels._napari.segment.controls.region_choice import RegionChoice
 from napari_superpixels._napari.widgets.layout import rows, set_row_visible
 
 
-class SourceChoice:
+class InputChoice:
     """The controls above the parameters; rows that have nothing to choose are hidden.
 
     Parameters
@@ -57,17 +57,17 @@ class SourceChoice:
             part.changed.connect(self._on_change)
         self._show()
 
-    def source(self) -> Source:
+    def source(self) -> SegmentationInput:
         """Resolve all choices.
 
         Returns
         -------
-        Source
+        SegmentationInput
             What is to be segmented.
 
         Raises
         ------
-        SourceError
+        InputError
             If there is nothing; the message says what to do.
         """
         view = View.of(self._viewer)
@@ -87,7 +87,7 @@ class SourceChoice:
         view = View.of(self._viewer)
         try:
             grid = self.image.grid(view)
-        except SourceError:
+        except InputError:
             grid = None
         self.more.offer(self.image.layer, grid, view, self.image.axes)
         image, region = self.image, self.region

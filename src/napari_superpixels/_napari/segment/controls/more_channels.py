@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QCheckBox, QMenu, QToolButton, QWidgetAction
 
 from napari_superpixels._napari.input.axes import Axes, Mode, proposed_axes
 from napari_superpixels._napari.input.plane import (
+    InputError,
     PlaneGrid,
-    SourceError,
     View,
     full_shape,
     plane_grid,
@@ -18,7 +18,7 @@ from napari_superpixels._napari.input.plane import (
     why_not_on_grid,
 )
 from napari_superpixels._napari.input.region import Region
-from napari_superpixels._napari.input.segmentation_input import Source, resolve_source
+from napari_superpixels._napari.input.segmentation_input import SegmentationInput, resolve_input
 from napari_superpixels._napari.widgets.layer_watch import LayerWatch
 
 _NONE = "none"
@@ -110,7 +110,7 @@ class MoreChannels:
 
     def sources(
         self, grid: PlaneGrid, view: View, region: Region | None, axes: Axes, mode: Mode
-    ) -> list[Source]:
+    ) -> list[SegmentationInput]:
         """Cut the planes out of the layers that are checked.
 
         Parameters
@@ -128,19 +128,19 @@ class MoreChannels:
 
         Returns
         -------
-        list of Source
+        list of SegmentationInput
             One a layer.
 
         Raises
         ------
-        SourceError
+        InputError
             If a layer that is checked does not lie on the same pixels any more.
         """
         sources = []
         for layer in self._chosen:
             reason = _why_not(grid, layer, view, axes)
             if reason:
-                raise SourceError(
+                raise InputError(
                     f"The pixels of “{layer.name}” do not lie on those of “{grid.layer.name}”: "
                     f"{reason}. Take it out of “{self.label}”."
                 )
@@ -148,7 +148,7 @@ class MoreChannels:
             lengths = [full_shape(layer)[axis] for axis in own.stack(mode)]
             wanted = [full_shape(grid.layer)[axis] for axis in axes.stack(mode)]
             if lengths != wanted:
-                raise SourceError(
+                raise InputError(
                     f"“{layer.name}” has not the {' × '.join(map(str, wanted))} slices of "
                     f"“{grid.layer.name}”: take it out of “{self.label}”, or choose the mode "
                     f"“{Mode.SLICE}”."
@@ -156,11 +156,11 @@ class MoreChannels:
             own_grid = plane_grid(layer, view, own.channel, level, own.plane)
             stacks = zip(axes.stack(mode), own.stack(mode), strict=True)
             if not all(same_slices(grid, own_grid, *pair, view) for pair in stacks):
-                raise SourceError(
+                raise InputError(
                     f"The slices of “{layer.name}” do not lie on those of “{grid.layer.name}”: "
                     f"take it out of “{self.label}”, or choose the mode “{Mode.SLICE}”."
                 )
-            sources.append(resolve_source(layer, view, own, level, region, mode=mode))
+            sources.append(resolve_input(layer, view, own, level, region, mode=mode))
         return sources
 
     def _fill(self, layers: list[Image]) -> None:
@@ -198,5 +198,5 @@ def _why_not(grid: PlaneGrid, layer: Image, view: View, like: Axes) -> str:
         axes, level = _reading(grid, layer, view, like)
         own = plane_grid(layer, view, axes.channel, level, axes.plane)
         return why_not_on_grid(grid, own, view)
-    except SourceError as error:
+    except InputError as error:
         return str(error).rstrip(".")

@@ -13,7 +13,7 @@ from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
-from napari_superpixels._napari.input.plane import PlaneGrid, SourceError, View, plane_axes
+from napari_superpixels._napari.input.plane import InputError, PlaneGrid, View, plane_axes
 from napari_superpixels._napari.input.region import (
     Region,
     Where,
@@ -126,13 +126,13 @@ class RegionChoice:
 
         Raises
         ------
-        SourceError
+        InputError
             If there are none; the message says what to do.
         """
         if self.where == Where.WHOLE:
             return None
         if sorted(grid.axes) != sorted(plane_axes(grid.layer, view)):
-            raise SourceError(
+            raise InputError(
                 f"“{self.where}” needs the plane of Y and X to be the one that the viewer shows: "
                 f"change the axes, or choose “{Where.WHOLE}”."
             )
@@ -140,7 +140,7 @@ class RegionChoice:
             return visible_region(grid, view)
         if self._layer is None:
             kind = _KIND_NAMES[self.where]
-            raise SourceError(f"There is no {kind} layer: add one and draw where to segment.")
+            raise InputError(f"There is no {kind} layer: add one and draw where to segment.")
         if self.where == Where.SHAPES:
             return region_of_shapes(grid, view, self._layer)
         return region_of_labels(grid, view, self._layer, stack)
@@ -155,7 +155,7 @@ class RegionChoice:
 
         Raises
         ------
-        SourceError
+        InputError
             If it is no number.
         """
         text = str(self.nodata_box.value).strip()
@@ -166,7 +166,7 @@ class RegionChoice:
         try:
             return float(text)
         except ValueError:
-            raise SourceError(
+            raise InputError(
                 f"The nodata value must be a number, “{_NO_NODATA}” or empty, got “{text}”."
             ) from None
 

@@ -1,0 +1,80 @@
+"""The command ``napari-superpixels evaluate``: labels measured against a ground truth."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_superpixels.cli.options import EvaluateOptions
+
+
+def evaluate(options: EvaluateOptions) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    options : EvaluateOptions
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    import numpy as np
+
+    from napari_superpixels import metrics
+    from napari_superpixels.io.images import open_image
+    from napari_superpixels.io.labels import read_ground_truths
+
+    labels = _plane(options.labels)
+    truth = options.ground_truth
+    truths = read_ground_truths(truth) if truth.suffix.lower() == ".mat" else [_plane(truth)]
+    ignore, tolerance = options.ignore_label, options.tolerance
+
+    def mean(measure: Any, **options: Any) -> float:
+        return float(np.mean([measure(labels, truth, **options) for truth in truths]))
+
+    figures: dict[str, float] = {
+        "superpixels": len(np.unique(labels[labels != 0])),
+        "achievable segmentation accuracy": mean(
+            metrics.achievable_segmentation_accuracy, ignore_label=ignore
+        ),
+        "boundary recall": mean(metrics.boundary_recall, tolerance=tolerance),
+        "boundary precision": mean(metrics.boundary_precision, tolerance=tolerance),
+        "undersegmentation error": mean(metrics.undersegmentation_error, ignore_label=ignore),
+        "compactness": metrics.compactness(labels),
+        "boundary share": float(metrics.boundary_mask(labels).mean()),
+    }
+    if options.image is not None:
+        with open_image(options.image) as image:
+            pixels = image.read()
+        figures["explained variation"] = metrics.explained_variation(
+            labels, pixels, channel_axis=image.channel_axis
+        )
+    if options.json:
+        print(json.dumps(figures | {"ground truths": len(truths)}))
+        return 0
+    for name, value in figures.items():
+        print(f"{name:34} {value:.4f}" if isinstance(value, float) else f"{name:34} {value}")
+    print(f"{'ground truths averaged':34} {len(truths)}")
+    return 0
+
+
+def _plane(path: Path) -> NDArray[np.integer]:
+    from napari_superpixels.errors import FileError
+    from napari_superpixels.io.labels import read_labels
+
+    labels = read_labels(path).labels
+    if labels.ndim != 2:
+        raise FileError(
+            f"{path}: is a stack of {len(labels)} planes; write the one to measure with export "
+            "--plane, and give that"
+        )
+    return labels

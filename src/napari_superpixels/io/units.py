@@ -1,0 +1,99 @@
+"""Units of length by pint, as napari uses it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+# One short name in ASCII for each unit, which is what our files and tables hold.
+_SHORT = ("pm", "angstrom", "nm", "um", "mm", "cm", "in", "ft", "m", "km")
+
+
+def short_unit(unit: str) -> str:
+    """Write a unit of length in one way.
+
+    Parameters
+    ----------
+    unit : str
+        A name that pint knows (``"micrometer"``, ``"µm"``, ``"inches"``), in any case.
+
+    Returns
+    -------
+    str
+        Such as ``"um"``; as given if it is none of the usual units of length.
+    """
+    length = metres(unit)
+    if length is None:
+        return unit
+    known = {short: metres(short) or 0.0 for short in _SHORT}
+    return next((s for s, n in known.items() if math.isclose(n, length, rel_tol=1e-9)), unit)
+
+
+def metres(unit: str) -> float | None:
+    """Say how long a unit is.
+
+    Parameters
+    ----------
+    unit : str
+        See `short_unit`; maps write ``"US survey foot"``.
+
+    Returns
+    -------
+    float or None
+        In metres; None if it is no unit of length.
+    """
+    found = _parsed(unit)
+    return None if found is None else float((1 * found).to("m").m)
+
+
+def full_name(unit: str) -> str | None:
+    """Spell a unit of length out, as OME-Zarr does: ``"micrometer"``.
+
+    Parameters
+    ----------
+    unit : str
+        See `short_unit`.
+
+    Returns
+    -------
+    str or None
+        None if it is none of the usual units of length.
+    """
+    short = short_unit(unit)
+    return str(_parsed(short)) if short in _SHORT else None
+
+
+def symbol(unit: str) -> str | None:
+    """Write a unit of length by its symbol, as OME-TIFF does: ``"µm"``.
+
+    Parameters
+    ----------
+    unit : str
+        See `short_unit`.
+
+    Returns
+    -------
+    str or None
+        None if it is none of the usual units of length.
+    """
+    short = short_unit(unit)
+    return f"{_parsed(short):~}" if short in _SHORT else None
+
+
+def _parsed(unit: str) -> Any:
+    # Here: pint takes a third of a second to load, and few files state a unit.
+    import pint
+
+    registry: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
+    name = unit.strip()
+    if "\\u" in name:  # ImageJ writes what is not ASCII as Java does
+        name = name.encode("ascii", "backslashreplace").decode("unicode_escape")
+    name = name.replace("US survey foot", "survey_foot").replace("angström", "ångström")
+    for spelled in (name, name.lower(), name.lower().removeprefix("us_").replace(" ", "_")):
+        try:
+            found = registry.Unit(spelled)
+        except (pint.UndefinedUnitError, ValueError, TypeError, AttributeError):
+            continue
+        if found.dimensionality == {"[length]": 1}:
+            return found
+    return None
