@@ -88,6 +88,7 @@ def dists(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["via-sdist", "direct"])
 def test_wheels_resolve_the_manifest(dists, tmp_path, how):
     (wheel,) = (dists / how).glob("*.whl")
@@ -112,6 +113,7 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_readme_python_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {}
@@ -121,6 +123,7 @@ def test_readme_python_runs(tmp_path, monkeypatch):
     assert namespace["result"].n_obtained > 1
 
 
+@pytest.mark.slow
 def test_readme_commands_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     tifffile.imwrite(

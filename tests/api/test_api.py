@@ -180,6 +180,7 @@ def test_more_superpixels_than_pixels_cannot_be_exact():
         superpixels(np.eye(2, 3), 9, count="exact")
 
 
+@pytest.mark.slow
 def test_lambda_sets_how_many_survive():
     image = samples.photo()[::2, ::2]
     counts = [
@@ -207,6 +208,7 @@ def test_warm_start_from_weights(tiles_image, quick):
         )
 
 
+@pytest.mark.slow
 def test_a_result_and_its_weights_are_the_same_start(tiles_image, quick):
     first = drain(iter_superpixels(tiles_image, quick, channel_axis=-1))
     tensors = {name: torch.from_numpy(value) for name, value in first.weights.items()}
@@ -280,6 +282,7 @@ def test_labels_that_nothing_can_start_from(tiles_image, quick, labels, message)
         drain(iter_superpixels(tiles_image, quick, channel_axis=-1, initial=labels))
 
 
+@pytest.mark.slow
 def test_the_best_of_several_restarts_is_kept(tiles_image, quick):
     runs = [
         drain(iter_superpixels(tiles_image, quick.replace(seed=seed), channel_axis=-1))
@@ -295,6 +298,7 @@ def test_the_best_of_several_restarts_is_kept(tiles_image, quick):
     assert result.iterations == 24
 
 
+@pytest.mark.slow
 def test_settled_runs_end_early(tiles_image, quick):
     params = quick.replace(iterations=500, learning_rate=0.05, settle_percent=2.0)
     result = drain(iter_superpixels(tiles_image, params, channel_axis=-1))
@@ -316,6 +320,7 @@ def test_finishing_can_be_cancelled(tiles_image, quick, monkeypatch):
     steps.close()  # must not raise
 
 
+@pytest.mark.slow
 def test_16_bit_precision_gives_superpixels_as_good(tiles_image):
     truth = np.arange(12).reshape(3, 4).repeat(16, 0).repeat(16, 1)
     labels = superpixels(tiles_image, 16, channel_axis=-1, precision="bfloat16", device="cpu")

@@ -242,6 +242,7 @@ def test_results_of_other_parameters_are_kept_and_told(photo, tmp_path, capsys):
     assert "photo.png: what is there cannot be read (" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interleave", ["pixel", "band"])
 def test_dates_that_are_bands_of_a_map(tmp_path, rng, interleave):
     """A raster of one band a date is a time series, if the user says that bands are no channels."""

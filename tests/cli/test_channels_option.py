@@ -39,6 +39,7 @@ def path(request, tmp_path, bands):
     return path
 
 
+@pytest.mark.slow
 def test_chosen_bands_are_those_of_the_array(tmp_path, path, bands):
     out = tmp_path / "o.tif"
     command = ["segment", str(path), "-o", str(out), "--color-space", "channels", *QUICK]
@@ -51,6 +52,7 @@ def test_chosen_bands_are_those_of_the_array(tmp_path, path, bands):
     np.testing.assert_array_equal(labels_in(out), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["zarr", "tif"])
 def test_chosen_bands_in_tiles(tmp_path, path, bands, suffix):
     small = tmp_path / "small.tif"
@@ -68,6 +70,7 @@ def test_chosen_bands_in_tiles(tmp_path, path, bands, suffix):
         assert read_provenance(outs[0])["channels"] == [5, 2]
 
 
+@pytest.mark.slow
 def test_other_channels_are_another_run(tmp_path, path, capsys, monkeypatch):
     tiles = ["--tile-size-px", "32", "--halo-px", "16", *QUICK]
     command = ["segment", str(path), "-o", str(tmp_path / "o.zarr"), *tiles]

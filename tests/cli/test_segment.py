@@ -327,6 +327,7 @@ def test_help_on_a_terminal_without_greek_letters(encoding):
     assert b"--hidden-channels" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["follow", "alone"])
 def test_series(tmp_path, tiles_image, capsys, mode):
     stack = tmp_path / "stack.tif"
@@ -376,6 +377,7 @@ def test_series_in_every_format_that_holds_one_and_a_photo_among_them(tmp_path, 
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table)
 
 
+@pytest.mark.slow
 def test_frames_that_fail_are_listed_and_the_others_done(tmp_path, tiles_image, capsys):
     frames = np.stack([tiles_image[..., 0]] * 4)
     options = {"compression": "zlib", "photometric": "minisblack", "metadata": {"axes": "TYX"}}

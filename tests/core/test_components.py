@@ -13,9 +13,9 @@ from hypothesis.extra import numpy as hnp
 
 from napari_superpixels import superpixels
 from napari_superpixels.core.prepare.components import fit_components, sample_pixels
-from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.core.prepare.scaling import fit_scaling
 from napari_superpixels.plan.memory import PCA_SAMPLE_PX
+from tests.fixtures.prepared import prepare_image
 
 
 def spectra(rng, n_bands, shape, *, noise=0.1):

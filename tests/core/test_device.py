@@ -12,10 +12,10 @@ import torch
 
 from napari_superpixels.core import device as devices
 from napari_superpixels.core.device import deterministic
-from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.errors import DeviceUnavailableError
 from napari_superpixels.params import SuperpixelParams, get_preset
 from napari_superpixels.plan.memory import DeviceInfo, estimate_memory, shortage
+from tests.fixtures.prepared import prepare_image
 
 
 @pytest.mark.parametrize(

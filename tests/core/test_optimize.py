@@ -115,6 +115,7 @@ def test_reconstruction_is_switched_off_by_beta_0(tiles_image, quick):
     assert losses.total == pytest.approx(losses.clustering + quick.alpha * losses.smoothness)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coarse_share", [0.0, 0.33])
 def test_settling_is_looked_at_every_10_iterations_whatever_is_shown(
     tiles_image, quick, coarse_share

@@ -9,7 +9,7 @@ import pytest
 from skimage.color import rgb2lab
 
 from napari_superpixels.core.prepare.checks import as_channels
-from napari_superpixels.core.prepare.prepared_image import prepare_image
+from tests.fixtures.prepared import prepare_image
 
 DTYPES = ["bool", "uint8", "int16", "uint16", "int32", "uint64", "float16", "float32", "float64"]
 

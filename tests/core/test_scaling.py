@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.core.prepare.scaling import fit_scaling
+from tests.fixtures.prepared import prepare_image
 
 
 def test_hot_pixels_cost_no_contrast():

@@ -49,6 +49,7 @@ for path in map(Path, sys.argv[1:]):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on file sizes")
 @pytest.mark.parametrize("placed", [True, False])
 def test_no_half_file_is_left_where_the_disk_is_full(tmp_path, placed):

@@ -123,6 +123,7 @@ def test_segment_leaves_place_and_pixel_size_for_export(tmp_path, raster, tiles_
     pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "o.csv"))
 
 
+@pytest.mark.slow
 def test_more_labels_than_imagej_holds_stay_whole_numbers(tmp_path, rng):
     labels = rng.permutation(300 * 300).reshape(300, 300) + 1
     out, table = tmp_path / "labels.tif", tmp_path / "t.csv"
@@ -331,6 +332,7 @@ def test_without_rasterio_a_map_is_told(tmp_path, label_file, raster, monkeypatc
     assert "place" not in read_provenance(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".zarr"])
 def test_what_is_known_of_labels_goes_along(tmp_path, rng, suffix):
     """Planes in depth that were segmented one by one stay frames, whatever format they take."""

@@ -18,6 +18,19 @@ QUICK = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_garbage_collection():
+    """Set aside what stays loaded: napari's fixture collects garbage several times a viewer."""
+    import torch  # noqa: F401
+
+    import napari_superpixels.tiling.run  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def plugin(npe2pm, plugin_settings):
     """The plugin, registered with npe2 as an installation does; settings in a temporary folder."""

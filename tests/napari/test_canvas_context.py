@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 # In a process of its own: without the remedy, Mesa 22.3 ends it with a segmentation fault.
 SESSION = """
 import napari, numpy as np
@@ -34,6 +36,7 @@ print("still there")
 """
 
 
+@pytest.mark.slow
 def test_a_result_on_another_slice_can_be_removed():
     ended = subprocess.run(
         [sys.executable, "-c", SESSION], capture_output=True, text=True, timeout=120, check=False

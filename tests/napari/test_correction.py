@@ -685,6 +685,7 @@ def test_a_dock_closed_by_its_x_is_freed_and_the_layer_is_napari_s(viewer, layer
     viewer.layers.selection.active = viewer.layers["tiles"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed file")
 def test_the_tour(viewer, tmp_path):
     """Every step of the guide, with what it promises, is checked by the tour itself."""
@@ -827,6 +828,7 @@ def test_other_data_while_suggestions_are_shown(viewer, dock, layer, mouse, pres
     assert [item.name for item in viewer.layers] == ["tiles", "labels"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", ["suggestions", "level"])
 def test_the_layer_is_removed_while_something_is_shown(viewer, dock, layer, mouse, shown):
     if shown == "level":

@@ -208,6 +208,7 @@ def test_replace_takes_the_newest_wherever_it_stands(viewer, dock, tiles_image, 
     assert second not in viewer.layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["Yes", "No", "Cancel"])
 def test_an_edited_layer_is_not_replaced_without_asking(
     viewer, dock, tiles_image, run_to_end, monkeypatch, qtbot, answer

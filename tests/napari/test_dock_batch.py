@@ -56,6 +56,7 @@ def test_bad_files_are_listed_and_a_second_run_skips(viewer, dock, folder, run):
     assert text == "0 segmented, 2 were done already, 0 failed."
 
 
+@pytest.mark.slow
 def test_names_that_hold_what_stands_between_names(viewer, dock, folder, run, monkeypatch):
     odd = [str((folder / name).rename(folder / f"x;{name}")) for name in ("a.tif", "b.tif")]
     assert run(odd[0], folder / "one").startswith("1 segmented")
@@ -90,6 +91,7 @@ def test_it_uses_the_parameters_of_the_dock(viewer, dock, folder, run):
     assert '"n_segments": 5' in described
 
 
+@pytest.mark.slow
 def test_all_frames(viewer, dock, folder, rng, run):
     movie = rng.integers(0, 255, (3, 30, 40)).astype(np.uint8)
     axes = {"axes": "TYX"}
@@ -121,6 +123,7 @@ def test_nothing_chosen_and_wrong_format(viewer, dock, folder, run):
     assert "napari-superpixels:" not in text
 
 
+@pytest.mark.slow
 def test_a_folder_is_its_images(viewer, dock, folder, run, tiles_image):
     (folder / "notes.txt").write_text("no image")
     zarr.save_array(str(folder / "z.zarr"), tiles_image[..., 0])
@@ -133,6 +136,7 @@ def test_a_folder_is_its_images(viewer, dock, folder, run, tiles_image):
     assert text.startswith("2 segmented")
 
 
+@pytest.mark.slow
 def test_channels_of_the_dock(viewer, dock, folder, run, rng):
     bands = rng.integers(0, 255, (4, 30, 40)).astype(np.uint8)
     axes = {"axes": "CYX"}
@@ -143,6 +147,7 @@ def test_channels_of_the_dock(viewer, dock, folder, run, rng):
     assert read_provenance(folder / "out" / "bands_superpixels.tif")["channels"] == [0, 2, 3]
 
 
+@pytest.mark.slow
 def test_volumes_and_the_dock_s_words(viewer, dock, folder, rng, run):
     stack = rng.integers(0, 255, (6, 20, 24)).astype(np.uint8)
     axes = {"axes": "ZYX"}
@@ -157,6 +162,7 @@ def test_volumes_and_the_dock_s_words(viewer, dock, folder, rng, run):
     assert tifffile.imread(folder / "volumes" / "stack_superpixels.tif").shape == stack.shape
 
 
+@pytest.mark.slow
 def test_tiles_go_on_when_the_batch_is_started_again(viewer, dock, folder, qtbot, run, tiles_image):
     tifffile.imwrite(folder / "big.tif", np.tile(tiles_image, (30, 30, 1)), photometric="rgb")
     dock.form.set_params(dock.form.params().replace(n_segments=2000))
@@ -180,6 +186,7 @@ def test_tiles_go_on_when_the_batch_is_started_again(viewer, dock, folder, qtbot
     assert [path.name for path in out.iterdir()] == ["big_superpixels.zarr"]
 
 
+@pytest.mark.slow
 def test_results_of_other_parameters(viewer, dock, folder, run):
     assert run(str(folder / "a.tif"), folder / "out").startswith("1 segmented")
     dock.form.control("seed").value = 7

@@ -282,6 +282,7 @@ def test_jobs_refuse_what_they_cannot_write(viewer, tmp_path):
         job_module.export_job(tmp_path / "t.xyz", layer, [], job_module.View.of(viewer))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("axis", "mode"), [(0, Mode.SERIES), (1, Mode.SERIES), (0, Mode.EACH)])
 def test_frames_are_described_one_by_one(viewer, dock, tiles_image, run_to_end, export, axis, mode):
     frames = np.stack([np.roll(tiles_image[..., 0], 2 * t, axis=1) for t in range(3)])

@@ -130,6 +130,7 @@ def test_a_mask_and_two_layers_in_tiles(viewer, dock, picture, output, run_to_en
     np.testing.assert_array_equal(space["labels"], layer.data[20:140, 30:190])
 
 
+@pytest.mark.slow
 def test_a_mask_leaves_out_what_cannot_be_read(viewer, dock, picture, output, run_to_end):
     broken = []
 
@@ -156,6 +157,7 @@ def test_a_mask_leaves_out_what_cannot_be_read(viewer, dock, picture, output, ru
     )
 
 
+@pytest.mark.slow
 def test_labels_too_large_to_edit_are_read_lazily(
     viewer, dock, picture, output, run_to_end, monkeypatch
 ):
@@ -182,6 +184,7 @@ def test_labels_too_large_to_edit_are_read_lazily(
     assert np.asarray(again.data[0]).max() <= 20
 
 
+@pytest.mark.slow
 def test_cancelled_runs_go_on(viewer, dock, picture, output, qtbot, run_to_end):
     viewer.add_image(picture, name="map")
     dock.form.set_params(dock.form.params().replace(iterations=100, n_segments=40))
@@ -274,6 +277,7 @@ def test_leave_no_trace(viewer, dock, picture, output, qtbot, resumed):
     assert list(output.parent.iterdir()) == ([partial] if resumed else [])
 
 
+@pytest.mark.slow
 def test_the_estimate_is_that_of_the_image_shown(viewer, dock, picture, output, qtbot):
     dock.tiles.value = Tiles.ALWAYS
     for _ in range(2):

@@ -31,6 +31,7 @@ def start_long_run(dock, qtbot):
     qtbot.waitUntil(lambda: "superpixels so far" in dock.status_label.text(), timeout=60_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "message"),
     [

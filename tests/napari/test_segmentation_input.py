@@ -15,6 +15,7 @@ from napari_superpixels._napari.input.placement import place_plane
 from napari_superpixels._napari.input.segmentation_input import (
     Frames,
     InputError,
+    PixelChoices,
     View,
     resolve_input,
 )
@@ -35,7 +36,7 @@ def show(layer, step=None, order=None):
 
 def resolve(layer, step=None, level=0, order=None):
     view = show(layer, step, order)
-    return resolve_input(layer, view, proposed_axes(layer, view), level)
+    return resolve_input(layer, view, proposed_axes(layer, view), pixels=PixelChoices(level))
 
 
 def slider_at(layer, wanted):

@@ -225,6 +225,7 @@ def test_a_mask_counts_slice_by_slice(viewer, dock, movie, run_to_end):
     assert "has other slices than “movie”" in dock.status_label.text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [Mode.EACH, Mode.VOLUME])
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1)])
 def test_a_mask_of_a_turned_stack(viewer, dock, rng, run_to_end, mode, order):
@@ -378,6 +379,7 @@ def test_channels_last_by_choice_of_roles(viewer, dock, rng, run_to_end):
     assert "the one that the viewer shows" in dock.status_label.text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [Mode.EACH, Mode.SERIES, Mode.VOLUME])
 @pytest.mark.parametrize("masked", [False, True])
 def test_copy_as_python_repeats_it(viewer, dock, movie, run_to_end, mode, masked):

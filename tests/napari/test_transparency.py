@@ -58,6 +58,7 @@ def test_an_opaque_image_is_segmented_like_one_without_opacity(viewer, dock, rgb
     np.testing.assert_array_equal(copied(dock, viewer), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [Mode.SLICE, Mode.EACH, Mode.SERIES, Mode.VOLUME])
 def test_a_stack_with_a_mask(viewer, dock, rgba, run_to_end, mode):
     stack = np.stack([rgba, rgba[:, ::-1], rgba])

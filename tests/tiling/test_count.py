@@ -14,6 +14,7 @@ from tests.fixtures.quick import FAST_FIELDS
 QUICK = {"preset": "fast", "iterations": 2, "hidden_channels": (4,), "refine_iterations": 1}
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1), st.floats(0.3, 1))
 def test_count_of_masked_noise(n_segments, seed, kept):

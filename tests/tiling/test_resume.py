@@ -45,6 +45,7 @@ def as_kind(kind, image, tmp_path):
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["numpy", "dask", "zarr", "tif"])
 def test_another_image_of_the_same_shape(kind, image, start, segment, tmp_path, expected):
     other = image[::-1, ::-1].copy()
@@ -100,6 +101,7 @@ class _Killed(BaseException):
     """As SIGKILL would: nobody catches it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", range(4))
 def test_killed_while_the_old_labels_are_replaced(
     step, image, segment, expected, tmp_path, monkeypatch

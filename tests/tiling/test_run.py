@@ -56,6 +56,7 @@ def test_borders_do_not_follow_tile_edges(image, segment):
     assert edges.mean() < across.mean() + 3 * across.mean(axis=0).std()
 
 
+@pytest.mark.slow
 def test_another_image_in_the_same_place(image, segment):
     segment(image, channel_axis=-1)
     other = image[::-1].copy()
@@ -64,6 +65,7 @@ def test_another_image_in_the_same_place(image, segment):
     np.testing.assert_array_equal(labels, expected)
 
 
+@pytest.mark.slow
 def test_relative_names_and_workers_in_another_folder(image, expected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("image.npy", image)
@@ -86,11 +88,13 @@ def test_no_workers(image, segment):
         segment(image, channel_axis=-1, n_workers=0)
 
 
+@pytest.mark.slow
 def test_same_result_from_threads_and_processes(image, segment, expected):
     labels, _ = segment(image, channel_axis=-1, n_workers=2)
     np.testing.assert_array_equal(labels, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dask", "zarr", "tif", "npy", "ome-zarr"])
 def test_lazy_images(image, segment, tmp_path, kind, expected):
     path = tmp_path / f"image.{kind}"
@@ -257,6 +261,7 @@ def test_a_stopped_run_goes_on(image, segment, tmp_path, monkeypatch, expected):
     np.testing.assert_array_equal(labels, expected)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_nothing(image, segment, tmp_path, expected):
     clients = []
     client = Engine.client
@@ -347,6 +352,7 @@ def test_an_existing_output_stays(image, segment, tmp_path):
     segment(image, channel_axis=-1, overwrite=True)
 
 
+@pytest.mark.slow
 def test_many_channels_become_the_same_few_in_all_tiles(image, segment):
     rng = np.random.default_rng(0)
     bands = np.tensordot(rng.normal(size=(20, 3)), image[:90, :130].astype(float), (1, 2))
@@ -363,6 +369,7 @@ def test_many_channels_become_the_same_few_in_all_tiles(image, segment):
     assert accuracy(one, truth) > accuracy(whole, truth) - 0.03
 
 
+@pytest.mark.slow
 def test_chosen_channels_of_an_array(image, segment):
     bands = np.moveaxis(image, -1, 0)
     expected, _ = segment(bands[[2, 0]], "expected.zarr", channel_axis=0)

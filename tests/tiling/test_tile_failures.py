@@ -176,6 +176,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
 def test_ctrl_c_says_how_to_go_on(tmp_path, image, workers):

@@ -24,6 +24,7 @@ from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.errors import OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
+from napari_superpixels.params.options import ColorOptions
 from napari_superpixels.plan.run_plan import ImageFacts, Machine, RunPlan, plan_run
 
 if TYPE_CHECKING:
@@ -197,11 +198,9 @@ def iter_superpixels(
         channel_axis=channel_axis,
         mask=mask,
         nodata=nodata,
-        color_space=params.color_space,
-        outliers=params.outliers,
-        max_channels=params.max_channels,
-        scaling=scaling,
         spacing=spacing,
+        colors=params.colors,
+        scaling=scaling,
     )
     _check_count(prepared, params, has_mask=mask is not None)
     if prepared.mask.ndim == 3:
@@ -398,9 +397,8 @@ def refine(
         channel_axis=channel_axis,
         mask=inside,
         nodata=np.nan,
-        color_space=color_space,
-        max_channels=max_channels,
         spacing=spacing,
+        colors=ColorOptions(color_space=color_space, max_channels=max_channels),
     ).balanced()
     ids = np.unique(given[inside])
     numbered = (np.searchsorted(ids, given) + 1) * inside

@@ -30,6 +30,25 @@ class PixelOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColorOptions:
+    """How values become the colours that are compared; see `SuperpixelParams`.
+
+    Attributes
+    ----------
+    color_space : str
+        ``"auto"``, ``"lab"`` or ``"channels"``.
+    outliers : str
+        ``"clip"`` or ``"keep"``.
+    max_channels : int
+        More channels are reduced to so many principal components; 0 keeps all.
+    """
+
+    color_space: str = "auto"
+    outliers: str = "clip"
+    max_channels: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TilingOptions:
     """How a run in tiles is done; all of it may be left to us.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_superpixels.params.options import ColorOptions
 from napari_superpixels.params.parameter_info import parameter
 from napari_superpixels.params.parameter_set import ParameterSet
 
@@ -252,6 +253,13 @@ class SuperpixelParams(ParameterSet):
         le=100,
         step=0.01,
     )
+
+    @property
+    def colors(self) -> ColorOptions:
+        """How values become colours."""
+        return ColorOptions(
+            color_space=self.color_space, outliers=self.outliers, max_channels=self.max_channels
+        )
 
     @property
     def n_label_maps(self) -> int:

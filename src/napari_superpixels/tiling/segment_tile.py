@@ -13,6 +13,7 @@ from napari_superpixels.api.image import iter_superpixels
 from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.core.regions.merge import merge_order
 from napari_superpixels.events import drain
+from napari_superpixels.params.options import ColorOptions
 from napari_superpixels.plan.tile_grid import common, inside
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.tile_grid import Box, Tile, TileGrid
+    from napari_superpixels.tiling.run_spec import RunSpec, Statistics
 
 # Tiles make somewhat more superpixels than their share, so that the cheapest merges of the whole
 # image, not of each tile, bring them down to N.
@@ -57,14 +58,10 @@ class TileLabels:
 def segment_tile(
     image: NDArray[np.generic],
     free: NDArray[np.bool_],
-    grid: TileGrid,
+    spec: RunSpec,
     tile: Tile,
-    params: SuperpixelParams,
-    *,
-    mean_area_px: float,
-    device: str = "auto",
+    statistics: Statistics,
     check: Callable[[], None] = lambda: None,
-    **options: Any,
 ) -> TileLabels:
     """Segment what is free in a tile's window, and keep the superpixels that are the tile's.
 
@@ -77,20 +74,14 @@ def segment_tile(
         The window's pixels.
     free : ndarray of bool, shape of the window
         Pixels that count and that no earlier neighbour has labelled.
-    grid : TileGrid
-        All tiles.
+    spec : RunSpec
+        The run; the number of superpixels of its parameters does not count.
     tile : Tile
         This one.
-    params : SuperpixelParams
-        Of the run; ``n_segments`` does not count.
-    mean_area_px : float
-        Pixels of the whole image that count, for each superpixel asked for.
-    device : str, default "auto"
-        Where to run.
+    statistics : Statistics
+        Of the whole image.
     check : callable, optional
         Called now and then; raises to give up.
-    **options
-        How to read the image: those of `prepare_image`.
 
     Returns
     -------
@@ -102,15 +93,22 @@ def segment_tile(
     if n_free == 0:
         return _nothing(origin)
     n_regions = int(ndimage.label(free)[1])
+    mean_area_px = statistics.n_valid / spec.n_segments
     share = math.ceil(_HEADROOM * n_free / mean_area_px)
-    asked = params.replace(n_segments=min(max(share, n_regions), n_free, _MOST_SEGMENTS))
-    steps = iter_superpixels(image, asked, mask=free, device=device, **options)
+    asked = spec.params.replace(n_segments=min(max(share, n_regions), n_free, _MOST_SEGMENTS))
+    pixels: dict[str, Any] = {
+        "channel_axis": spec.image.channel_axis,
+        "nodata": spec.nodata,
+        "scaling": statistics.scaling,
+    }
+    steps = iter_superpixels(image, asked, mask=free, device=spec.device, **pixels)
     labels = drain(steps, each=lambda _: check()).labels
-    new_ids = _kept(labels, grid, tile)
+    new_ids = _kept(labels, spec.grid, tile)
     labels, n = new_ids[labels], int(new_ids.max())
     if n == 0:
         return _nothing(origin)
-    prepared = prepare_image(image, mask=free, color_space=params.color_space, **options)
+    colors = ColorOptions(color_space=spec.params.color_space)
+    prepared = prepare_image(image, mask=free, colors=colors, **pixels)
     merges = merge_order(
         labels[prepared.window],
         prepared.balanced().features,

@@ -82,19 +82,7 @@ def segment(folder: str, index: Index, *_earlier: None) -> None:
         shared = common(done.box, tile.window)
         if shared is not None:
             free[inside(shared, tile.window)] &= done.labels[inside(shared, done.box)] == 0
-    result = segment_tile(
-        image,
-        free,
-        spec.grid,
-        tile,
-        spec.params,
-        mean_area_px=statistics.n_valid / spec.n_segments,
-        device=spec.device,
-        check=checkpoint.check,
-        channel_axis=spec.image.channel_axis,
-        nodata=spec.nodata,
-        scaling=statistics.scaling,
-    )
+    result = segment_tile(image, free, spec, tile, statistics, checkpoint.check)
     checkpoint.save_labels(tile, result)
     _give_memory_back()
 

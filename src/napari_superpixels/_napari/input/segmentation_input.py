@@ -287,15 +287,32 @@ def known_nodata(layer: Image) -> float | None:
     return None if value is None else float(value)
 
 
+@dataclass(frozen=True, slots=True)
+class PixelChoices:
+    """Which pixels of a layer the user wants.
+
+    Attributes
+    ----------
+    level : int
+        Level of a multiscale layer.
+    nodata : float or None
+        Pixels with this value are left out; None for what the layer's metadata say, NaN for none.
+    channels : sequence of int or None
+        Numbers of the channels to use; all if None.
+    """
+
+    level: int = 0
+    nodata: float | None = None
+    channels: Sequence[int] | None = None
+
+
 def resolve_input(
     layer: Image,
     view: View,
     axes: Axes,
-    level: int = 0,
-    region: Region | None = None,
-    nodata: float | None = None,
     mode: Mode = Mode.SLICE,
-    channels: Sequence[int] | None = None,
+    region: Region | None = None,
+    pixels: PixelChoices | None = None,
 ) -> SegmentationInput:
     """Cut the plane at the sliders' position, a stack, or a region, out of a layer, lazily.
 
@@ -307,16 +324,12 @@ def resolve_input(
         What the viewer shows.
     axes : Axes
         What its axes are.
-    level : int, default 0
-        Level of a multiscale layer.
-    region : Region, optional
-        Where in the plane; in a stack, in each.
-    nodata : float, optional
-        Pixels with this value are left out; None for what the layer's metadata say, NaN for none.
     mode : Mode, default Mode.SLICE
         What is segmented.
-    channels : sequence of int, optional
-        Numbers of the channels to use; all if None.
+    region : Region, optional
+        Where in the plane; in a stack, in each.
+    pixels : PixelChoices, optional
+        Level, nodata value, channels.
 
     Returns
     -------
@@ -329,6 +342,8 @@ def resolve_input(
         If the layer has no such plane; the message says what to do.
     """
     axes.check(layer)
+    pixels = pixels or PixelChoices()
+    level, channels = pixels.level, pixels.channels
     channel_axis, stack = axes.channel, axes.stack(mode)
     grid = plane_grid(layer, view, channel_axis, level, axes.plane)
     index = {axis: i for axis, i in grid.index.items() if axis not in stack}
@@ -365,7 +380,7 @@ def resolve_input(
             )
         names = tuple(names[i] for i in channels)
         description += f", {len(names)} of {grid.data.shape[channel_axis]} channels"
-    nodata, nodata_text = _nodata(layer, nodata)
+    nodata, nodata_text = _nodata(layer, pixels.nodata)
     alpha, alpha_expression = None, ""
     if layer.rgb and grid.data.shape[-1] > 3:
         opacity = [*cut[:-1], 3]

@@ -23,6 +23,7 @@ from napari_superpixels.core.prepare.scaling import (
     usual_limits,
     white_of,
 )
+from napari_superpixels.params.options import ColorOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,11 +107,9 @@ def prepare_image(
     channel_axis: int | None = None,
     mask: ArrayLike | None = None,
     nodata: float | None = None,
-    color_space: str = "auto",
-    outliers: str = "clip",
-    max_channels: int = 0,
-    scaling: Scaling | None = None,
     spacing: Sequence[float] | None = None,
+    colors: ColorOptions | None = None,
+    scaling: Scaling | None = None,
 ) -> PreparedImage:
     """Check, crop to the mask, convert colours and scale.
 
@@ -131,18 +130,13 @@ def prepare_image(
     nodata : float, optional
         Pixels with this value in every channel, and non-finite ones, are left out; where only
         some channels have it, those take their mean.
-    color_space : {"auto", "lab", "channels"}
-        See above.
-    outliers : {"clip", "keep"}
-        Whether values far beyond nearly all others in their channel count as the farthest usual
-        ones, see `usual_limits`.
-    max_channels : int, default 0
-        See above; 0 for any number.
+    spacing : sequence of float, optional
+        See `check_spacing`.
+    colors : ColorOptions, optional
+        How values become colours; see above, and `usual_limits` for outliers.
     scaling : Scaling, optional
         That of a larger image which this is a part of, from `fit_scaling`, instead of its own; it
         knows whether and how channels are reduced.
-    spacing : sequence of float, optional
-        See `check_spacing`.
 
     Returns
     -------
@@ -154,6 +148,7 @@ def prepare_image(
     ValueError
         With the cause and a remedy: wrong kind or shape, NaNs without a mask, an empty mask.
     """
+    options = colors or ColorOptions()
     relative = check_spacing(spacing)
     channels = as_channels(image, channel_axis, n_axes=len(relative))
     masks = [] if mask is None else [mask]
@@ -163,10 +158,14 @@ def prepare_image(
     valid = valid_pixels(channels, masks, nodata)
     window = ndimage.find_objects(valid.astype(np.uint8))[0]
     inside = valid[window]
-    is_lab = becomes_lab(channels, channel_axis, color_space)
-    if scaling is None and not is_lab and 0 < max_channels < len(channels):
+    is_lab = becomes_lab(channels, channel_axis, options.color_space)
+    if scaling is None and not is_lab and 0 < options.max_channels < len(channels):
         scaling = fit_reduction(
-            channels, valid, nodata=nodata, outliers=outliers, max_channels=max_channels
+            channels,
+            valid,
+            nodata=nodata,
+            outliers=options.outliers,
+            max_channels=options.max_channels,
         )
     components = None if scaling is None else scaling.components
     n = len(channels) if components is None else len(components)
@@ -176,12 +175,13 @@ def prepare_image(
     for part in (slice(i, i + step) for i in range(0, len(channels), step)):
         known = None if scaling is None else scaling.of(part)
         values = channels[part, *window].astype(np.float64)
-        colors = _colors(values, channels.dtype, inside, nodata, outliers, known, is_lab=is_lab)
+        dtype, outliers = channels.dtype, options.outliers
+        part_colors = _colors(values, dtype, inside, nodata, outliers, known, is_lab=is_lab)
         if components is None:
-            features[part] = colors
+            features[part] = part_colors
         else:
             for feature, weight in zip(features, components[:, part.start], strict=True):
-                feature += weight * colors[0]
+                feature += weight * part_colors[0]
     return PreparedImage(features, inside, valid.shape, window, relative)
 
 

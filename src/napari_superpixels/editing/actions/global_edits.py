@@ -12,7 +12,7 @@ from napari_superpixels.core.regions.connectivity import connected_pieces, join_
 from napari_superpixels.core.regions.graph import adjacency
 from napari_superpixels.core.regions.merge import merge_order
 from napari_superpixels.core.regions.split import split_to_count
-from napari_superpixels.editing.actions.partition import repartition
+from napari_superpixels.editing.actions.partition import Heritage, repartition
 from napari_superpixels.editing.attributes import IdSource, Lock, Renaming
 from napari_superpixels.editing.history.patch import decode_array
 from napari_superpixels.editing.label_edit import EditError, edit_between
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # Texture counts this much beside colour, when superpixels are compared to merge.
 _TEXTURE_WEIGHT = 0.5
 _TEXTURE_PX = 2.0
+# Superpixels that are joined or cut without a hand on them are not edited by that.
+_UNEDITED = Heritage(lock=None, by_majority=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def clean_up(
     if min_size_px > 1:
         pieces = join_small_pieces(connected_pieces(parts), _features(session, scope), min_size_px)
         parts = pieces
-    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None, by_majority=True)
+    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, heritage=_UNEDITED)
     renaming = None
     if sequential:
         edit, renaming = _renumbered(session, edit)
@@ -230,7 +232,7 @@ def set_count(session: Session, scope: Scope, *, n_segments: int) -> Draft:
     if n != wanted:
         limit = "separate islands cannot merge" if n > wanted else "every superpixel is one pixel"
         raise EditError(f"{n_segments} is not possible: {n + n_held} is the nearest, as {limit}.")
-    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, lock=None, by_majority=True)
+    edit = repartition(session, scope, (0,) * scope.ndim, view, parts, heritage=_UNEDITED)
     if len(edit) == 0:
         return Draft(edit, f"There are {n_segments} already: nothing to do.")
     return Draft(edit, f"{counted(n_free + n_held, 'superpixel')} became {n_segments}.")
@@ -341,9 +343,8 @@ def take_over(
     if recompute and any(session.records[i].lock is not Lock.FREE for i in covered):
         raise EditError("An edited superpixel would change: recompute once more.")
     lock = Lock.FREE if recompute else Lock.EDITED
-    edit = repartition(
-        session, scope, start, before, found, keep_fragments=False, lock=lock, by_majority=True
-    )
+    heritage = Heritage(keep_fragments=False, lock=lock, by_majority=True)
+    edit = repartition(session, scope, start, before, found, heritage=heritage)
     verb = "Recomputed" if recompute else "Split in"
     return Draft(edit, f"{verb} {counted(int(found.max()), 'superpixel')}.")
 

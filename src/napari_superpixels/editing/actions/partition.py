@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,25 @@ if TYPE_CHECKING:
     from napari_superpixels.editing.session import Session
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heritage:
+    """What new superpixels take over from those that they are made of.
+
+    Attributes
+    ----------
+    keep_fragments : bool
+        Whether they can fall apart into those again.
+    lock : Lock or None
+        Their lock; None for edited if one of those was.
+    by_majority : bool
+        Whether pixels without a class count when classes are compared by area.
+    """
+
+    keep_fragments: bool = True
+    lock: Lock | None = Lock.EDITED
+    by_majority: bool = False
+
+
 def repartition(
     session: Session,
     scope: Scope,
@@ -30,9 +50,7 @@ def repartition(
     before: NDArray[np.integer],
     parts: NDArray[np.integer],
     *,
-    keep_fragments: bool = True,
-    lock: Lock | None = Lock.EDITED,
-    by_majority: bool = False,
+    heritage: Heritage | None = None,
 ) -> LabelEdit:
     """Turn a new partition into an edit.
 
@@ -53,18 +71,15 @@ def repartition(
     parts : ndarray of int, shape of `before`
         New superpixels 1...K; 0 leaves a pixel as it is, and a superpixel that has such pixels
         counts as changed.
-    keep_fragments : bool, default True
-        Whether new superpixels remember what they were made of.
-    lock : Lock or None, default Lock.EDITED
-        Protection of the new superpixels; None to take over what their old ones had.
-    by_majority : bool, default False
-        Whether pixels without a class count for the class, see `joint_record`.
+    heritage : Heritage, optional
+        What new superpixels take over from those that they are made of.
 
     Returns
     -------
     LabelEdit
         In the whole label map.
     """
+    heritage = heritage or Heritage()
     inside = parts > 0
     old_ids, old_row, old_area = number(before)
     n_parts = int(parts.max(initial=0)) + 1
@@ -89,7 +104,7 @@ def repartition(
         kept[part] = label
         contributors = [(int(old_ids[row]), n) for row, n in sources[part] if old_ids[row] != 0]
         fragments: set[int] = set()
-        if keep_fragments:
+        if heritage.keep_fragments:
             box = boxes[part - 1]
             origin = [b.start + s for b, s in zip(box, start, strict=True)]
             fragments = _fragments(
@@ -105,8 +120,8 @@ def repartition(
         session.records.by_id[label] = joint_record(
             [(session.records[i], n) for i, n in contributors],
             fragments,
-            lock,
-            by_majority=by_majority,
+            heritage.lock,
+            by_majority=heritage.by_majority,
         )
     after = np.where(inside, kept[parts], before)
     return scope.lift_edit(edit_between(before, after, start))

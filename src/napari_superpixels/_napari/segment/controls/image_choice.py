@@ -19,7 +19,11 @@ from napari_superpixels._napari.input.plane import (
     plane_grid,
 )
 from napari_superpixels._napari.input.region import Region
-from napari_superpixels._napari.input.segmentation_input import SegmentationInput, resolve_input
+from napari_superpixels._napari.input.segmentation_input import (
+    PixelChoices,
+    SegmentationInput,
+    resolve_input,
+)
 from napari_superpixels._napari.segment.controls.axes_box import AxesBox
 from napari_superpixels.core.prepare.channels import channel_numbers
 
@@ -225,11 +229,9 @@ class ImageChoice:
             self.layer,
             view,
             self.axes,
-            self.level,
-            region,
-            nodata,
             self.mode,
-            self.channels(),
+            region,
+            PixelChoices(self.level, nodata, self.channels()),
         )
 
     def read_channels_from(self, channel_axis: int | None) -> None:

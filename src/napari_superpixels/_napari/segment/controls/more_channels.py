@@ -18,7 +18,11 @@ from napari_superpixels._napari.input.plane import (
     why_not_on_grid,
 )
 from napari_superpixels._napari.input.region import Region
-from napari_superpixels._napari.input.segmentation_input import SegmentationInput, resolve_input
+from napari_superpixels._napari.input.segmentation_input import (
+    PixelChoices,
+    SegmentationInput,
+    resolve_input,
+)
 from napari_superpixels._napari.widgets.layer_watch import LayerWatch
 
 _NONE = "none"
@@ -160,7 +164,7 @@ class MoreChannels:
                     f"The slices of “{layer.name}” do not lie on those of “{grid.layer.name}”: "
                     f"take it out of “{self.label}”, or choose the mode “{Mode.SLICE}”."
                 )
-            sources.append(resolve_input(layer, view, own, level, region, mode=mode))
+            sources.append(resolve_input(layer, view, own, mode, region, PixelChoices(level)))
         return sources
 
     def _fill(self, layers: list[Image]) -> None:
