@@ -30,6 +30,9 @@ _HOME = {
     "SuperpixelError": "errors",
     "SuperpixelMemoryError": "errors",
     "DeviceUnavailableError": "errors",
+    "export_labels": "io.formats",
+    "save_labels": "io.formats",
+    "read_provenance": "io.formats",
     "metrics": "metrics",
 }
 __all__ = [*_HOME, "__version__"]
@@ -49,6 +52,9 @@ if TYPE_CHECKING:
     from napari_superpixels.events import FinishReason as FinishReason
     from napari_superpixels.events import Losses as Losses
     from napari_superpixels.events import Step as Step
+    from napari_superpixels.io.formats import export_labels as export_labels
+    from napari_superpixels.io.formats import read_provenance as read_provenance
+    from napari_superpixels.io.formats import save_labels as save_labels
     from napari_superpixels.params import SuperpixelParams as SuperpixelParams
     from napari_superpixels.params import get_preset as get_preset
     from napari_superpixels.params import list_presets as list_presets

@@ -17,7 +17,7 @@ from rasterio.enums import ColorInterp, Resampling
 
 from napari_superpixels._napari import readers as geotiff_reader
 from napari_superpixels._napari.input.axes import Axes, Role, proposed_axes
-from napari_superpixels._napari.input.segmentation_input import View, resolve_input
+from napari_superpixels._napari.input.segmentation_input import PixelChoices, View, resolve_input
 from napari_superpixels._napari.readers import get_reader
 from napari_superpixels.errors import FileError
 from napari_superpixels.io.formats import METADATA_KEY, export_labels
@@ -313,7 +313,7 @@ def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):
     monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
     monkeypatch.setattr(geotiff_reader, "_TILE", 16)
     layer = layers_of(path)
-    coarse = resolve_input(layer, view, proposed_axes(layer, view), level=1).place
+    coarse = resolve_input(layer, view, proposed_axes(layer, view), pixels=PixelChoices(1)).place
     assert coarse["shape"] == (20, 30)
     assert coarse["transform"] == (1, 0, CORNER[2], 0, -1, CORNER[5])
 

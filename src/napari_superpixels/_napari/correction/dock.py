@@ -5,13 +5,11 @@ from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
-from weakref import ReferenceType, ref
 
 import napari.viewer
 from magicgui.widgets import CheckBox, ComboBox
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
@@ -56,6 +54,7 @@ from napari_superpixels._napari.widgets.layout import (
     rows,
     text_label,
 )
+from napari_superpixels._napari.widgets.lifetime import Lifetime
 from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.errors.quantities import counted
@@ -76,12 +75,12 @@ class CorrectionWidget(QWidget):
     # The annotation stays a real type: napari injects the viewer by it.
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        self._lifetime = Lifetime(self)
         warm_up()
         self._viewer = napari_viewer
         self.editor: LayerEditor | None = None
         self._controller: Controller | None = None
         self._layer: Labels | None = None
-        self._window: ReferenceType[QWidget] | None = None
         self._canvas = CanvasContext(napari_viewer, self)
         self.options = Options()
         self._guide = Guide(napari_viewer)
@@ -89,18 +88,18 @@ class CorrectionWidget(QWidget):
         self._build()
         self.classes.chosen.connect(self._on_class)
         self.network.running_changed.connect(self._on_running)
-        events = napari_viewer.layers.events
-        self._connections: list[tuple[Any, Any]] = [
-            (napari_viewer.layers.selection.events.active, self._on_active),
-            (events.removed, self._on_removed),
-            (napari_viewer.dims.events.current_step, self._on_view),
-            (napari_viewer.dims.events.order, self._on_view),
-            (napari_viewer.dims.events.ndisplay, self._on_ndisplay),
-        ]
-        for event, slot in self._connections:
-            event.connect(slot)
-        # Children get no closeEvent when the window closes, but every widget is destroyed.
-        self.destroyed.connect(partial(_let_go, self.__dict__))
+        self._lifetime.at_end(self._give_back)
+        for callback in (self.network.abandon, self._canvas.cleanup, self._guide.cleanup):
+            self._lifetime.at_end(callback)
+        layers, dims = napari_viewer.layers, napari_viewer.dims.events
+        for event, slot in (
+            (layers.selection.events.active, self._on_active),
+            (layers.events.removed, self._on_removed),
+            (dims.current_step, self._on_view),
+            (dims.order, self._on_view),
+            (dims.ndisplay, self._on_ndisplay),
+        ):
+            self._lifetime.connect(event, slot)
         self._on_active()
 
     def _build(self) -> None:
@@ -200,7 +199,7 @@ class CorrectionWidget(QWidget):
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Remember the window, to know later whether the viewer outlives the dock."""
-        self._window = ref(self.window() or self)
+        self._lifetime.remember_window(self)
         super().showEvent(event)
 
     def changeEvent(self, event: QEvent | None) -> None:
@@ -209,9 +208,9 @@ class CorrectionWidget(QWidget):
         if event is None or event.type() != QEvent.Type.ParentChange:
             return
         if self.parent() is not None:
-            self._window = ref(self.window() or self)
-        elif self._window is not None:
-            _let_go(self.__dict__)
+            self._lifetime.remember_window(self)
+        elif self._lifetime.was_shown:
+            self._lifetime.end()
             self.deleteLater()  # napari itself only forgets it
 
     # ---- which layer -------------------------------------------------------------------------
@@ -290,6 +289,19 @@ class CorrectionWidget(QWidget):
                 panel.attach(None)
             editor.cleanup()
             editor.marks.remove()
+
+    def _give_back(self) -> None:
+        """Leave the layer as it is: the dock is closed, or destroyed."""
+        editor, controller = self.editor, self._controller
+        self.editor = self._controller = None
+        if editor is None or controller is None:
+            return
+        editor.cleanup()
+        if self._lifetime.viewer_lives:
+            controller.cleanup()
+            for layer in (editor.marks, self.detail.preview, self.classes.suggestions):
+                if layer is not None:
+                    layer.remove()
 
     def _on_replaced(self) -> None:
         """The layer has other data: what is known of the old ones is of no use."""
@@ -479,25 +491,3 @@ class CorrectionWidget(QWidget):
             show_error(str(error))
             return
         self._viewer.layers.selection.active = self._viewer.add_layer(layer)
-
-
-def _let_go(state: dict[str, Any]) -> None:
-    """Give the layer back and disconnect from the viewer: the dock is closed, or destroyed."""
-    connections, state["_connections"] = state["_connections"], []
-    if not connections:
-        return
-    for event, slot in connections:
-        event.disconnect(slot)
-    state["_guide"].cleanup()
-    state["_canvas"].cleanup()
-    state["network"].abandon()
-    editor, controller = state["editor"], state["_controller"]
-    state["editor"] = state["_controller"] = None
-    if editor is None or controller is None:
-        return
-    editor.cleanup()
-    window = state["_window"] and state["_window"]()
-    if window is not None and isalive(window):
-        controller.cleanup()
-        for layer in (editor.marks, state["detail"].preview, state["classes"].suggestions):
-            layer.remove()

@@ -1,16 +1,13 @@
 """The dock: choose an image and parameters, Segment, watch, correct."""
 
-from functools import partial
 from html import escape
 from pathlib import Path
-from weakref import ReferenceType, ref
 
 import napari.viewer
 import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
-from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -45,6 +42,7 @@ from napari_superpixels._napari.widgets.layout import (
     section,
     text_label,
 )
+from napari_superpixels._napari.widgets.lifetime import Lifetime
 from napari_superpixels.errors import cannot_read
 from napari_superpixels.errors.quantities import duration
 from napari_superpixels.io.atomic import not_written
@@ -52,8 +50,6 @@ from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.params.options import Resources
 from napari_superpixels.plan.run_plan import Tiles
-
-_Closed = InputChoice | CanvasContext | PreferencesWatch | Exporter | Batch | TileEstimate
 
 KEEP = "keep result so far"
 DISCARD = "leave no trace"
@@ -71,10 +67,10 @@ class SegmentWidget(QWidget):
     # The annotation stays a real type: napari injects the viewer by it.
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        self._lifetime = Lifetime(self)
         warm_up()
         self._viewer = napari_viewer
         self._run: Run | None = None
-        self._window: ReferenceType[QWidget] | None = None
         self._done: Delivery | None = None
         self._canvas = CanvasContext(napari_viewer, self)
         self.choice = InputChoice(napari_viewer)
@@ -122,8 +118,12 @@ class SegmentWidget(QWidget):
         self.estimate.found.connect(self._refresh)
         self._preferences = PreferencesWatch()
         self._preferences.changed.connect(self._refresh)
-        # Children get no closeEvent when the window closes, but every widget is destroyed.
-        self.destroyed.connect(partial(_let_go, self.__dict__))
+        for part in (
+            *(self.estimate, self.batch, self.exporter, self._preferences),
+            *(self._canvas, self.choice),
+        ):
+            self._lifetime.at_end(part.cleanup)
+        self._lifetime.at_end(self._abandon)
         self._refresh()
 
     def _build(self) -> None:
@@ -281,7 +281,7 @@ class SegmentWidget(QWidget):
         run.cancelled.connect(self._on_cancelled)
         run.ended.connect(self._on_ended)
         self._run = run
-        self._window = ref(self.window() or self)
+        self._lifetime.remember_window(self)
         self.result_label.setText("")
         self.status_label.setText(f"Segmenting “{source.layer_name}”…")
         self.progress.setRange(0, 0)
@@ -397,6 +397,12 @@ class SegmentWidget(QWidget):
             "napari-superpixels", "Superpixel correction", tabify=True
         )
 
+    def _abandon(self) -> None:
+        """Stop the run: the dock is going away."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.abandon(viewer_lives=self._lifetime.viewer_lives)
+
     # ---- parameters in and out ---------------------------------------------------------------
 
     def _copy(self) -> None:
@@ -461,16 +467,3 @@ class SegmentWidget(QWidget):
             show_error(f"The parameters were not loaded. {cannot_read(path, error)}.")
         except (ValueError, TypeError) as error:
             show_error(f"The parameters were not loaded: {error}")
-
-
-def _let_go(state: dict[str, object]) -> None:
-    """Stop the run and disconnect from the viewer, once Qt destroyed the widget."""
-    run, choice = state.get("_run"), state.get("choice")
-    if isinstance(run, Run):
-        window = state["_window"]
-        window = window() if isinstance(window, ReferenceType) else None
-        run.abandon(viewer_lives=window is not None and isalive(window))
-    others = ("_canvas", "_preferences", "exporter", "batch", "estimate")
-    for part in (choice, *(state.get(name) for name in others)):
-        if isinstance(part, _Closed):
-            part.cleanup()
