@@ -257,7 +257,9 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
     ids = session.statistics.ids
     brightness = ndimage.mean(image, layer.data, ids)
     free = [
-        int(ids[k]) for k in np.argsort(brightness) if session.records[int(ids[k])].lock != "held"
+        int(ids[k])
+        for k in np.argsort(brightness)
+        if session.attributes[int(ids[k])].lock != "held"
     ]
     positions = [inner(layer.data, i) for i in (*free[:3], *free[-3:])]
     for key, chosen in (("1", positions[:3]), ("2", positions[3:])):
@@ -305,15 +307,15 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
     np.testing.assert_array_equal(again.data, states[-1])
     reopened = dock.editor.session
     for i in np.unique(again.data).tolist():
-        assert reopened.records[i].category == session.records[i].category
-        assert reopened.records[i].lock == session.records[i].lock
-        assert len(reopened.records[i].fragments) == len(session.records[i].fragments)
+        assert reopened.attributes[i].category == session.attributes[i].category
+        assert reopened.attributes[i].lock == session.attributes[i].lock
+        assert len(reopened.attributes[i].fragments) == len(session.attributes[i].fragments)
     assert [c.name for c in dock.classes.classes] == ["stained", "background"]
     yield Stop("reopened", "Saved and opened again: everything is still there.")
 
 
 def _known(session: Any, labels: np.ndarray) -> dict[int, Any]:
-    return {i: session.records[i] for i in np.unique(labels).tolist()}
+    return {i: session.attributes[i] for i in np.unique(labels).tolist()}
 
 
 def main(show: Callable[[str], None] = print) -> None:

@@ -14,7 +14,7 @@ from napari_superpixels.editing.actions import global_edits as whole_map
 from napari_superpixels.editing.actions import operations
 from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.editing.corrected_file import read_corrected, write_corrected
-from napari_superpixels.editing.reference_image import EditImage
+from napari_superpixels.editing.reference_image import ReferenceImage
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
 from napari_superpixels.errors import ExportError, FileError
@@ -28,7 +28,7 @@ PLANE = Scope.whole(2)
 def session(tiles_image):
     rows, columns = np.indices((48, 64)) // 16
     labels = (rows * 4 + columns + 1).astype(np.uint16)
-    image = EditImage(np.moveaxis(tiles_image, -1, 0), ("red", "green", "blue"), is_rgb=True)
+    image = ReferenceImage(np.moveaxis(tiles_image, -1, 0), ("red", "green", "blue"), is_rgb=True)
     corrected = Session(labels, image)
     for operation, arguments in (
         (operations.merge, {"positions": [(8, 8), (8, 24)]}),
@@ -124,11 +124,11 @@ def test_the_file_holds_everything(tmp_path, session):
     assert loaded.labels.dtype == session.labels.dtype
     np.testing.assert_array_equal(loaded.start, session.start)
     for i in session.statistics.ids.tolist():
-        was, now = session.records[i], loaded.records[i]
+        was, now = session.attributes[i], loaded.attributes[i]
         assert (now.category, now.lock) == (was.category, was.lock)
         assert len(now.fragments) == len(was.fragments)
-    assert any(loaded.records[i].lock is Lock.HELD for i in loaded.statistics.ids.tolist())
-    merged = next(i for i in loaded.statistics.ids.tolist() if loaded.records[i].fragments)
+    assert any(loaded.attributes[i].lock is Lock.HELD for i in loaded.statistics.ids.tolist())
+    merged = next(i for i in loaded.statistics.ids.tolist() if loaded.attributes[i].fragments)
     where = np.argwhere(loaded.labels == merged)[0].tolist()
     both = []
     for each in (session, loaded):

@@ -20,7 +20,7 @@ from napari_superpixels.editing.actions.operations import assign, detach, lock, 
 from napari_superpixels.editing.attributes import DEFAULT, Lock
 from napari_superpixels.editing.history.patch import encode_array
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.reference_image import EditImage
+from napari_superpixels.editing.reference_image import ReferenceImage
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
 from tests.fixtures.maps import assert_tidy, grey_image, label_maps, tiles
@@ -74,13 +74,15 @@ def test_clean_up_does_what_was_asked_and_nothing_else(untidy):
 def test_clean_up_leaves_locked_superpixels_alone(untidy):
     untidy.commit(untidy.build(lock, PLANE, positions=[(15, 3)], on=True))
     untidy.commit(untidy.build(clean_up, PLANE, min_size_px=5))
-    assert untidy.records[int(untidy.labels[15, 3])].lock is Lock.HELD
+    assert untidy.attributes[int(untidy.labels[15, 3])].lock is Lock.HELD
     assert (untidy.labels == untidy.labels[15, 3]).sum() == 1
 
 
 def test_renumbering_keeps_what_is_known_and_is_undone_with_it(session):
     def known():
-        return [session.records[int(session.labels[p])] for p in ((0, 0), (0, 7), (8, 8), (20, 20))]
+        return [
+            session.attributes[int(session.labels[p])] for p in ((0, 0), (0, 7), (8, 8), (20, 20))
+        ]
 
     session.commit(session.build(merge, PLANE, positions=[(0, 0), (0, 7)]))
     session.commit(session.build(assign, PLANE, positions=[(20, 20)], category=2))
@@ -123,11 +125,11 @@ def test_renumbering_never_leads_back_to_a_state_that_undo_can_reach(n):
     else:
         session.commit(session.build(clean_up, PLANE, sequential=True))
         assert sorted(session.labels[0]) == sorted(start[0])
-        assert session.records[int(session.labels[0, -1])].category == 3
+        assert session.attributes[int(session.labels[0, -1])].category == 3
         session.observe(classed, painted=False)
-        assert session.records[int(classed[0, -1])].category == 3
+        assert session.attributes[int(classed[0, -1])].category == 3
     session.observe(start, painted=False)
-    assert session.records[int(start[0, -1])].category == 0
+    assert session.attributes[int(start[0, -1])].category == 0
 
 
 @settings(max_examples=30, deadline=None)
@@ -179,7 +181,7 @@ def test_a_level_that_was_applied_can_be_detached(session):
 def test_levels_merge_what_looks_alike():
     labels = tiles((30, 30), 5)
     values = np.where(np.arange(30) < 15, 50, 200)[None].repeat(30, 0)
-    session = Session(labels, EditImage(values[None].astype(np.uint8), ("grey",)))
+    session = Session(labels, ReferenceImage(values[None].astype(np.uint8), ("grey",)))
     session.commit(session.build(set_count, PLANE, n_segments=2))
     assert len(np.unique(session.labels[:, :15])) == 1
     assert len(np.unique(session.labels[:, 15:])) == 1
@@ -193,7 +195,7 @@ def test_the_network_s_superpixels_spare_what_was_edited(session):
     session.commit(change)
     np.testing.assert_array_equal(session.labels == session.labels[0, 0], merged)
     assert len(np.unique(session.labels)) == 3
-    assert session.records[int(session.labels[20, 20])].lock is Lock.FREE
+    assert session.attributes[int(session.labels[20, 20])].lock is Lock.FREE
     everywhere = encode_array(np.ones((24, 30), int))
     with pytest.raises(EditError, match="edited superpixel"):
         session.build(take_over, PLANE, start=(0, 0), parts=everywhere, recompute=True)
@@ -206,7 +208,7 @@ def test_classes_for_many_leave_out_what_is_gone_or_locked(session):
     change = session.build(assign_many, PLANE, ids=ids, categories=categories)
     session.commit(change)
     assert change.message == "Classes assigned to 2 superpixels."
-    assert session.records[int(session.labels[before == 2][0])].category == 1
-    assert session.records[int(session.labels[before == 20][0])].category == 3
+    assert session.attributes[int(session.labels[before == 2][0])].category == 1
+    assert session.attributes[int(session.labels[before == 20][0])].category == 3
     assert session.labels[0, 0] == before[0, 0]
-    assert session.records[3] == DEFAULT
+    assert session.attributes[3] == DEFAULT

@@ -36,8 +36,8 @@ class Editor:
         self.facts = [self.known()]
 
     def known(self):
-        records = self.session.records
-        return {int(i): records[int(i)] for i in np.unique(self.data)}
+        attributes = self.session.attributes
+        return {int(i): attributes[int(i)] for i in np.unique(self.data)}
 
     def push(self, edit):
         self.lost += len(self.undo_steps) == UNDO_STEPS
@@ -141,8 +141,8 @@ def test_the_log_repeats_edits_exactly(seed):
     np.testing.assert_array_equal(repeated.labels, editor.data)
     assert repeated.log == log
     for i in np.unique(editor.data).tolist():
-        assert repeated.records[i].category == editor.session.records[i].category
-        assert repeated.records[i].lock == editor.session.records[i].lock
+        assert repeated.attributes[i].category == editor.session.attributes[i].category
+        assert repeated.attributes[i].lock == editor.session.attributes[i].lock
 
 
 def test_a_log_of_other_labels_is_refused():
@@ -200,9 +200,9 @@ def test_painting_protects_and_classes_do_not_leak():
     painted[0, 8] = painted[8, 8]
     session.observe(painted, painted=True)
     touched = {int(before[0, 8]), int(painted[8, 8])}
-    assert {i for i in session.statistics.ids.tolist() if session.records[i].lock == "edited"} == (
-        touched
-    )
+    assert {
+        i for i in session.statistics.ids.tolist() if session.attributes[i].lock == "edited"
+    } == (touched)
     session.observe(before, painted=False)
     assert not session.facts().lock.any()
     session.observe(painted, painted=False)

@@ -18,7 +18,7 @@ from napari_superpixels.editing.actions.operations import (
 )
 from napari_superpixels.editing.attributes import DEFAULT, UNDO_STEPS, Lock
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.reference_image import EditImage
+from napari_superpixels.editing.reference_image import ReferenceImage
 from napari_superpixels.editing.region import region_at
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import Session
@@ -46,7 +46,7 @@ def test_merge_takes_a_fresh_id(session):
     assert new > before.max()
     np.testing.assert_array_equal(session.labels[~merged], before[~merged])
     assert change.message == "Merged 3 superpixels."
-    assert session.records[new].lock is Lock.EDITED
+    assert session.attributes[new].lock is Lock.EDITED
     assert_tidy(session)
 
 
@@ -71,9 +71,11 @@ def test_merge_does_not_depend_on_the_order(labels, random):
             (new,) = session.log[-1]["fresh_ids"]
             fragments = [
                 (f.start, f.mask.tolist())
-                for f in (session.records.fragments[i] for i in session.records[new].fragments)
+                for f in (
+                    session.attributes.fragments[i] for i in session.attributes[new].fragments
+                )
             ]
-            results.append((session.labels.tolist(), session.records[new], fragments))
+            results.append((session.labels.tolist(), session.attributes[new], fragments))
     assert results[0] == results[1]
 
 
@@ -121,7 +123,7 @@ def test_split_follows_the_edge(random_walker_px, monkeypatch):
     rng = np.random.default_rng(3)
     left = np.arange(40)[None] < 12 + 4 * np.sin(np.arange(30) / 5)[:, None]
     values = np.where(left, 80, 160) + rng.normal(0, 5, left.shape)
-    session = Session(np.ones((30, 40), np.int32), EditImage(values[None], ("grey",)))
+    session = Session(np.ones((30, 40), np.int32), ReferenceImage(values[None], ("grey",)))
     do(session, split, seeds=[(15, 3), (15, 36)])  # halfway would be column 19
     agree = (session.labels == session.labels[15, 3]) == left
     assert agree.mean() > 0.98
@@ -169,7 +171,7 @@ def test_a_line_is_extended_to_the_border():
 def test_a_line_snaps_to_the_edge_near_it():
     values = np.where(np.arange(40) < 16, 50.0, 200.0)[None].repeat(30, 0)
     for snap, column in ((False, 20), (True, 16)):
-        session = Session(np.ones((30, 40), np.int32), EditImage(values[None], ("grey",)))
+        session = Session(np.ones((30, 40), np.int32), ReferenceImage(values[None], ("grey",)))
         do(session, split_line, line=[(2, 19), (27, 19)], snap=snap)
         left = session.labels[0, 0]
         assert abs((session.labels == left).mean() * 40 - column) <= 1
@@ -228,7 +230,7 @@ def test_locks_are_other_ids_and_come_back(session):
     do(session, lock, positions=[(0, 0), (0, 7)], on=True)
     held = int(session.labels[0, 0])
     assert held not in original
-    assert session.records[held].lock is Lock.HELD
+    assert session.attributes[held].lock is Lock.HELD
     for operation, arguments in (
         (merge, {"positions": [(0, 0), (8, 0)]}),
         (split, {"seeds": [(0, 0), (3, 3)]}),
@@ -242,17 +244,17 @@ def test_locks_are_other_ids_and_come_back(session):
         session.build(lock, PLANE, positions=[(0, 0)], on=True)
     do(session, lock, positions=[(0, 0), (0, 7)], on=False)
     np.testing.assert_array_equal(session.labels, original)  # the ids of before
-    assert session.records[int(session.labels[0, 0])] == DEFAULT
+    assert session.attributes[int(session.labels[0, 0])] == DEFAULT
 
 
 def test_classes_survive_merge_and_detach(session):
     do(session, assign, positions=[(0, 0)], category=3)
     do(session, merge, positions=[(0, 0), (0, 7)])
-    assert session.records[int(session.labels[0, 0])].category == 3
+    assert session.attributes[int(session.labels[0, 0])].category == 3
     do(session, detach, position=(0, 0))
-    assert session.records[int(session.labels[0, 7])].category == 3
+    assert session.attributes[int(session.labels[0, 7])].category == 3
     do(session, assign, positions=[(0, 7)], category=0)
-    assert session.records[int(session.labels[0, 7])].category == 0
+    assert session.attributes[int(session.labels[0, 7])].category == 0
 
 
 def test_pieces_of_one_label_do_not_become_one_superpixel():
@@ -291,7 +293,7 @@ def test_ids_are_used_again_only_when_undo_cannot_bring_them_back():
         session.observe(painted, painted=True)
     do(session, assign, positions=[(0, 0)], category=6)
     assert session.labels[0, 0] == 1  # the first id that vanished is the first to be free
-    assert session.records[1].category == 6
+    assert session.attributes[1].category == 6
 
 
 def test_steps_that_were_undone_do_not_count_as_gone():

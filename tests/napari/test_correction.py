@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from napari_superpixels._napari.correction.dock import PLANE, VOLUME, CorrectionWidget
 from napari_superpixels._napari.correction.editor import EDITED, HELD
-from napari_superpixels._napari.correction.overlays import is_derived
+from napari_superpixels._napari.correction.overlays import is_overlay
 from napari_superpixels.editing.actions.operations import merge
 from napari_superpixels.editing.session import Session
 from napari_superpixels.io.formats import METADATA_KEY
@@ -652,7 +652,7 @@ def test_the_dock_follows_the_active_labels(viewer, dock, layer, mouse):
     assert dock.editor.layer == other
     viewer.layers.selection.active = layer
     mouse.drag(layer, (8, 8), (8, 24))
-    assert is_derived(dock.editor.marks.layer)
+    assert is_overlay(dock.editor.marks.layer)
     viewer.layers.selection.active = dock.editor.marks.layer
     assert dock.editor.layer == layer
     viewer.layers.remove(dock.editor.marks.layer)
@@ -808,7 +808,7 @@ def test_converting_the_data_type_keeps_what_is_known(viewer, open_correction, m
     layer.data = layer.data.astype(np.int32)  # what napari's menu does
     session = dock.editor.session
     assert session.labels.dtype == np.int32
-    assert session.records[int(layer.data[8, 8])].category == 1
+    assert session.attributes[int(layer.data[8, 8])].category == 1
     assert "1 locked" in dock.layer_label.text()
     assert session.log == log
     press("J")

@@ -29,7 +29,6 @@ def open_dock(viewer: Viewer) -> SegmentWidget:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
 
     Returns
     -------

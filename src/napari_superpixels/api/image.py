@@ -19,7 +19,7 @@ from napari_superpixels.core.network.optimize import Optimized, optimize
 from napari_superpixels.core.network.warm_start import WarmStart, start_from
 from napari_superpixels.core.prepare.checks import as_channels, check_spacing
 from napari_superpixels.core.prepare.prepared_image import PreparedImage, prepare_image
-from napari_superpixels.core.regions.postprocess import finish
+from napari_superpixels.core.regions.postprocess import postprocess
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.errors import OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
@@ -304,7 +304,7 @@ def _finished(
     n_winners = len(np.unique(optimized.winners[optimized.winners > 0]))
     done = optimized.iterations
     last = Step(done, done, optimized.losses[-1], n_winners)
-    pauses = finish(optimized.winners, prepared, optimized.factor, params)
+    pauses = postprocess(optimized.winners, prepared, optimized.factor, params)
     told = time.monotonic()
     while True:
         try:

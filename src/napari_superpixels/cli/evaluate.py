@@ -20,7 +20,6 @@ def evaluate(options: EvaluateOptions) -> int:
     Parameters
     ----------
     options : EvaluateOptions
-        Of the command.
 
     Returns
     -------

@@ -27,7 +27,6 @@ def export_files(options: ExportOptions) -> int:
     Parameters
     ----------
     options : ExportOptions
-        Of the command.
 
     Returns
     -------

@@ -25,7 +25,6 @@ def input_files(options: SegmentOptions) -> list[Path]:
     Parameters
     ----------
     options : SegmentOptions
-        Of the command.
 
     Returns
     -------
@@ -76,7 +75,6 @@ def output_files(images: list[Path], options: OutputOptions) -> tuple[list[list[
     images : list of Path
         Files to segment.
     options : OutputOptions
-        Of the command.
 
     Returns
     -------

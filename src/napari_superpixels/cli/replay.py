@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.cli.options import ReplayOptions
-    from napari_superpixels.editing.reference_image import EditImage
+    from napari_superpixels.editing.reference_image import ReferenceImage
     from napari_superpixels.io.metadata import FileMetadata
 
 
@@ -26,7 +26,6 @@ def replay_log(options: ReplayOptions) -> int:
     Parameters
     ----------
     options : ReplayOptions
-        Of the command.
 
     Returns
     -------
@@ -106,10 +105,10 @@ def _read_start(path: Path) -> tuple[NDArray[np.integer], FileMetadata]:
 
 def _read_edit_image(
     path: Path, shape: tuple[int, ...], channel_axis: int | None
-) -> tuple[EditImage, FileMetadata]:
+) -> tuple[ReferenceImage, FileMetadata]:
     import numpy as np
 
-    from napari_superpixels.editing.reference_image import EditImage
+    from napari_superpixels.editing.reference_image import ReferenceImage
     from napari_superpixels.io.images import open_image
 
     with open_image(path) as found:
@@ -121,4 +120,4 @@ def _read_edit_image(
             f"{path}: the image {array.shape[1:]} and the labels {shape} differ in shape"
         )
     names = tuple(f"channel {i}" for i in range(len(array)))
-    return EditImage(array.reshape(len(array), *shape), names), found.metadata
+    return ReferenceImage(array.reshape(len(array), *shape), names), found.metadata

@@ -49,7 +49,6 @@ def segment(options: SegmentOptions) -> int:
     Parameters
     ----------
     options : SegmentOptions
-        Of the command.
 
     Returns
     -------

@@ -28,7 +28,6 @@ def made_otherwise(
     params : SuperpixelParams
         Parameters of the command line.
     options : SegmentOptions
-        Of the command.
 
     Returns
     -------

@@ -30,11 +30,9 @@ def voxel_size(image: Path, spatial: Spatial, options: InputOptions) -> tuple[fl
     Parameters
     ----------
     image : Path
-        The file.
     spatial : Spatial
         What it says of its pixels.
     options : InputOptions
-        Of the command.
 
     Returns
     -------
@@ -59,7 +57,6 @@ def has_frames(found: ImageFile, options: InputOptions) -> bool:
     found : ImageFile
         From `bands_as_planes`.
     options : InputOptions
-        Of the command.
 
     Returns
     -------
@@ -75,9 +72,7 @@ def bands_as_planes(found: ImageFile, options: InputOptions) -> ImageFile:
     Parameters
     ----------
     found : ImageFile
-        The file.
     options : InputOptions
-        Of the command.
 
     Returns
     -------
@@ -134,9 +129,7 @@ def segment_series(
     targets : list of Path
         What to write.
     params : SuperpixelParams
-        Parameters.
     options : SegmentOptions
-        Of the command.
 
     Returns
     -------
@@ -243,7 +236,6 @@ def spatial_of(found: ImageFile, ndim: int) -> Spatial:
     Parameters
     ----------
     found : ImageFile
-        The image.
     ndim : int
         2 for the size of a pixel, 3 for that of a voxel.
 
@@ -267,7 +259,6 @@ def refuse_stack(image: ImageFile) -> None:
     Parameters
     ----------
     image : ImageFile
-        The image.
 
     Raises
     ------

@@ -74,13 +74,10 @@ def is_tiled(
     Parameters
     ----------
     found : ImageFile
-        The file.
     targets : list of Path
         What to write.
     params : SuperpixelParams
-        Parameters.
     options : SegmentOptions
-        Of the command.
 
     Returns
     -------
@@ -125,9 +122,7 @@ def segment_in_tiles(
     targets : list of Path
         What to write: ``.zarr``, or label files that are written from it.
     params : SuperpixelParams
-        Parameters.
     options : SegmentOptions
-        Of the command.
 
     Returns
     -------
@@ -277,7 +272,6 @@ class _Bars:
     Parameters
     ----------
     name : str
-        Of the image.
     hidden : bool
         Whether to show none.
     """

@@ -39,7 +39,7 @@ class Lock(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LabelAttributes:
     """What is known of a superpixel.
 
     Attributes
@@ -78,10 +78,10 @@ class Fragment:
         return tuple(slice(a, a + n) for a, n in zip(self.start, self.mask.shape, strict=True))
 
 
-DEFAULT = Record()
+DEFAULT = LabelAttributes()
 
 
-class IdSource:
+class IdAllocator:
     """Gives ids that nothing else has, in the label map or in what undo can bring back.
 
     Parameters
@@ -200,28 +200,28 @@ class Renaming:
 
     Attributes
     ----------
-    by_id : dict of int to Record
-        Records by new id.
-    ids : IdSource
+    by_id : dict of int to LabelAttributes
+        AttributeTable by new id.
+    ids : IdAllocator
         Where fresh ids come from.
     painted : frozenset of int
-        As in `Records`.
+        As in `AttributeTable`.
     """
 
-    by_id: dict[int, Record]
-    ids: IdSource
+    by_id: dict[int, LabelAttributes]
+    ids: IdAllocator
     painted: frozenset[int]
 
 
 @dataclass
-class Records:
-    """Records by id; those that are not there are `DEFAULT`.
+class AttributeTable:
+    """AttributeTable by id; those that are not there are `DEFAULT`.
 
     Attributes
     ----------
-    ids : IdSource
+    ids : IdAllocator
         Where fresh ids come from.
-    by_id : dict of int to Record
+    by_id : dict of int to LabelAttributes
         Never changed in place: ids that reach the label map keep their record for good.
     fragments : list of Fragment
         By number.
@@ -229,18 +229,18 @@ class Records:
         Ids whose pixels somebody changed with other tools: as the label map is now.
     """
 
-    ids: IdSource
-    by_id: dict[int, Record] = field(default_factory=dict)
+    ids: IdAllocator
+    by_id: dict[int, LabelAttributes] = field(default_factory=dict)
     fragments: list[Fragment] = field(default_factory=list)
     painted: frozenset[int] = frozenset()
-    _meaning: dict[int, tuple[dict[int, Record], IdSource, frozenset[int]]] = field(
+    _meaning: dict[int, tuple[dict[int, LabelAttributes], IdAllocator, frozenset[int]]] = field(
         default_factory=dict
     )
-    _variants: dict[tuple[int, Record], int] = field(default_factory=dict)
+    _variants: dict[tuple[int, LabelAttributes], int] = field(default_factory=dict)
     _origin: dict[int, int] = field(default_factory=dict)
 
-    def __getitem__(self, label: int) -> Record:
-        """Record of an id; what was painted by hand counts as edited."""
+    def __getitem__(self, label: int) -> LabelAttributes:
+        """LabelAttributes of an id; what was painted by hand counts as edited."""
         record = self.by_id.get(label, DEFAULT)
         if label in self.painted and record.lock is Lock.FREE:
             return replace(record, lock=Lock.EDITED)
@@ -251,7 +251,7 @@ class Records:
         self.fragments.append(Fragment(region.start, region.mask.copy()))
         return len(self.fragments) - 1
 
-    def variant(self, label: int, record: Record, new_id: Callable[[], int]) -> int:
+    def variant(self, label: int, record: LabelAttributes, new_id: Callable[[], int]) -> int:
         """Return the id of the same superpixel with another record.
 
         Going back to an earlier record goes back to its id.
@@ -260,7 +260,7 @@ class Records:
         ----------
         label : int
             Id as it is.
-        record : Record
+        record : LabelAttributes
             Wanted.
         new_id : callable
             Gives a fresh id where one is needed.
@@ -330,7 +330,7 @@ class Records:
         self._switch(by_id, ids)
         return True
 
-    def _switch(self, by_id: dict[int, Record], ids: IdSource) -> None:
+    def _switch(self, by_id: dict[int, LabelAttributes], ids: IdAllocator) -> None:
         # Two numberings never share an id that was given after the first: states stay distinct.
         ids.note_present(self.ids.highest)
         self.by_id, self.ids = by_id, ids
@@ -338,22 +338,22 @@ class Records:
         self._origin.clear()
 
 
-def joint_record(
-    parts: Sequence[tuple[Record, int]],
+def joint_attributes(
+    parts: Sequence[tuple[LabelAttributes, int]],
     fragments: Iterable[int],
     lock: Lock | None = Lock.EDITED,
     *,
     by_majority: bool = False,
-) -> Record:
-    """Record of a superpixel that takes the place of others.
+) -> LabelAttributes:
+    """LabelAttributes of a superpixel that takes the place of others.
 
     Its class is the one with most pixels among the classes of those it replaces, the lower number
     on a tie.
 
     Parameters
     ----------
-    parts : sequence of (Record, int)
-        Record and pixels of each superpixel that it replaces.
+    parts : sequence of (LabelAttributes, int)
+        LabelAttributes and pixels of each superpixel that it replaces.
     fragments : iterable of int
         Fragments that it is made of.
     lock : Lock or None, default Lock.EDITED
@@ -364,7 +364,7 @@ def joint_record(
 
     Returns
     -------
-    Record
+    LabelAttributes
         For the new superpixel.
     """
     pixels: dict[int, int] = {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class EditImage:
+class ReferenceImage:
     """Channels on the grid of the labels.
 
     Attributes

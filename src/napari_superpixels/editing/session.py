@@ -1,4 +1,4 @@
-"""A label map under correction: builds edits, follows edits, keeps table, records and log true."""
+"""A label map under correction: builds edits, follows those of others, updates table and log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels.editing.attributes import IdSource, Lock, Record, Records, Renaming
+from napari_superpixels.editing.attributes import (
+    AttributeTable,
+    IdAllocator,
+    LabelAttributes,
+    Lock,
+    Renaming,
+)
 from napari_superpixels.editing.history.fingerprint import fingerprint_after
 from napari_superpixels.editing.history.patch import encode_patch
 from napari_superpixels.editing.label_edit import EditError, LabelEdit, edit_between
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.editing.reference_image import EditImage
+    from napari_superpixels.editing.reference_image import ReferenceImage
     from napari_superpixels.editing.scope import Scope
 
 PAINT = "paint"
@@ -87,9 +93,9 @@ class Session:
     ----------
     labels : ndarray of int
         The label map; copied.
-    image : EditImage or None
+    image : ReferenceImage or None
         The image under it.
-    records : Records, optional
+    attributes : AttributeTable, optional
         What is known of its superpixels.
     log : list of dict, optional
         Log to go on with.
@@ -111,8 +117,8 @@ class Session:
     def __init__(
         self,
         labels: NDArray[np.integer],
-        image: EditImage | None = None,
-        records: Records | None = None,
+        image: ReferenceImage | None = None,
+        attributes: AttributeTable | None = None,
         log: list[dict[str, Any]] | None = None,
         *,
         start: NDArray[np.integer] | None = None,
@@ -121,11 +127,13 @@ class Session:
         self.start = self.labels.copy() if start is None else start
         self.image = image
         self.statistics = self._count()
-        self.records = records or Records(IdSource(self.statistics.ids.tolist(), self.labels.dtype))
+        self.attributes = attributes or AttributeTable(
+            IdAllocator(self.statistics.ids.tolist(), self.labels.dtype)
+        )
         self.log = [] if log is None else log
         self.choose_id: Callable[[Region, list[int]], int] | None = None
         self.state = 0
-        self.records.reached(self.state)
+        self.attributes.reached(self.state)
         self._facts: Facts | None = None
         self._taken: list[int] = []
         self._given: list[int] | None = None
@@ -135,12 +143,12 @@ class Session:
         values = none if self.image is None else self.image.values()
         return SuperpixelStatistics(self.labels, values)
 
-    def use_image(self, image: EditImage | None) -> None:
+    def use_image(self, image: ReferenceImage | None) -> None:
         """Take another image, and count anew.
 
         Parameters
         ----------
-        image : EditImage or None
+        image : ReferenceImage or None
             On the grid of the labels.
         """
         self.image = image
@@ -151,22 +159,22 @@ class Session:
         if self._facts is None:
             ids = self.statistics.ids
             table = np.zeros((3, len(ids)), np.int64)
-            known = list(self.records.by_id.keys() | self.records.painted)
+            known = list(self.attributes.by_id.keys() | self.attributes.painted)
             rows = np.searchsorted(ids, np.array(known, np.int64))
             locks = {lock: k for k, lock in enumerate(Lock)}
             for row, label in zip(rows.tolist(), known, strict=True):
                 if row < len(ids) and ids[row] == label:
-                    record = self.records[label]
+                    record = self.attributes[label]
                     n_fragments = len(record.fragments)
-                    if label in self.records.painted and n_fragments:
+                    if label in self.attributes.painted and n_fragments:
                         n_fragments = self._n_fragments_left(label, record)
                     table[:, row] = record.category, locks[record.lock], n_fragments
             self._facts = Facts(*table)
         return self._facts
 
-    def _n_fragments_left(self, label: int, record: Record) -> int:
+    def _n_fragments_left(self, label: int, record: LabelAttributes) -> int:
         """Fragments of which somebody's brush has left a pixel."""
-        found = (self.records.fragments[i] for i in record.fragments)
+        found = (self.attributes.fragments[i] for i in record.fragments)
         return sum(bool((f.mask & (self.labels[f.box] == label)).any()) for f in found)
 
     def convert(self, dtype: np.dtype[Any]) -> None:
@@ -178,7 +186,7 @@ class Session:
             One that holds all labels, those at the beginning too.
         """
         self.labels, self.start = self.labels.astype(dtype), self.start.astype(dtype)
-        self.records.ids.widen(dtype)
+        self.attributes.ids.widen(dtype)
 
     # ---- for operations ----------------------------------------------------------------------
 
@@ -220,7 +228,7 @@ class Session:
 
     def refuse_held(self, labels: Sequence[int]) -> None:
         """Raise if a superpixel is locked by hand."""
-        held = [i for i in labels if self.records[i].lock == "held"]
+        held = [i for i in labels if self.attributes[i].lock == "held"]
         if held:
             raise EditError(
                 f"Superpixel {held[0]} is locked: unlock it first (lock tool, click on it)."
@@ -255,9 +263,9 @@ class Session:
             if self.choose_id is not None and region is not None:
                 chooser = self.choose_id
                 choose = lambda free: chooser(region, free)  # noqa: E731
-            taken = self.records.ids.take(n, self.statistics.__contains__, choose)
+            taken = self.attributes.ids.take(n, self.statistics.__contains__, choose)
         for i in taken:
-            self.records.forget(i)
+            self.attributes.forget(i)
         self._taken += taken
         return taken
 
@@ -347,10 +355,10 @@ class Session:
         """
         self._follow(change.edit)
         if change.renaming is not None:
-            self.records.rename(change.renaming)
+            self.attributes.rename(change.renaming)
         else:
             self._note_ids(change.edit, pushed=True)
-        self.records.reached(self.state)
+        self.attributes.reached(self.state)
         self._facts = None
         self._write_log(change.entry)
 
@@ -376,18 +384,18 @@ class Session:
         n_undone = int(not painted) if n_undone is None else n_undone
         edit = edit_between(self.labels, np.asarray(labels))
         if len(edit) == 0:
-            self.records.ids.stepped_back(n_undone)
+            self.attributes.ids.stepped_back(n_undone)
             return edit
         self._follow(edit)
         # After undo of a renumbering the ids mean something else: there is nothing to note then.
-        is_renamed = not painted and self.records.follow(self.state)
-        self.records.ids.stepped_back(n_undone)
+        is_renamed = not painted and self.attributes.follow(self.state)
+        self.attributes.ids.stepped_back(n_undone)
         if not is_renamed:
             self._note_ids(edit, pushed=painted)
         if painted:
             touched = {*np.unique(edit.old).tolist(), *np.unique(edit.new).tolist()} - {0}
-            self.records.painted |= touched
-        self.records.reached(self.state)
+            self.attributes.painted |= touched
+        self.attributes.reached(self.state)
         self._facts = None
         self._write_log(
             {
@@ -408,12 +416,12 @@ class Session:
 
     def _note_ids(self, edit: LabelEdit, *, pushed: bool) -> None:
         vanished = [i for i in np.unique(edit.old).tolist() if i not in self.statistics]
-        self.records.ids.note_present(int(edit.new.max()))
+        self.attributes.ids.note_present(int(edit.new.max()))
         if pushed:
-            for label in self.records.ids.pushed(vanished):
-                self.records.forget(label)
+            for label in self.attributes.ids.pushed(vanished):
+                self.attributes.forget(label)
         else:
-            self.records.ids.unmade(vanished, np.unique(edit.new).tolist())
+            self.attributes.ids.unmade(vanished, np.unique(edit.new).tolist())
 
     def _write_log(self, entry: dict[str, Any]) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.editing.attributes import IdSource, Lock, Record, Records
+from napari_superpixels.editing.attributes import AttributeTable, IdAllocator, LabelAttributes, Lock
 from napari_superpixels.editing.region import Region, tight
 from napari_superpixels.editing.session import Session
 
@@ -54,22 +54,22 @@ def pack(session: Session) -> Corrected:
     Corrected
         For `unpack`.
     """
-    labels, records = session.labels, session.records
+    labels, attributes = session.labels, session.attributes
     present = session.statistics.ids.tolist()
     facts = {
         "dtype": labels.dtype.name,
         "superpixels": {
-            str(i): {"class": records[i].category, "lock": str(records[i].lock)}
+            str(i): {"class": attributes[i].category, "lock": str(attributes[i].lock)}
             for i in present
-            if records[i].category or records[i].lock is not Lock.FREE
+            if attributes[i].category or attributes[i].lock is not Lock.FREE
         },
         "edit_log": session.log,
     }
     fragments = np.zeros(labels.shape, np.uint32)
     n = 0
     for i in present:
-        for k in records[i].fragments:
-            fragment = records.fragments[k]
+        for k in attributes[i].fragments:
+            fragment = attributes.fragments[k]
             mask = fragment.mask & (labels[fragment.box] == i)
             if mask.any():
                 n += 1
@@ -93,18 +93,18 @@ def unpack(corrected: Corrected) -> Session:
     labels = corrected.labels.astype(corrected.facts.get("dtype", corrected.labels.dtype))
     known: Mapping[str, Mapping[str, Any]] = corrected.facts.get("superpixels", {})
     present = np.unique(labels).tolist()
-    records = Records(IdSource(present, labels.dtype))
+    attributes = AttributeTable(IdAllocator(present, labels.dtype))
     for key, fact in known.items():
-        records.by_id[int(key)] = Record(int(fact["class"]), Lock(fact["lock"]))
+        attributes.by_id[int(key)] = LabelAttributes(int(fact["class"]), Lock(fact["lock"]))
     made_of: dict[int, list[int]] = {}
     for k, box in enumerate(ndimage.find_objects(corrected.fragments.astype(np.int64)), start=1):
         mask = corrected.fragments[box] == k
         owner = int(labels[box][mask][0])
         region: Region = tight(mask, [s.start for s in box], owner)
-        made_of.setdefault(owner, []).append(records.add_fragment(region))
+        made_of.setdefault(owner, []).append(attributes.add_fragment(region))
     for owner, numbers in made_of.items():
-        old = records[owner]
-        records.by_id[owner] = Record(old.category, old.lock, tuple(numbers))
+        old = attributes[owner]
+        attributes.by_id[owner] = LabelAttributes(old.category, old.lock, tuple(numbers))
     log = list(corrected.facts.get("edit_log", []))
     start = corrected.before.astype(labels.dtype)
-    return Session(labels, None, records, log, start=start)
+    return Session(labels, None, attributes, log, start=start)

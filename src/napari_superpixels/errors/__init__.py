@@ -284,7 +284,6 @@ class AmbiguousAxes(SuperpixelError, ValueError):
     Attributes
     ----------
     shape : tuple of int
-        Of the image.
     """
 
     shape: tuple[int, ...]
@@ -305,7 +304,6 @@ class WrongAxes(SuperpixelError, ValueError):
     Attributes
     ----------
     shape : tuple of int
-        Of the image.
     n_axes : int
         Axes besides the channels: 2 of an image, 3 of a volume.
     has_channels : bool
@@ -352,7 +350,6 @@ class UnknownChannelAxis(SuperpixelError, ValueError):
     Attributes
     ----------
     shape : tuple of int
-        Of the image.
     """
 
     shape: tuple[int, ...]
@@ -399,7 +396,6 @@ class UnchosenPlane(SuperpixelError, ValueError):
     axes : str
         A letter for each axis, such as ``"TYX"``.
     shape : tuple of int
-        Of the image.
     """
 
     axes: str
@@ -424,7 +420,6 @@ class NotASeries(SuperpixelError, ValueError):
     axes : str
         A letter for each axis; ``"?"`` where it is not known.
     shape : tuple of int
-        Of the image.
     is_deeper : bool
         Whether more than one axis is known to hold frames.
     """
@@ -552,7 +547,6 @@ class FileExists(ExportError):
     Attributes
     ----------
     path : str
-        Its name.
     """
 
     path: str
@@ -611,7 +605,6 @@ class MissingLibrary(ExportError):
     Attributes
     ----------
     library : str
-        Its name.
     extra : str
         The extra of this package that installs it.
     """
@@ -634,7 +627,6 @@ class NotGeoreferenced(ExportError):
     Attributes
     ----------
     path : str
-        Its name.
     """
 
     path: str
@@ -806,7 +798,6 @@ def cannot_read(path: Path, error: OSError) -> str:
     Parameters
     ----------
     path : Path
-        Its name.
     error : OSError
         What the system says.
 

@@ -28,7 +28,6 @@ def open_npy(path: Path) -> Any:
     Parameters
     ----------
     path : Path
-        The file.
 
     Returns
     -------

@@ -50,7 +50,6 @@ def not_written(path: Path, error: OSError, what: str = "cannot be written") -> 
     Parameters
     ----------
     path : Path
-        Its name.
     error : OSError
         What the system says.
     what : str, default "cannot be written"

@@ -67,7 +67,6 @@ class FileMetadata:
     Attributes
     ----------
     path : Path
-        The file.
     pixel_sizes : PixelSizes or None
         As it states them.
     is_georeferenced : bool

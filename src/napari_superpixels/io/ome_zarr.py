@@ -213,7 +213,6 @@ def write_pyramid(
     array : ndarray
         Pixels.
     name : str
-        Of the image.
     axes : str
         A letter for each axis, see `describe`.
     sizes : sequence of float
@@ -255,7 +254,6 @@ def describe(
     group : zarr.Group
         Image or label image, open for writing.
     name : str
-        Of the image.
     axes : str
         A letter for each axis: ``c`` for channels, ``t`` for time, ``z``, ``y``, ``x``.
     level_scales : sequence of sequence of float

@@ -26,7 +26,6 @@ def read_picture(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     Parameters
     ----------
     path : Path
-        The file.
 
     Returns
     -------

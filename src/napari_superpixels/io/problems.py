@@ -31,7 +31,6 @@ def unreadable(path: Path, error: Exception) -> FileError:
     Parameters
     ----------
     path : Path
-        Its name.
     error : Exception
         What its reader raised.
 

@@ -68,7 +68,6 @@ class TiffSource:
     Parameters
     ----------
     path : Path
-        The file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,7 +104,6 @@ def open_tiff(source: TiffSource, level: int) -> TiffImage:
     Parameters
     ----------
     source : TiffSource
-        The file.
     level : int
         Level of its pyramid, 0 for full resolution.
 

@@ -185,7 +185,6 @@ def plan_run(
     image : ImageFacts
         What is segmented.
     params : SuperpixelParams
-        Parameters.
     machine : Machine
         Where.
     tiles : Tiles, default Tiles.NEVER
@@ -242,7 +241,6 @@ def tiles_shortage(needs: TileNeeds, machine: Machine) -> SuperpixelError | None
     Parameters
     ----------
     needs : TileNeeds
-        Of the run.
     machine : Machine
         Where.
 
@@ -274,7 +272,6 @@ def tile_needs(
     n_segments : int
         Superpixels of the whole image.
     params : SuperpixelParams
-        Parameters.
     tiling : TilingOptions
         How tiles are done.
     machine : Machine

@@ -87,7 +87,6 @@ def finished(output: Path, spec: RunSpec) -> dict[str, Any] | None:
     output : Path
         What it would write.
     spec : RunSpec
-        The run.
 
     Returns
     -------
@@ -122,7 +121,6 @@ class Checkpoint:
         Parameters
         ----------
         spec : RunSpec
-            The run.
         resume : bool
             Whether to go on with an earlier run.
 
@@ -154,7 +152,6 @@ class Checkpoint:
         Parameters
         ----------
         spec : RunSpec
-            The run.
         identity : mapping
             From `identity_for`.
         in_process : bool, default False
@@ -337,9 +334,7 @@ class Checkpoint:
         Parameters
         ----------
         spec : RunSpec
-            The run.
         index : tuple of int
-            The tile.
         box : tuple of slice
             Within its core, or a few pixels more.
 

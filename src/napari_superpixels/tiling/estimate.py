@@ -135,7 +135,6 @@ def facts_of(reader: ImageReader, held_bytes: int = 0) -> ImageFacts:
     Parameters
     ----------
     reader : ImageReader
-        The image.
     held_bytes : int, default 0
         What a run in one piece keeps in memory besides.
 

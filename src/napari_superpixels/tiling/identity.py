@@ -27,7 +27,6 @@ def fingerprint(reader: ImageReader) -> dict[str, Any]:
     Parameters
     ----------
     reader : ImageReader
-        The image.
 
     Returns
     -------

@@ -30,7 +30,6 @@ def merge_across_tiles(checkpoint: Checkpoint, spec: RunSpec, n: int) -> NDArray
     checkpoint : Checkpoint
         Has tiles and ids.
     spec : RunSpec
-        The run.
     n : int
         Number of superpixels so far.
 

@@ -53,7 +53,6 @@ def all_done(
     futures : dict
         Of threads or of Dask, by the index of the tile or the number of the part.
     checkpoint : Checkpoint
-        Of the run.
 
     Yields
     ------

@@ -25,7 +25,6 @@ def relabel_tiles(checkpoint: Checkpoint, spec: RunSpec) -> int:
     checkpoint : Checkpoint
         Has the tiles; gets an array of ids for each.
     spec : RunSpec
-        The run.
 
     Returns
     -------

@@ -21,7 +21,6 @@ class RunSpec:
     Attributes
     ----------
     image : ImageReader
-        The image.
     mask : ImageReader or None
         Pixels to segment are not 0.
     nodata : float or None

@@ -35,9 +35,7 @@ def scan(folder: str, index: Index) -> None:
     Parameters
     ----------
     folder : str
-        Of the run.
     index : tuple of int
-        The tile.
     """
     checkpoint, spec, tile = _at(folder, index)
     if checkpoint.file("scan", tile).exists():
@@ -62,9 +60,7 @@ def segment(folder: str, index: Index, *_earlier: None) -> None:
     Parameters
     ----------
     folder : str
-        Of the run.
     index : tuple of int
-        The tile.
     *_earlier : None
         What the neighbours' tasks returned: the scheduler waits for them.
     """
@@ -93,9 +89,7 @@ def write(folder: str, index: Index) -> None:
     Parameters
     ----------
     folder : str
-        Of the run.
     index : tuple of int
-        The tile.
     """
     checkpoint, spec, tile = _at(folder, index)
     if checkpoint.file("written", tile).exists():
@@ -112,7 +106,6 @@ def shrink(folder: str, level: int, box: Box) -> None:
     Parameters
     ----------
     folder : str
-        Of the run.
     level : int
         Above 0.
     box : tuple of slice

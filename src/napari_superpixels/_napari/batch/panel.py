@@ -45,7 +45,6 @@ class BatchChoices:
     Attributes
     ----------
     params : SuperpixelParams
-        Parameters.
     device : str
         Where to run.
     nodata : float or None

@@ -28,7 +28,6 @@ class Controller:
     Parameters
     ----------
     editor : LayerEditor
-        The layer.
     tools : list of Tool
         The tools to choose from.
     keys : dict of str to callable

@@ -25,11 +25,11 @@ from qtpy.QtWidgets import (
 from napari_superpixels._napari.correction.controller import Controller
 from napari_superpixels._napari.correction.editor import LayerEditor
 from napari_superpixels._napari.correction.files import load_corrected, save_corrected
-from napari_superpixels._napari.correction.overlays import is_derived
+from napari_superpixels._napari.correction.overlays import is_overlay
 from napari_superpixels._napari.correction.panels.class_panel import ClassPanel
 from napari_superpixels._napari.correction.panels.global_panel import DetailPanel, TidyPanel
 from napari_superpixels._napari.correction.panels.network_panel import NetworkPanel
-from napari_superpixels._napari.correction.reference_choice import Guide
+from napari_superpixels._napari.correction.reference_choice import ReferenceChoice
 from napari_superpixels._napari.correction.target import (
     can_be_copied,
     editable_copy,
@@ -69,7 +69,6 @@ class CorrectionWidget(QWidget):
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
-        The viewer.
     """
 
     # The annotation stays a real type: napari injects the viewer by it.
@@ -83,7 +82,7 @@ class CorrectionWidget(QWidget):
         self._layer: Labels | None = None
         self._canvas = CanvasContext(napari_viewer, self)
         self.options = Options()
-        self._guide = Guide(napari_viewer)
+        self._guide = ReferenceChoice(napari_viewer)
         self.image, self.image_label = self._guide.choice, self._guide.label
         self._build()
         self.classes.chosen.connect(self._on_class)
@@ -219,7 +218,7 @@ class CorrectionWidget(QWidget):
         """Follow the active Labels layer; other layers may be active in between."""
         active = self._viewer.layers.selection.active
         # With != and not by identity: the viewer's proxy wraps a layer anew at each access.
-        if isinstance(active, Labels) and active != self._layer and not is_derived(active):
+        if isinstance(active, Labels) and active != self._layer and not is_overlay(active):
             self._attach(active)
         self._refresh()
 

@@ -10,7 +10,7 @@ from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
-from napari_superpixels._napari.correction.overlays import DerivedLayer
+from napari_superpixels._napari.correction.overlays import OverlayLayer
 from napari_superpixels._napari.correction.table import LayerTable
 from napari_superpixels._napari.correction.target import scope_of
 from napari_superpixels._napari.input.transforms import pixel_content
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.editing.label_edit import LabelEdit
-    from napari_superpixels.editing.reference_image import EditImage
+    from napari_superpixels.editing.reference_image import ReferenceImage
     from napari_superpixels.editing.region import Region
     from napari_superpixels.editing.scope import Scope
     from napari_superpixels.editing.session import Change, Draft
@@ -51,7 +51,6 @@ class LayerEditor:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
     layer : napari.layers.Labels
         An editable layer.
     parent : QObject
@@ -94,7 +93,7 @@ class LayerEditor:
         self._timer.timeout.connect(self.sync)
         self.session = self._find_session()
         self._table = LayerTable(layer, self.session)
-        self.marks = DerivedLayer(
+        self.marks = OverlayLayer(
             viewer, layer, "marks", contour=2, content=lambda: self._codes(self.session.labels)
         )
         self.marks.set_colors(_MARK_COLORS)
@@ -217,12 +216,12 @@ class LayerEditor:
         if fresh:
             self.layer.selected_label = fresh[0]
 
-    def use_image(self, image: EditImage | None) -> None:
+    def use_image(self, image: ReferenceImage | None) -> None:
         """Take another image for guidance and for the table.
 
         Parameters
         ----------
-        image : EditImage or None
+        image : ReferenceImage or None
             On the grid of the labels.
         """
         self.session.use_image(image)
@@ -240,11 +239,11 @@ class LayerEditor:
         painted, self._painted = self._painted, False
         redrawn, self._redrawn = self._redrawn, 0
         self._timer.stop()
-        known = self.session.records.painted
+        known = self.session.attributes.painted
         edit = self.session.observe(np.asarray(self.layer.data), painted=painted, n_undone=redrawn)
         if len(edit):
             self._after(edit)
-            if self.session.records.painted != known:
+            if self.session.attributes.painted != known:
                 self.redraw_marks()
             self.followed.emit("Painted." if painted else "Undone, or done again.")
 
@@ -377,8 +376,8 @@ class LayerEditor:
 
     def _codes(self, labels: NDArray[np.integer]) -> NDArray[np.uint8]:
         known, rows, _ = number(labels)
-        records = self.session.records
-        codes = [_MARK_OF_LOCK[records[i].lock] for i in known.tolist()]
+        attributes = self.session.attributes
+        codes = [_MARK_OF_LOCK[attributes[i].lock] for i in known.tolist()]
         return np.array(codes, np.uint8)[rows]
 
     # ---- colours -----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_superpixels.editing.statistics import SuperpixelStatistics
 
 
-class KeptColumns:
+class ExtraColumns:
     """Moves rows along: with superpixels that get another id, and back with those that come back.
 
     A superpixel that is new has no values.

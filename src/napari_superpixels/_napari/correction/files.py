@@ -33,7 +33,6 @@ def save_corrected(path: Path, layer: Labels, session: Session, *, overwrite: bo
     path : Path
         TIFF; its first image is the labels, for any software.
     layer : napari.layers.Labels
-        The layer.
     session : Session
         Its corrections.
     overwrite : bool, default False

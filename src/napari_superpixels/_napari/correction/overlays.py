@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DERIVED_FROM, _KIND = "derived_from", "shows"
 
 
-def is_derived(layer: Labels) -> bool:
+def is_overlay(layer: Labels) -> bool:
     """Whether a layer only shows what is known of another one.
 
     Parameters
@@ -38,7 +38,7 @@ def is_derived(layer: Labels) -> bool:
     return _DERIVED_FROM in layer.metadata.get(METADATA_KEY, {})
 
 
-class DerivedLayer:
+class OverlayLayer:
     """A Labels layer over another one, of the same shape and place, locked for the user.
 
     It comes into being with the first pixels that it shows; one that was made before for the same
@@ -47,7 +47,6 @@ class DerivedLayer:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
     base : napari.layers.Labels
         What it lies over.
     suffix : str
@@ -119,7 +118,6 @@ class DerivedLayer:
         Returns
         -------
         napari.layers.Labels
-            The layer.
         """
         layer = self.layer
         if layer is not None:

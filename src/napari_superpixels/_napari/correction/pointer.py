@@ -23,7 +23,6 @@ def pixel_under(layer: Labels, scope: Scope, event: Any) -> Position:
     Parameters
     ----------
     layer : napari.layers.Labels
-        The layer.
     scope : Scope
         Plane or volume worked in.
     event : napari mouse event

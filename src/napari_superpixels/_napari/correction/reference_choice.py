@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_superpixels._napari.correction.editor import LayerEditor
-    from napari_superpixels.editing.reference_image import EditImage
+    from napari_superpixels.editing.reference_image import ReferenceImage
 
     Part = tuple[Image, int | None]  # and the channel axis of its data
 
 _NO_IMAGE = "No image: merge, detach, lock and classes work; splits ignore edges."
 
 
-class Guide:
+class ReferenceChoice:
     """Control for the image under the labels.
 
     Where it is the one that the labels were made from, all layers and channels of that run count.
@@ -37,7 +37,6 @@ class Guide:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
 
     Attributes
     ----------
@@ -112,7 +111,7 @@ class Guide:
         # With == and not by identity: the viewer's proxy wraps a layer anew at each access.
         return run if run and run[0] == own else [own]
 
-    def _image(self, parts: Sequence[Part]) -> EditImage:
+    def _image(self, parts: Sequence[Part]) -> ReferenceImage:
         assert self._editor is not None
         labels = self._editor.layer
         known = labels.metadata[METADATA_KEY]

@@ -28,7 +28,6 @@ class PartRequest:
     mask : ndarray of bool, shape (H, W)
         Pixels to segment.
     params : SuperpixelParams
-        Parameters.
     device : str
         Where to run.
     memory_limit_gb : float or None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from napari_superpixels._napari.correction.extra_columns import KeptColumns
+from napari_superpixels._napari.correction.extra_columns import ExtraColumns
 from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.editing.frame_counts import FrameCounts
 from napari_superpixels.io.formats import METADATA_KEY
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.editing.label_edit import LabelEdit
-    from napari_superpixels.editing.reference_image import EditImage
+    from napari_superpixels.editing.reference_image import ReferenceImage
     from napari_superpixels.editing.session import Change, Session
 
 _ALWAYS = ("index", "area_px", "area", "class", "lock", "fragments")
@@ -39,18 +39,18 @@ class LayerTable:
     def __init__(self, layer: Labels, session: Session) -> None:
         self._layer = layer
         self._session = session
-        self._kept = KeptColumns()
+        self._kept = ExtraColumns()
         stack = [axis + layer.ndim for axis, _ in layer.metadata[METADATA_KEY].get("stack", ())]
         self._frames = FrameCounts(session.labels, stack) if stack else None
         self._computed = {*_ALWAYS, *(["frames"] if stack else [])}
         self.note_image(session.image)
 
-    def note_image(self, image: EditImage | None) -> None:
+    def note_image(self, image: ReferenceImage | None) -> None:
         """Means of its channels are computed from now on, and left out where there is no image.
 
         Parameters
         ----------
-        image : EditImage or None
+        image : ReferenceImage or None
             The image under the labels.
         """
         self._computed |= set() if image is None else {_mean_of(name) for name in image.names}

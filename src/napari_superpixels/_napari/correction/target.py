@@ -120,9 +120,7 @@ def scope_of(viewer: Viewer, layer: Labels, *, volume: bool) -> Scope:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
     layer : napari.layers.Labels
-        The layer.
     volume : bool
         Whether the third axis counts too.
 

@@ -200,7 +200,9 @@ class StrokeTool(Tool):
     def _unlocked(self) -> list[Position]:
         """Positions without those on superpixels locked by hand; all if there are only those."""
         session = self.editor.session
-        free = [p for p in self.at if session.records[int(session.labels[p])].lock is not Lock.HELD]
+        free = [
+            p for p in self.at if session.attributes[int(session.labels[p])].lock is not Lock.HELD
+        ]
         return free or self.at or self.stroke[:1]
 
 
@@ -381,7 +383,9 @@ class LockTool(StrokeTool):
         """
         session = self.editor.session
         positions = self.at or self.stroke[:1]
-        on = not self.at or session.records[int(session.labels[self.at[0]])].lock is not Lock.HELD
+        on = (
+            not self.at or session.attributes[int(session.labels[self.at[0]])].lock is not Lock.HELD
+        )
         self._run(operations.lock, positions=positions, on=on)
 
 

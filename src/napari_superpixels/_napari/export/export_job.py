@@ -23,7 +23,7 @@ from napari_superpixels._napari.input.plane import (
 )
 from napari_superpixels._napari.input.transforms import pixel_content, pixel_size_in_one_unit
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.reference_image import EditImage
+from napari_superpixels.editing.reference_image import ReferenceImage
 from napari_superpixels.errors import ExportError
 from napari_superpixels.io.formats import METADATA_KEY, carried, export_labels, format_of
 
@@ -40,10 +40,9 @@ class ExportJob:
     path : Path
         File or folder.
     layer_name : str
-        The layer.
     labels : array_like of int, shape (H, W) or (D, H, W)
         Superpixels; may be lazy.
-    image : EditImage or None
+    image : ReferenceImage or None
         What lies under them; may be lazy.
     pixel_size : tuple of float or None
         Size of a pixel along each axis.
@@ -65,7 +64,7 @@ class ExportJob:
     path: Path
     layer_name: str
     labels: Any
-    image: EditImage | None
+    image: ReferenceImage | None
     pixel_size: tuple[float, ...] | None
     unit: str
     content: float | None
@@ -146,7 +145,6 @@ def is_always_a_plane(layer: Labels) -> bool:
     Parameters
     ----------
     layer : napari.layers.Labels
-        The layer.
 
     Returns
     -------
@@ -163,7 +161,6 @@ def plane_note(layer: Labels, view: View) -> str:
     Parameters
     ----------
     layer : napari.layers.Labels
-        The layer.
     view : View
         What the viewer shows.
 
@@ -188,7 +185,6 @@ def export_job(
     path : Path
         File or folder; the format follows its suffix.
     layer : napari.layers.Labels
-        The layer.
     images : sequence of (napari.layers.Image, int or None)
         Layers whose values go along, and the channel axis of their data.
     view : View
@@ -288,7 +284,7 @@ def _image_under(
     images: Sequence[tuple[Image, int | None]],
     view: View,
     slices: tuple[int | slice, ...],
-) -> tuple[EditImage | None, str]:
+) -> tuple[ReferenceImage | None, str]:
     """The image on the labels' pixels, or why there is none."""
     if not images:
         return None, "the image that they were made from is not in the viewer"

@@ -92,7 +92,6 @@ class Exporter(QObject):
         Parameters
         ----------
         layer : napari.layers.Labels
-            The result.
         """
         self._last = layer
         self._refresh()

@@ -172,7 +172,6 @@ def proposed_axes(layer: Image, view: View) -> Axes:
     Parameters
     ----------
     layer : napari.layers.Image
-        The layer.
     view : View
         What the viewer shows.
 
@@ -240,7 +239,6 @@ def named_role(layer: Layer, axis: int) -> Role | None:
     Parameters
     ----------
     layer : napari.layers.Layer
-        The layer.
     axis : int
         Axis of its data.
 

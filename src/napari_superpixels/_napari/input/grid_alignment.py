@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_superpixels._napari.input.plane import channel_names, full_shape, lazy
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.reference_image import EditImage
+from napari_superpixels.editing.reference_image import ReferenceImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,13 +23,12 @@ _TOLERANCE_PX = 0.1
 
 def aligned_image(
     labels: Labels, image: Image, channel_axis: int | None, point: Sequence[float]
-) -> EditImage:
+) -> ReferenceImage:
     """Cut out of an image layer what lies under a Labels layer.
 
     Parameters
     ----------
     labels : napari.layers.Labels
-        The labels.
     image : napari.layers.Image
         The image; may have more axes, be larger, lazy, or multiscale: the level counts
         whose pixels are those of the labels.
@@ -40,7 +39,7 @@ def aligned_image(
 
     Returns
     -------
-    EditImage
+    ReferenceImage
         Lazy where the image is.
 
     Raises
@@ -65,13 +64,12 @@ def aligned_images(
     point: Sequence[float],
     part: tuple[int | slice, ...] = (),
     names: Sequence[str] | None = None,
-) -> EditImage:
+) -> ReferenceImage:
     """Take the channels of several image layers under a Labels layer together.
 
     Parameters
     ----------
     labels : napari.layers.Labels
-        The labels.
     images : sequence of (napari.layers.Image, int or None)
         The images, and the channel axis of the data of each.
     point : sequence of float
@@ -83,7 +81,7 @@ def aligned_images(
 
     Returns
     -------
-    EditImage
+    ReferenceImage
         With the channels of all, named as a run over these layers names them.
 
     Raises
@@ -95,7 +93,7 @@ def aligned_images(
     channels = [found.channels[(slice(None), *part)] for found in parts]
     first = parts[0]
     if len(parts) == 1:
-        return EditImage(channels[0], first.names, first.is_rgb, first.name)
+        return ReferenceImage(channels[0], first.names, first.is_rgb, first.name)
     layers = names or [image.name for image, _ in images]
     combined = tuple(
         layer if len(found.names) == 1 else f"{layer} {name}"
@@ -104,7 +102,7 @@ def aligned_images(
     )
     is_lazy = any(not isinstance(x, np.ndarray) for x in channels)
     together = da.concatenate(channels) if is_lazy else np.concatenate(channels)
-    return EditImage(together, combined, name=first.name)
+    return ReferenceImage(together, combined, name=first.name)
 
 
 def _index(
@@ -146,7 +144,7 @@ def _cut_out(
     channel_axis: int | None,
     index: list[int | slice],
     source_axis: dict[int, int],
-) -> EditImage:
+) -> ReferenceImage:
     lacking = [a for a in range(labels.ndim) if a not in source_axis]
     if image.rgb:
         index[-1] = slice(0, 3)  # transparency is not colour
@@ -159,7 +157,9 @@ def _cut_out(
         cut = cut[None]
     for axis in lacking:
         cut = np.expand_dims(cut, axis + 1)
-    return EditImage(cut, channel_names(image, len(cut)), is_rgb=bool(image.rgb), name=image.name)
+    return ReferenceImage(
+        cut, channel_names(image, len(cut)), is_rgb=bool(image.rgb), name=image.name
+    )
 
 
 def _pixel_map(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 
 
-def inside(source: SegmentationInput) -> NDArray[np.bool_] | None:
+def mask_of(source: SegmentationInput) -> NDArray[np.bool_] | None:
     """Load the mask of a source.
 
     Parameters
@@ -39,7 +39,7 @@ def inside(source: SegmentationInput) -> NDArray[np.bool_] | None:
     return mask
 
 
-def lazily_inside(source: SegmentationInput) -> Any:
+def lazy_mask_of(source: SegmentationInput) -> Any:
     """Combine the mask of a source, without loading what is lazy.
 
     Parameters
@@ -61,7 +61,7 @@ def lazily_inside(source: SegmentationInput) -> Any:
     return mask
 
 
-def inside_as_python(source: SegmentationInput) -> str:
+def mask_as_python(source: SegmentationInput) -> str:
     """Write code that leaves the mask in ``mask``.
 
     Parameters

@@ -53,7 +53,6 @@ class View:
         Parameters
         ----------
         viewer : napari.Viewer
-            The viewer.
 
         Returns
         -------
@@ -86,7 +85,6 @@ class PlaneGrid:
     Attributes
     ----------
     layer : napari.layers.Image or napari.layers.Labels
-        The layer.
     data : array_like
         Its data, at the level chosen; may be lazy.
     axes : (int, int)
@@ -143,7 +141,6 @@ def plane_grid(
     Parameters
     ----------
     layer : napari.layers.Image or napari.layers.Labels
-        The layer.
     view : View
         What the viewer shows.
     channel_axis : int, optional
@@ -316,7 +313,6 @@ def axis_name(layer: Layer, axis: int) -> str:
     Parameters
     ----------
     layer : napari.layers.Layer
-        The layer.
     axis : int
         Axis of its data.
 
@@ -335,7 +331,6 @@ def channel_names(layer: Image, n: int) -> tuple[str, ...]:
     Parameters
     ----------
     layer : napari.layers.Image
-        The layer.
     n : int
         How many it has.
 
@@ -358,7 +353,6 @@ def full_shape(layer: Image | Labels) -> tuple[int, ...]:
     Parameters
     ----------
     layer : napari.layers.Image or napari.layers.Labels
-        The layer.
 
     Returns
     -------

@@ -276,7 +276,6 @@ def known_nodata(layer: Image) -> float | None:
     Parameters
     ----------
     layer : napari.layers.Image
-        The layer.
 
     Returns
     -------
@@ -319,7 +318,6 @@ def resolve_input(
     Parameters
     ----------
     layer : napari.layers.Image
-        The layer.
     view : View
         What the viewer shows.
     axes : Axes

@@ -61,7 +61,6 @@ class SegmentWidget(QWidget):
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
-        The viewer.
     """
 
     # The annotation stays a real type: napari injects the viewer by it.

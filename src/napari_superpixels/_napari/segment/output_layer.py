@@ -88,7 +88,6 @@ def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
     layer : napari.layers.Labels
         From `new_layer`.
     delivery : Delivery
-        The run.
     name : str
         Name to give the layer.
     """
@@ -115,7 +114,6 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
     Parameters
     ----------
     delivery : Delivery
-        The run.
 
     Returns
     -------
@@ -182,7 +180,6 @@ def checksum_of(layer: Labels) -> int | str:
     Parameters
     ----------
     layer : napari.layers.Labels
-        The layer.
 
     Returns
     -------

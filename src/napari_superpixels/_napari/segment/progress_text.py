@@ -88,7 +88,6 @@ def of_result(delivery: Delivery, layer_name: str) -> str:
     Parameters
     ----------
     delivery : Delivery
-        The run.
     layer_name : str
         Layer that holds its labels.
 

@@ -208,7 +208,6 @@ def last_result(viewer: Viewer, source: SegmentationInput) -> Labels | None:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
     source : SegmentationInput
         What is to be segmented again.
 

@@ -48,7 +48,6 @@ def plan_for(
     source : SegmentationInput
         What is to be segmented.
     params : SuperpixelParams
-        Parameters.
     resources : Resources
         Device, and the limit in the preferences.
     tiles : Tiles

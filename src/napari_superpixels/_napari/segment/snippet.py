@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from napari_superpixels._napari.input.axes import Mode
-from napari_superpixels._napari.input.mask import inside_as_python, is_of_slices
+from napari_superpixels._napari.input.mask import is_of_slices, mask_as_python
 from napari_superpixels._napari.input.region import LabelMask
 from napari_superpixels._napari.segment.controls.parameter_form import CUSTOM
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
@@ -33,7 +33,6 @@ def as_python(
     source : SegmentationInput
         What is segmented.
     params : SuperpixelParams
-        Parameters.
     preset : str
         The preset that they belong to, or ``custom``.
     device : str
@@ -48,7 +47,7 @@ def as_python(
     """
     base = DEFAULT_PRESET if preset == CUSTOM else preset
     default = get_preset(base)
-    mask = inside_as_python(source)
+    mask = mask_as_python(source)
     nodata = repr(source.nodata) if isfinite(source.nodata) else 'float("nan")'
     changed = [
         f"{f.name}={value!r}"
@@ -118,7 +117,7 @@ def renamed(source: SegmentationInput, names: Mapping[str, str]) -> Segmentation
 
 def _as_frames(source: SegmentationInput) -> str:
     """Code that gives image and mask the axes that the function takes."""
-    if source.mode == Mode.VOLUME and inside_as_python(source):
+    if source.mode == Mode.VOLUME and mask_as_python(source):
         return f"mask = np.broadcast_to(mask, {source.shape})\n"
     if source.mode == Mode.VOLUME or not source.n_stack:
         return ""

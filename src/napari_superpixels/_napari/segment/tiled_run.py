@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 from scipy import ndimage
 
-from napari_superpixels._napari.input.mask import lazily_inside
+from napari_superpixels._napari.input.mask import lazy_mask_of
 from napari_superpixels.core.regions.graph import table_of_tiles
 from napari_superpixels.io.georeference import Georeference
 
@@ -44,7 +44,6 @@ def iter_needs(
     source : SegmentationInput
         One plane.
     params : SuperpixelParams
-        Parameters.
     resources : Resources
         Where to run, and memory that tiles may take together.
 
@@ -82,7 +81,6 @@ def segment_tiles(
     source : SegmentationInput
         One plane.
     params : SuperpixelParams
-        Parameters.
     device : str
         Where to run.
     memory_limit_gb : float or None
@@ -118,7 +116,7 @@ def segment_tiles(
             params.n_segments,
             params,
             channel_axis=source.read_axis,
-            mask=lazily_inside(source),
+            mask=lazy_mask_of(source),
             nodata=source.nodata,
             pixel_size=source.placement.spacing,
             unit=None if unit == "pixel" else unit,

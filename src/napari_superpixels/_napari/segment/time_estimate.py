@@ -62,7 +62,6 @@ class TileEstimate(QObject):
         source : SegmentationInput
             One plane.
         params : SuperpixelParams
-            Parameters.
         resources : Resources
             Device, and the limit in the preferences.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_superpixels._napari.input.axes import Mode
-from napari_superpixels._napari.input.mask import inside
+from napari_superpixels._napari.input.mask import mask_of
 from napari_superpixels._napari.input.segmentation_input import Frames, SegmentationInput
 from napari_superpixels._napari.segment import progress_text as wording
 from napari_superpixels._napari.segment.cancelling import (
@@ -144,7 +144,7 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None
 
     source = request.source
     image = source.read()
-    mask = inside(source)
+    mask = mask_of(source)
     steps = iter_superpixels(
         image,
         request.params,
@@ -234,7 +234,7 @@ def _segment_frames(
 
     source, begin = request.source, time.perf_counter()
     frames = Frames(source)
-    mask = inside(source)
+    mask = mask_of(source)
     if mask is not None and mask.ndim > 2:
         mask = mask.reshape(-1, *mask.shape[-2:])
     labels = np.zeros((len(frames), *source.plane_shape), np.int32)

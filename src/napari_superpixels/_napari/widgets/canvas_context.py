@@ -23,7 +23,6 @@ class CanvasContext:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
     dock : QWidget
         A widget of ours in its window.
     """

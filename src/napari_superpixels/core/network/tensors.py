@@ -26,7 +26,6 @@ def to_tensors(
     Parameters
     ----------
     prepared : PreparedImage
-        The image.
     downscale : int or tuple of int, one an axis
         Side of the blocks of pixels that are averaged, >= 1.
     device : torch.device

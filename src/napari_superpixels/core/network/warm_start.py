@@ -56,7 +56,6 @@ def start_from(
     initial : mapping of str to ndarray, array_like of int, or None
         Weights of an earlier run, or labels of the whole image; None for a random start.
     prepared : PreparedImage
-        The image.
 
     Returns
     -------
@@ -88,7 +87,6 @@ def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> N
     labels : ndarray of int, shape (H, W)
         Labels of the whole image; 0 and below is "no label".
     prepared : PreparedImage
-        The image.
 
     Returns
     -------

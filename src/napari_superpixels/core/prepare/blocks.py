@@ -24,7 +24,6 @@ def shrink(prepared: PreparedImage, factor: Factor) -> PreparedImage:
     Parameters
     ----------
     prepared : PreparedImage
-        The image.
     factor : int or tuple of int, one an axis
         Side of the blocks, >= 1; those at the far borders may be smaller.
 

@@ -51,7 +51,6 @@ def chosen_channels(array: Any, channel_axis: int | None, channels: Sequence[int
     Parameters
     ----------
     array : ndarray or dask array
-        The image.
     channel_axis : int or None
         Axis that holds channels.
     channels : sequence of int, or None

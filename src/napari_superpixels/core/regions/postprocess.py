@@ -30,7 +30,7 @@ _AUTO_MIN_SHARE = 1 / 20
 _STOP_BASE = 10.0
 
 
-def finish(
+def postprocess(
     winners: NDArray[np.integer], prepared: PreparedImage, factor: Factor, params: SuperpixelParams
 ) -> Generator[None, None, NDArray[np.int32]]:
     """Turn winning labels into superpixels, with pauses to give up at.

@@ -13,7 +13,7 @@ from napari_superpixels.core.regions.graph import adjacency
 from napari_superpixels.core.regions.merge import merge_order
 from napari_superpixels.core.regions.split import split_to_count
 from napari_superpixels.editing.actions.partition import Heritage, repartition
-from napari_superpixels.editing.attributes import IdSource, Lock, Renaming
+from napari_superpixels.editing.attributes import IdAllocator, Lock, Renaming
 from napari_superpixels.editing.history.patch import decode_array
 from napari_superpixels.editing.label_edit import EditError, edit_between
 from napari_superpixels.editing.numbering import number
@@ -340,7 +340,7 @@ def take_over(
     before = scope.view(session.labels)[box]
     covered = np.unique(before[found > 0]).tolist()
     session.refuse_held(covered)
-    if recompute and any(session.records[i].lock is not Lock.FREE for i in covered):
+    if recompute and any(session.attributes[i].lock is not Lock.FREE for i in covered):
         raise EditError("An edited superpixel would change: recompute once more.")
     lock = Lock.FREE if recompute else Lock.EDITED
     heritage = Heritage(keep_fragments=False, lock=lock, by_majority=True)
@@ -373,20 +373,20 @@ def assign_many(
     known, rows, _ = number(session.labels)
     target = known.astype(session.labels.dtype)
     wanted = {
-        i: replace(session.records[i], category=category)
+        i: replace(session.attributes[i], category=category)
         for i, category in zip(ids, categories, strict=True)
-        if i in session.statistics and session.records[i].lock is not Lock.HELD
+        if i in session.statistics and session.attributes[i].lock is not Lock.HELD
     }
-    changing = {i: record for i, record in wanted.items() if record != session.records[i]}
+    changing = {i: record for i, record in wanted.items() if record != session.attributes[i]}
     for i, label in zip(changing, session.fresh_ids(len(changing)), strict=True):
-        session.records.by_id[label] = changing[i]
+        session.attributes.by_id[label] = changing[i]
         target[np.searchsorted(known, i)] = label
     edit = edit_between(session.labels, target[rows])
     return Draft(edit, f"Classes assigned to {counted(len(changing), 'superpixel')}.")
 
 
 def _held(session: Session, view: NDArray[np.integer]) -> NDArray[np.bool_]:
-    ids = [i for i, record in session.records.by_id.items() if record.lock is Lock.HELD]
+    ids = [i for i, record in session.attributes.by_id.items() if record.lock is Lock.HELD]
     return np.isin(view, [i for i in ids if i in session.statistics])
 
 
@@ -433,7 +433,7 @@ def _holes(
 
 def _renumbered(session: Session, edit: LabelEdit) -> tuple[LabelEdit, Renaming | None]:
     """Follow an edit by numbering all superpixels 1...K; one edit that does both."""
-    labels, records = session.labels.copy(), session.records
+    labels, attributes = session.labels.copy(), session.attributes
     edit.apply(labels)
     ids, rows, _ = number(labels)
     n = int(np.count_nonzero(ids))
@@ -449,12 +449,12 @@ def _renumbered(session: Session, edit: LabelEdit) -> tuple[LabelEdit, Renaming 
     # Undo finds out what ids mean from the state of the labels: none may have two meanings.
     first = session.first_of(
         range(1, n + 1),
-        lambda first: not records.is_known(session.state_after(numbered(first))),
+        lambda first: not attributes.is_known(session.state_after(numbered(first))),
     )
     if first is None:
         return edit, None
     edit = numbered(first)
     renamed = dict(zip(ids.tolist(), target.tolist(), strict=True))
-    after = {new: records.by_id[old] for old, new in renamed.items() if old in records.by_id}
-    painted = frozenset(new for old, new in renamed.items() if old in records.painted)
-    return edit, Renaming(after, IdSource(target.tolist(), labels.dtype), painted)
+    after = {new: attributes.by_id[old] for old, new in renamed.items() if old in attributes.by_id}
+    painted = frozenset(new for old, new in renamed.items() if old in attributes.painted)
+    return edit, Renaming(after, IdAllocator(target.tolist(), labels.dtype), painted)

@@ -19,7 +19,7 @@ from napari_superpixels.editing.actions.cuts import (
     split_between,
 )
 from napari_superpixels.editing.actions.partition import fragment_mask, repartition
-from napari_superpixels.editing.attributes import Lock, Record
+from napari_superpixels.editing.attributes import LabelAttributes, Lock
 from napari_superpixels.editing.label_edit import EditError, LabelEdit
 from napari_superpixels.editing.region import Region, region_at, union
 from napari_superpixels.editing.session import Draft
@@ -216,7 +216,7 @@ def detach(session: Session, scope: Scope, *, position: Sequence[int], only: boo
         If it was not merged, or is locked.
     """
     region = session.region(scope, position)
-    numbers = session.records[region.label].fragments
+    numbers = session.attributes[region.label].fragments
     lifted = scope.lift_region(region)
     markers = np.zeros(region.mask.shape, np.int32)
     for part, number in enumerate(numbers, start=1):
@@ -364,7 +364,7 @@ def _revise(
     session: Session,
     scope: Scope,
     regions: Sequence[Region],
-    change: Callable[[Record], Record],
+    change: Callable[[LabelAttributes], LabelAttributes],
 ) -> LabelEdit:
     """Give superpixels another record, and so another id, without touching their shape."""
     view = scope.view(session.labels)
@@ -373,18 +373,18 @@ def _revise(
     new: list[NDArray[np.integer]] = []
     given: set[int] = set()
     for region in regions:
-        record = change(session.records[region.label])
-        if record == session.records[region.label]:
+        record = change(session.attributes[region.label])
+        if record == session.attributes[region.label]:
             continue
 
         def fresh(region: Region = region) -> int:
             return session.fresh_ids(1, region)[0]
 
-        label = session.records.variant(region.label, record, fresh)
+        label = session.attributes.variant(region.label, record, fresh)
         # Another piece here may have that id already: pieces must not become one superpixel.
         if label in given or (label in session.statistics and (view == label).any()):
             label = fresh()
-            session.records.by_id[label] = record
+            session.attributes.by_id[label] = record
         given.add(label)
         at = region.indices
         indices.append(at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_superpixels.editing.attributes import Lock, joint_record
+from napari_superpixels.editing.attributes import Lock, joint_attributes
 from napari_superpixels.editing.label_edit import edit_between
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.region import tight
@@ -61,7 +61,7 @@ def repartition(
     Parameters
     ----------
     session : Session
-        Gives ids and keeps records.
+        Gives ids and keeps attributes.
     scope : Scope
         Plane or volume worked in.
     start : sequence of int
@@ -117,8 +117,8 @@ def repartition(
             )
             if len(fragments) < 2:  # a single fragment cannot be detached further
                 fragments = set()
-        session.records.by_id[label] = joint_record(
-            [(session.records[i], n) for i, n in contributors],
+        session.attributes.by_id[label] = joint_attributes(
+            [(session.attributes[i], n) for i, n in contributors],
             fragments,
             heritage.lock,
             by_majority=heritage.by_majority,
@@ -140,11 +140,11 @@ def _fragments(
     for label, _ in contributors:
         mask = part & (before == label)
         region = scope.lift_region(tight(mask, start, label))
-        known = fragments_within(session, session.records[label].fragments, region)
+        known = fragments_within(session, session.attributes[label].fragments, region)
         if known:
             found |= set(known)
         elif len(contributors) > 1:
-            found.add(session.records.add_fragment(region))
+            found.add(session.attributes.add_fragment(region))
     return found
 
 
@@ -185,7 +185,7 @@ def fragment_mask(session: Session, number: int, region: Region) -> NDArray[np.b
     ndarray of bool, shape of the region's mask
         True for common pixels.
     """
-    fragment = session.records.fragments[number]
+    fragment = session.attributes.fragments[number]
     out = np.zeros(region.mask.shape, bool)
     low = np.maximum(region.start, fragment.start)
     ends = np.add(fragment.start, fragment.mask.shape)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_superpixels.editing.attributes import Records
-    from napari_superpixels.editing.reference_image import EditImage
+    from napari_superpixels.editing.attributes import AttributeTable
+    from napari_superpixels.editing.reference_image import ReferenceImage
 
 OPERATIONS = {
     operation.__name__: operation
@@ -42,9 +42,9 @@ OPERATIONS = {
 
 def replay(
     labels: NDArray[np.integer],
-    image: EditImage | None,
+    image: ReferenceImage | None,
     log: Iterable[Mapping[str, Any]],
-    records: Records | None = None,
+    attributes: AttributeTable | None = None,
 ) -> Session:
     """Repeat edits.
 
@@ -55,11 +55,11 @@ def replay(
     ----------
     labels : ndarray of int
         The labels that the log began with.
-    image : EditImage or None
+    image : ReferenceImage or None
         The image that they were edited on.
     log : iterable of mapping
         `Session.log`.
-    records : Records, optional
+    attributes : AttributeTable, optional
         What was known of the labels when the log began.
 
     Returns
@@ -72,7 +72,7 @@ def replay(
     EditError
         If a step cannot be repeated, or gives other superpixels than the log says.
     """
-    session = Session(np.ascontiguousarray(labels), None, records)
+    session = Session(np.ascontiguousarray(labels), None, attributes)
     for entry in log:
         where = f"step {entry.get('step', '?')} ({entry.get('operation', 'unknown')})"
         if entry.get("operation") == REOPENED:
@@ -97,7 +97,7 @@ def replay(
     return session
 
 
-def _repeat(session: Session, image: EditImage | None, entry: Mapping[str, Any]) -> None:
+def _repeat(session: Session, image: ReferenceImage | None, entry: Mapping[str, Any]) -> None:
     name = entry["operation"]
     if name in (PAINT, HISTORY):
         labels = session.labels.copy()
@@ -119,7 +119,7 @@ def _repeat(session: Session, image: EditImage | None, entry: Mapping[str, Any])
     session.commit(change)
 
 
-def _image_for(image: EditImage | None, kind: str | None) -> EditImage | None:
+def _image_for(image: ReferenceImage | None, kind: str | None) -> ReferenceImage | None:
     """The image, read as it was when a step was made."""
     if kind is None:
         return None

@@ -213,7 +213,6 @@ def label_image_of(
     Returns
     -------
     LabelImage
-        Checked.
 
     Raises
     ------

@@ -52,7 +52,6 @@ class ClassList:
     Parameters
     ----------
     layer : napari.layers.Labels
-        The layer.
     """
 
     def __init__(self, layer: Labels) -> None:

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_superpixels._napari.correction.notify import Say, waiting
-from napari_superpixels._napari.correction.overlays import DerivedLayer
+from napari_superpixels._napari.correction.overlays import OverlayLayer
 from napari_superpixels._napari.correction.panels.class_list import ClassInfo, ClassList
 from napari_superpixels._napari.widgets.layout import button, row, text_label
 from napari_superpixels.editing.actions.global_edits import assign_many
@@ -47,7 +47,6 @@ class ClassPanel(QWidget):
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
     say : callable
         Tells the user a line.
 
@@ -65,8 +64,8 @@ class ClassPanel(QWidget):
         self._say = say
         self._editor: LayerEditor | None = None
         self.classes: ClassList | None = None
-        self.semantic: DerivedLayer | None = None
-        self.suggestions: DerivedLayer | None = None
+        self.semantic: OverlayLayer | None = None
+        self.suggestions: OverlayLayer | None = None
         self._suggested: tuple[list[int], list[int]] = ([], [])
         self._filling = False
         self.table = QTableWidget(0, len(_COLUMNS))
@@ -131,14 +130,14 @@ class ClassPanel(QWidget):
         self.classes = None if editor is None else ClassList(editor.layer)
         self.semantic = self.suggestions = None
         if editor is not None:
-            self.semantic = DerivedLayer(
+            self.semantic = OverlayLayer(
                 self._viewer,
                 editor.layer,
                 "classes",
                 opacity=0.6,
                 content=lambda: self._categories(editor.session.labels),
             )
-            self.suggestions = DerivedLayer(self._viewer, editor.layer, "suggestions", opacity=0.6)
+            self.suggestions = OverlayLayer(self._viewer, editor.layer, "suggestions", opacity=0.6)
             editor.changed.connect(self._on_changed)
             self._recolor()
             if editor.session.facts().category.any() or self.semantic.layer is not None:
@@ -179,7 +178,6 @@ class ClassPanel(QWidget):
         Parameters
         ----------
         name : str, optional
-            Its name.
         """
         if self.classes is None:
             return
@@ -198,7 +196,7 @@ class ClassPanel(QWidget):
         if self.classes is None or self._editor is None or not category:
             return
         # Ids that undo can bring back count too: their class must keep its name.
-        used = any(r.category == category for r in self._editor.session.records.by_id.values())
+        used = any(r.category == category for r in self._editor.session.attributes.by_id.values())
         if used:
             self._say(
                 "Superpixels have, or had, this class, and undo must be able to bring it back: "
@@ -300,9 +298,9 @@ class ClassPanel(QWidget):
 
     def _categories(self, labels: NDArray[np.integer]) -> NDArray[np.uint8]:
         assert self._editor is not None
-        records = self._editor.session.records
+        attributes = self._editor.session.attributes
         known, rows, _ = number(labels)
-        return np.array([records[i].category for i in known.tolist()], np.uint8)[rows]
+        return np.array([attributes[i].category for i in known.tolist()], np.uint8)[rows]
 
     def _on_changed(self, edit: LabelEdit) -> None:
         if self._editor is None or self.semantic is None:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QSlider, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_superpixels._napari.correction.notify import Say, waiting
-from napari_superpixels._napari.correction.overlays import DerivedLayer
+from napari_superpixels._napari.correction.overlays import OverlayLayer
 from napari_superpixels._napari.widgets.layout import button, row, rows, text_label
 from napari_superpixels.editing.actions.global_edits import (
     Levels,
@@ -72,7 +72,6 @@ class DetailPanel(WholePanel):
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
     say : callable
         Tells the user a line.
     """
@@ -82,7 +81,7 @@ class DetailPanel(WholePanel):
         self._viewer = viewer
         self._levels: Levels | None = None
         self._scope: Scope | None = None
-        self.preview: DerivedLayer | None = None
+        self.preview: OverlayLayer | None = None
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setToolTip(
             "Coarser to the left: the most alike neighbours merge (colour, texture, contrast of "
@@ -127,7 +126,7 @@ class DetailPanel(WholePanel):
         self.back()
         self.preview = None
         if editor is not None:
-            self.preview = DerivedLayer(self._viewer, editor.layer, "level", contour=1)
+            self.preview = OverlayLayer(self._viewer, editor.layer, "level", contour=1)
         super().attach(editor)
 
     def find_levels(self) -> Levels | None:

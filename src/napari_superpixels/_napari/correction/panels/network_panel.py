@@ -162,9 +162,9 @@ class NetworkPanel(WholePanel):
         return scope
 
     def _unprotected(self, editor: LayerEditor, scope: Scope) -> tuple[Region, int]:
-        view, records = scope.view(editor.session.labels), editor.session.records
+        view, attributes = scope.view(editor.session.labels), editor.session.attributes
         ids = np.unique(view)
-        free = [i for i in ids.tolist() if i > 0 and records[i].lock is Lock.FREE]
+        free = [i for i in ids.tolist() if i > 0 and attributes[i].lock is Lock.FREE]
         if not free:
             raise EditError("Every superpixel is edited or locked: unlock some first (K).")
         return tight(np.isin(view, free), (0, 0), 0), len(free)

@@ -38,7 +38,6 @@ class ImageChoice:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
     follow : bool, default True
         Whether the image is always the one selected in the layer list.
 

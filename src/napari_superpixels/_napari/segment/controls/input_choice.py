@@ -19,7 +19,6 @@ class InputChoice:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
 
     Attributes
     ----------

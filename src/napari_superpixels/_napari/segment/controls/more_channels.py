@@ -35,7 +35,6 @@ class MoreChannels:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
 
     Attributes
     ----------

@@ -35,7 +35,6 @@ class RegionChoice:
     Parameters
     ----------
     viewer : napari.Viewer
-        The viewer.
 
     Attributes
     ----------
