@@ -476,3 +476,10 @@ def test_a_raster_of_nothing_but_nodata(tmp_path, capsys, output):
     assert main(["segment", str(empty), "-o", str(tmp_path / output), *QUICK]) == 1
     assert f"{empty}: no pixel is left to segment" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["empty.tif"]
+
+
+def test_transparency_of_another_shape_is_not_called_a_mask_file(tmp_path, capsys):
+    path = tmp_path / "image.png"
+    iio.imwrite(path, np.full((8, 9, 4), 255, np.uint8))
+    assert main(["segment", str(path), "--channel-axis", "0", "-o", str(tmp_path / "l.tif")]) == 1
+    assert "the mask (8, 9) and the image (9, 3) differ in shape" in capsys.readouterr().err

@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_told():
     # Only where there is another device.
     assert "CPU" not in limited.problem()
     gpu = shortage(10**10, DeviceInfo("cuda", "GPU", 10**9, 10**9), None)
-    assert gpu.problem().endswith(", or run on the CPU.")
+    assert gpu.problem().endswith(", or run on the CPU")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rasterio.features import rasterize
 
-from napari_superpixels.errors import ColumnsDifferByCase, ExportError, NotGeoreferenced
+from napari_superpixels.errors import (
+    ColumnsDifferByCase,
+    ExportError,
+    MissingLibrary,
+    NotGeoreferenced,
+)
 from napari_superpixels.io.formats import export_labels
 from napari_superpixels.io.formats.label_image import InvalidLabels
 from napari_superpixels.io.georeference import Georeference, is_georeferenced, read_georeference
@@ -215,6 +220,6 @@ def test_a_missing_library_is_named(tmp_path, labels, monkeypatch, library, name
     place = Georeference(labels.shape, CORNER, UTM, "m")
     monkeypatch.setitem(__import__("sys").modules, library, None)
     words = rf"{name}: this needs {library.partition('.')[0]}, .*\[geo\]"
-    with pytest.raises(ExportError, match=words):
+    with pytest.raises(MissingLibrary, match=words):
         export_labels(tmp_path / name, labels, place=place)
     assert list(tmp_path.iterdir()) == []

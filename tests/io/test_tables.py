@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import perimeter, regionprops
 
-from napari_superpixels.errors import ExportError, FileExists
+from napari_superpixels.errors import ExportError, FileExists, MissingLibrary
 from napari_superpixels.io.formats import export_labels
 from napari_superpixels.io.formats.label_image import (
     InvalidLabels,
@@ -199,7 +199,7 @@ def test_what_does_not_fit_is_told(tmp_path, labels, image):
 
 def test_a_missing_library_is_named(tmp_path, labels, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ExportError, match=r"t\.parquet: this needs pyarrow.*\[export\]"):
+    with pytest.raises(MissingLibrary, match=r"t\.parquet: this needs pyarrow.*\[export\]"):
         export_labels(tmp_path / "t.parquet", labels)
     assert list(tmp_path.iterdir()) == []
 

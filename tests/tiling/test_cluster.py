@@ -25,10 +25,7 @@ def test_workers_keep_memory_between_allocations(monkeypatch):
 
 
 def test_workers_need_the_extra(monkeypatch):
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr("napari_superpixels.errors.optional.import_module", missing)
+    monkeypatch.setitem(sys.modules, "distributed", None)
     engine = Engine(TilingOptions(n_workers=2), 0, Resources("cpu"))
     with pytest.raises(MissingLibrary) as caught, engine.client():
         pass

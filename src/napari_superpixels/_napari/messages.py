@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from napari_superpixels import errors
+from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels.errors.quantities import gigabytes
 
 _LIMIT = "under Preferences > Plugins"
@@ -70,6 +71,11 @@ def _(error: errors.NotEnoughMemory) -> str:
             "more superpixels: tiles grow with their size."
         )
     return f"{error.shortage()}{f' ({_LIMIT})' if error.is_limit else ''}. {_less(error)}."
+
+
+@_problem.register
+def _(_: errors.TilesNeedAPlane) -> str:
+    return f"Tiles are for a single plane: choose the mode “{Mode.SLICE}”, or no tiles."
 
 
 @_problem.register
@@ -193,7 +199,8 @@ def _(error: errors.WrongAxes) -> str:
 @_in_batch.register
 def _(error: errors.NotEnoughMemory) -> str:
     if error.in_tiles:
-        return f"{error.shortage()}: raise the limit {_LIMIT}, or cut the image into parts"
+        raise_limit = f"raise the limit {_LIMIT}, or " if error.is_limit else ""
+        return f"{error.shortage()}: {raise_limit}cut the image into parts"
     return _problem(error)
 
 

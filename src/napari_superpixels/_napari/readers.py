@@ -19,7 +19,7 @@ import npe2
 import numpy as np
 import tifffile
 
-from napari_superpixels.errors import ExportError, FileError, reason_of
+from napari_superpixels.errors import ExportError, FileError, MissingLibrary, reason_of
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.geotiff import TAG
 from napari_superpixels.io.georeference import (
@@ -70,7 +70,7 @@ def get_reader(path: str | Sequence[str]) -> Callable[..., list[Any]] | None:
 def _lies_on_map(path: Path) -> bool:
     try:
         return is_georeferenced(path) and bool(read_georeference(path))
-    except ExportError:  # ground control points only, say
+    except (ExportError, MissingLibrary):  # ground control points only, say
         return False
 
 

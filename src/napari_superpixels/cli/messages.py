@@ -1,4 +1,4 @@
-"""What the command says: errors with its options, where they name arguments of Python."""
+"""Errors as the command tells them: with its options, where the errors name Python's arguments."""
 
 from __future__ import annotations
 
@@ -138,14 +138,14 @@ def _(error: errors.NotEnoughMemory) -> str:
     if error.in_tiles:
         return f"{error.shortage()}: take smaller tiles (--tile-size-px) or fewer --workers"
     limit = " (--memory-limit-gb)" if error.is_limit else ""
-    return f"{error.shortage()}{limit}. {_less(error)}{', or raise the limit' if limit else ''}."
+    return f"{error.shortage()}{limit}. {_less(error)}{', or raise the limit' if limit else ''}"
 
 
 @_problem.register
 def _(error: errors.OutOfMemory) -> str:
     return (
         f"{error.device}: out of memory. The estimate for this run was "
-        f"{gigabytes(error.estimated_bytes)}. {_less(error)}."
+        f"{gigabytes(error.estimated_bytes)}. {_less(error)}"
     )
 
 

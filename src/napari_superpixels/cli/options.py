@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from napari_superpixels.core.prepare.channels import channel_numbers
 from napari_superpixels.errors import FileError, SuperpixelError, cannot_read
-from napari_superpixels.io.suffixes import SEGMENT_FORMATS
+from napari_superpixels.io.suffixes import OME_ZARR_VERSIONS, SEGMENT_FORMATS
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, list_presets
 from napari_superpixels.params.options import Resources, TilingOptions
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # The channel axis is the one that the file names.
 AS_IN_FILE = "as in the file"
-_MOST_AT_ONCE = 65535
+_MAX_SEGMENTS = 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +172,9 @@ class SegmentOptions:
         given = dict(self.given)
         if self.asks_for_tiles:  # the number is for the whole image, and may be any
             given.pop("n_segments", None)
-        elif given.get("n_segments", 0) > _MOST_AT_ONCE:
+        elif given.get("n_segments", 0) > _MAX_SEGMENTS:
             raise ValueError(
-                f"more than {_MOST_AT_ONCE} superpixels need tiles: give an option of tiles, such "
+                f"more than {_MAX_SEGMENTS} superpixels need tiles: give an option of tiles, such "
                 "as --tile-size-px 512, or an OUT that ends in .zarr"
             )
         return base.replace(**given)
@@ -423,8 +423,8 @@ def _add_export(commands: Any) -> None:
     )
     command.add_argument(
         "--ome-zarr-version",
-        choices=("0.4", "0.5"),
-        default="0.4",
+        choices=OME_ZARR_VERSIONS,
+        default=OME_ZARR_VERSIONS[0],
         help="of .zarr; most software reads 0.4 today",
     )
     command.add_argument("--force", action="store_true", help="overwrite files")
@@ -512,7 +512,8 @@ def _add_segment(commands: Any) -> None:
         action="store_true",
         default=False,
         help="for scripts: a line of JSON on standard output for each file: file, state (done, "
-        "skipped or failed), written, text, and total, the number of files",
+        "skipped or failed), written, text, error (its kind and data, or null), and total, the "
+        "number of files",
     )
     segment.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
     _add_tiles(segment)

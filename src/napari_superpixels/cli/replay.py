@@ -62,12 +62,12 @@ def replay_log(options: ReplayOptions) -> int:
 
 def _spatial_of(files: Sequence[FileMetadata], ndim: int) -> dict[str, Any]:
     """Where the labels lie or how large their pixels are, by the first file that says it."""
-    from napari_superpixels.errors import ExportError
+    from napari_superpixels.errors import ExportError, MissingLibrary
 
     for file in files:
         try:
             found = file.spatial(ndim).to_dict()
-        except ExportError:  # without rasterio, labels are made all the same
+        except (ExportError, MissingLibrary):  # without rasterio, labels are made all the same
             continue
         if found:
             return found

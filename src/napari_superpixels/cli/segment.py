@@ -84,7 +84,8 @@ def segment(options: SegmentOptions) -> int:
             text = _segment_file(image, wanted, params, options)
         # One bad file must not stop the others.
         except EXPECTED as error:
-            if isinstance(error, MaskMismatch):
+            # The mask may also be the image's own transparency.
+            if isinstance(error, MaskMismatch) and options.input.mask is not None:
                 error.name = str(options.input.mask)
             text = text_of(error)
             failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
@@ -192,8 +193,10 @@ def _segment_at_once(
         georeference=spatial.georeference,
         provenance=provenance,
     )
+    pixels = None
+    if not all(map(is_plain, targets)):
+        pixels = without_nodata(read_now(array, image), nodata)
     for target in targets:
-        pixels = None if is_plain(target) else without_nodata(array, nodata)
         write_output(target, result.labels, pixels, about, overwrite=options.output.force)
     kind = "superpixel" if spacing is None else "supervoxel"
     return (

@@ -244,12 +244,12 @@ def spatial_of(found: ImageFile, ndim: int) -> Spatial:
     Spatial
         Empty where rasterio is missing: labels are made all the same.
     """
-    from napari_superpixels.errors import ExportError
+    from napari_superpixels.errors import ExportError, MissingLibrary
     from napari_superpixels.io.spatial import Spatial
 
     try:
         return found.metadata.spatial(ndim)
-    except ExportError:
+    except (ExportError, MissingLibrary):
         return Spatial()
 
 

@@ -138,6 +138,7 @@ def segment_in_tiles(
     from napari_superpixels.io.images import open_image
     from napari_superpixels.params.options import PixelOptions
     from napari_superpixels.plan.run_plan import tiles_shortage
+    from napari_superpixels.tiling.checkpoint import checkpoint_path
     from napari_superpixels.tiling.estimate import iter_estimate
     from napari_superpixels.tiling.run import iter_superpixels_tiled
 
@@ -196,8 +197,8 @@ def segment_in_tiles(
         if not was_begun(output):
             raise
         raise KeyboardInterrupt(
-            f"the tiles that are done are kept in {output}.partial: the same command with --resume "
-            "goes on from there"
+            f"the tiles that are done are kept in {checkpoint_path(output)}: the same command with "
+            "--resume goes on from there"
         ) from None
     outside = left_out(da.from_zarr(str(output / "0")))
     about = LabelDescription(
@@ -209,7 +210,7 @@ def segment_in_tiles(
     )
     for target in others:
         try:
-            _copy(target, output, (found.array, pixels.nodata), about, overwrite=told.force)
+            _copy(target, output, found, pixels.nodata, about, overwrite=told.force)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"the labels are kept in {output}: the same command with --resume goes on from "
@@ -250,7 +251,8 @@ def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> Non
 def _copy(
     target: Path,
     tiled: Path,
-    pixels: tuple[Any, float | None],
+    found: ImageFile,
+    nodata: float | None,
     about: LabelDescription,
     *,
     overwrite: bool,
@@ -262,7 +264,7 @@ def _copy(
     from napari_superpixels.io.images import without_nodata
 
     labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
-    image = None if is_plain(target) else without_nodata(*pixels)
+    image = None if is_plain(target) else without_nodata(found.read(), nodata)
     write_output(target, labels, image, about, overwrite=overwrite)
 
 

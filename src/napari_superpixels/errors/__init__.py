@@ -10,6 +10,7 @@ RuntimeErrors, so one raised in a worker would never reach the user.
 from __future__ import annotations
 
 import errno
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -101,11 +102,19 @@ def to_plain(error: BaseException) -> dict[str, Any]:
     """
     if not isinstance(error, SuperpixelError):
         return {"kind": SuperpixelError.__name__, "data": {"message": reason_of(error)}}
-    data = {
-        name: to_plain(value) if isinstance(value, BaseException) else value
-        for name, value in data_of(error).items()
+    return {
+        "kind": type(error).__name__,
+        "data": {name: _plain_value(value) for name, value in data_of(error).items()},
+        "text": error.problem(),
+        "context": list(error.context),
     }
-    return {"kind": type(error).__name__, "data": data, "context": list(error.context)}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, BaseException):
+        return to_plain(value)
+    # JSON has no word for NaN and infinities.
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def from_plain(plain: Mapping[str, Any]) -> SuperpixelError:
@@ -126,8 +135,11 @@ def from_plain(plain: Mapping[str, Any]) -> SuperpixelError:
         if isinstance(value, dict) and "kind" in value:
             value = from_plain(value)
         data[name] = tuple(value) if isinstance(value, list) else value
-    kind = _kinds(SuperpixelError)[plain["kind"]]
-    return _restored(kind, data, tuple(plain.get("context", ())))
+    kind = _kinds(SuperpixelError).get(plain["kind"])
+    context = tuple(plain.get("context", ()))
+    if kind is None:  # of a module that this process has not loaded
+        return _restored(SuperpixelError, {"message": plain["text"]}, context)
+    return _restored(kind, data, context)
 
 
 def _kinds(kind: type[SuperpixelError]) -> dict[str, type[SuperpixelError]]:
@@ -489,13 +501,9 @@ class NotEnoughMemory(SuperpixelMemoryError):
         """The shortage, and what takes less."""
         if self.in_tiles:
             return f"{self.shortage()}: take smaller tiles (tile_size_px) or fewer n_workers"
-        less = (
-            "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
-            "balanced or fast preset (or a larger downscale)"
-        )
-        less += "" if self.is_cpu else ", or run on the CPU"
         limit = " (memory_limit_gb)" if self.is_limit else ""
-        return f"{self.shortage()}{limit}. {less}{', or raise the limit' if self.is_limit else ''}."
+        raised = ", or raise the limit" if self.is_limit else ""
+        return f"{self.shortage()}{limit}. {_less(self)}{raised}"
 
 
 class TilesNeedAPlane(SuperpixelError, ValueError):
@@ -526,15 +534,19 @@ class OutOfMemory(SuperpixelMemoryError):
 
     def problem(self) -> str:
         """The estimate, and what takes less."""
-        less = (
-            "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
-            "balanced or fast preset (or a larger downscale)"
-        )
-        less += "" if self.is_cpu else ", or run on the CPU"
         return (
             f"{self.device}: out of memory. The estimate for this run was "
-            f"{gigabytes(self.estimated_bytes)}. {less}."
+            f"{gigabytes(self.estimated_bytes)}. {_less(self)}"
         )
+
+
+def _less(error: NotEnoughMemory | OutOfMemory) -> str:
+    """What takes less memory."""
+    less = (
+        "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
+        "balanced or fast preset (or a larger downscale)"
+    )
+    return less if error.is_cpu else f"{less}, or run on the CPU"
 
 
 # ---- files -------------------------------------------------------------------------------------
@@ -599,7 +611,7 @@ class FormatForPlanes(ExportError):
 
 
 @dataclass(eq=False)
-class MissingLibrary(ExportError):
+class MissingLibrary(SuperpixelError):
     """Something needs a library that is not installed.
 
     Attributes

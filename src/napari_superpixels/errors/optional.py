@@ -30,5 +30,8 @@ def need(module: str, extra: str) -> Any:
     """
     try:
         return import_module(module)
-    except ImportError as error:
-        raise MissingLibrary(module.partition(".")[0], extra) from error
+    except ModuleNotFoundError as error:
+        library = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != library:
+            raise  # it is there, and lacks something itself
+        raise MissingLibrary(library, extra) from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_superpixels.errors import ExportError, FileExists, reason_of
+from napari_superpixels.errors import ExportError, FileExists, SuperpixelError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def atomic_write(path: Path, *, overwrite: bool) -> Iterator[Path]:
             partial = Path(folder) / path.name
             yield partial
             _rename(partial, path, aside=Path(folder) / "replaced")
-    except ExportError as error:
+    except SuperpixelError as error:
         error.within(path)
         raise
     except OSError as error:

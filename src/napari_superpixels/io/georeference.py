@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import tifffile
 
-from napari_superpixels.errors import ExportError, NotGeoreferenced
+from napari_superpixels.errors import ExportError, MissingLibrary, NotGeoreferenced
 from napari_superpixels.errors.optional import need
 from napari_superpixels.io.problems import READ_ERRORS
 from napari_superpixels.io.suffixes import is_tiff
@@ -151,11 +151,13 @@ def read_georeference(path: Path) -> Georeference:
     Raises
     ------
     ExportError
-        If it cannot be read or does not lie on the map, or rasterio is not installed.
+        If it cannot be read or does not lie on the map.
+    MissingLibrary
+        If rasterio is not installed.
     """
     try:
         rasterio = need("rasterio", "geo")
-    except ExportError as error:
+    except MissingLibrary as error:
         error.within(f"{path}: it lies on a map")
         raise
     try:

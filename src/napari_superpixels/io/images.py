@@ -15,7 +15,7 @@ from napari_superpixels.io.arrays import open_npy
 from napari_superpixels.io.metadata import FileMetadata
 from napari_superpixels.io.ome_zarr import open_zarr
 from napari_superpixels.io.pictures import is_too_large, read_picture
-from napari_superpixels.io.problems import READ_ERRORS, unreadable
+from napari_superpixels.io.problems import READ_ERRORS, check_level, unreadable
 from napari_superpixels.io.suffixes import is_tiff
 from napari_superpixels.io.tiff import TiffSource, n_levels, open_tiff
 
@@ -40,7 +40,7 @@ class ImageFile:
     axes : str
         One letter for each axis as tifffile names them (Y, X, C channels, S samples, Z, T, …);
         empty where the file does not say.
-    alpha : dask array or None
+    alpha : array or None
         How opaque each pixel is, 0 where the image has none: transparency, or a raster's own mask.
         Of the shape of `array` without its channel axis; None where the file has neither.
     metadata : FileMetadata
@@ -158,12 +158,6 @@ def _opened(path: Path, level: int) -> ImageFile:
     array, alpha = read_picture(path)
     axis = -1 if array.ndim == 3 else None
     return ImageFile(path, da.from_array(array), axis, FileMetadata(path), alpha=alpha)
-
-
-def check_level(path: Path, level: int, n_levels: int) -> None:
-    """Check that a pyramid has a level."""
-    if not 0 <= level < n_levels:
-        raise FileError(f"{path}: has the levels 0 to {n_levels - 1}, not {level}")
 
 
 def read_now(array: Any, path: str | Path) -> NDArray[Any]:

@@ -69,6 +69,12 @@ def read_labels(path: str | Path, *, with_further: bool = False) -> LabelFile:
     if indices is not None:
         return LabelFile(indices, False, FileMetadata(path))
     with open_image(path) as found:
+        if found.channel_axis is not None:
+            n = found.array.shape[found.channel_axis]
+            raise FileError(
+                f"{path}: holds {n} channels or colours, and labels have none; give the label map "
+                "itself, of whole numbers"
+            )
         array = found.read()
         further = {}
         if with_further and found.source is not None:
@@ -76,14 +82,9 @@ def read_labels(path: str | Path, *, with_further: bool = False) -> LabelFile:
                 further = read_further(found.source)
             except READ_ERRORS as error:
                 raise unreadable(path, error) from error
-    if found.channel_axis is not None:
-        raise FileError(
-            f"{path}: holds {array.shape[found.channel_axis]} channels or colours, and labels have "
-            "none; give the label map itself, of whole numbers"
-        )
     if found.nodata is not None:
         array = np.where(is_nodata(array, found.nodata), 0, array)
-    if array.dtype.kind == "f" and (array == np.round(array)).all():
+    if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
         array = array.astype(np.int64)  # as ImageJ stores what is above 65535
     if array.dtype.kind not in "biu" or array.ndim < 2:
         raise FileError(

@@ -49,6 +49,8 @@ class PixelSizes:
             sizes is missing, or units differ.
         """
         sizes = self.sizes[-ndim:]
+        if len(sizes) < ndim:  # a series has no depth
+            return None
         known = zip(sizes, self.units[-ndim:], strict=True)
         units = {unit for size, unit in known if size is not None}
         if len(units) != 1 or not all(size and size > 0 for size in sizes):

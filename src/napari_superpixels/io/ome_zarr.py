@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import zarr
 
 from napari_superpixels.errors import FileError
 from napari_superpixels.io.metadata import FileMetadata, PixelSizes
+from napari_superpixels.io.problems import check_level, unless_damaged
 from napari_superpixels.io.provenance import of_zarr
 from napari_superpixels.io.units import full_name
 
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# 0.4 is what most software reads today.
-VERSION = "0.4"
-VERSIONS = ("0.4", "0.5")
+# Of a group of Zarr 2; groups of Zarr 3 hold 0.5.
+_OF_ZARR_2 = "0.4"
 _OF_ZARR = (".zgroup", ".zarray", "zarr.json")
 _TYPES = {"c": "channel", "t": "time"}
 # Pixels along rows and columns of a chunk, and of the coarsest level.
@@ -118,9 +118,9 @@ def open_zarr(path: Path, level: int) -> ZarrImage:
     if not is_zarr(path):
         raise FileError(f"{path}: is a folder, and holds no Zarr; choose a file")
     node = zarr.open(str(path), mode="r")
-    metadata = FileMetadata(path, provenance=of_zarr(node))
+    metadata = FileMetadata(path, provenance=unless_damaged(path, of_zarr, node) or {})
     if isinstance(node, zarr.Array):
-        _check_level(path, level, 1)
+        check_level(path, level, 1)
         return ZarrImage(da.from_zarr(node), None, "", metadata)
     attributes = attributes_of(node)
     if "multiscales" not in attributes:
@@ -130,19 +130,14 @@ def open_zarr(path: Path, level: int) -> ZarrImage:
             f"an image inside it, name that folder: {inside}"
         )
     image = attributes["multiscales"][0]
-    _check_level(path, level, len(image["datasets"]))
+    check_level(path, level, len(image["datasets"]))
     array = da.from_zarr(node[image["datasets"][level]["path"]])
     axes = "".join(_axis_name(axis)[:1] for axis in image["axes"]).upper()
     kept = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
     array = array[tuple(slice(None) if i in kept else 0 for i in range(array.ndim))]
     axes = "".join(axes[i] for i in kept)
-    metadata = FileMetadata(path, _pixel_sizes(image), provenance=metadata.provenance)
+    metadata = replace(metadata, pixel_sizes=unless_damaged(path, _pixel_sizes, image))
     return ZarrImage(array, axes.index("C") if "C" in axes else None, axes, metadata)
-
-
-def _check_level(path: Path, level: int, n_levels: int) -> None:
-    if not 0 <= level < n_levels:
-        raise FileError(f"{path}: has the levels 0 to {n_levels - 1}, not {level}")
 
 
 def _axis_name(axis: Any) -> str:
@@ -274,7 +269,7 @@ def describe(
         }
         for level, scale in enumerate(level_scales)
     ]
-    version = {"version": VERSION} if group.metadata.zarr_format == 2 else {}
+    version = {"version": _OF_ZARR_2} if group.metadata.zarr_format == 2 else {}
     image = version | {
         "name": name,
         "axes": described,
@@ -297,7 +292,7 @@ def set_attribute(group: Any, name: str, value: Any) -> None:
         Plain values; a mapping gets the version that 0.4 wants in it.
     """
     if group.metadata.zarr_format == 2:
-        group.attrs[name] = {"version": VERSION, **value} if isinstance(value, dict) else value
+        group.attrs[name] = {"version": _OF_ZARR_2, **value} if isinstance(value, dict) else value
         return
     known = dict(group.attrs.get("ome", {"version": "0.5"}))
     group.attrs["ome"] = known | {name: value}

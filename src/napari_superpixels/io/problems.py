@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_superpixels.errors import FileError, reason_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # Readers raise many kinds of errors on broken files; a user needs to know which file.
@@ -23,6 +25,41 @@ READ_ERRORS = (
     struct.error,
     zlib.error,
 )
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+def unless_damaged(path: Path, read: Callable[..., _T], *arguments: object) -> _T | None:
+    """Read what a file says besides its pixels; these are worth reading without it.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for the log.
+    read : callable
+        Reader of, say, the pixel size.
+    *arguments : object
+        Of the reader.
+
+    Returns
+    -------
+    object or None
+        What the reader returns; None, with a warning in the log, if it cannot be read.
+    """
+    try:
+        return read(*arguments)
+    except READ_ERRORS as error:
+        _log.warning(
+            "%s: some of its metadata cannot be read and are not used (%s)", path, reason_of(error)
+        )
+        return None
+
+
+def check_level(path: Path, level: int, n_levels: int) -> None:
+    """Raise `FileError` unless a pyramid has a level."""
+    if not 0 <= level < n_levels:
+        raise FileError(f"{path}: has the levels 0 to {n_levels - 1}, not {level}")
 
 
 def unreadable(path: Path, error: Exception) -> FileError:

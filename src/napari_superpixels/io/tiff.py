@@ -7,6 +7,7 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from mmap import ACCESS_READ, mmap
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -17,6 +18,7 @@ import zarr
 from napari_superpixels.io.arrays import CHUNK
 from napari_superpixels.io.georeference import states_georeference
 from napari_superpixels.io.metadata import FileMetadata, PixelSizes
+from napari_superpixels.io.problems import unless_damaged
 from napari_superpixels.io.provenance import FURTHER_MAP, of_tiff
 
 if TYPE_CHECKING:
@@ -124,7 +126,10 @@ def open_tiff(source: TiffSource, level: int) -> TiffImage:
             alpha = _pixels(source, tiff, number, min(level, len(mask.levels) - 1))
             alpha = _resampled(alpha, series.levels[level].keyframe)
         metadata = FileMetadata(
-            source.path, _pixel_sizes(tiff), states_georeference(tiff), of_tiff(tiff)
+            source.path,
+            unless_damaged(source.path, _pixel_sizes, tiff),
+            states_georeference(tiff),
+            unless_damaged(source.path, of_tiff, tiff) or {},
         )
         return TiffImage(array, channel_axis, nodata, axes, alpha, metadata)
 
@@ -265,8 +270,9 @@ class _MappedPixels:
 
     def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
         with self.source.opened() as tiff:
-            mapped = tiff.filehandle.memmap_array(self.dtype, self.shape, self.offset, mode="r")
-            return np.array(mapped[index])
+            # Not np.memmap, which moves the position in a file that other threads read.
+            content = mmap(tiff.filehandle.fileno(), 0, access=ACCESS_READ)
+        return np.ndarray(self.shape, self.dtype, content, self.offset)[index].copy()
 
 
 class _TiledPixels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 # One short name in ASCII for each unit, which is what our files and tables hold.
@@ -60,7 +61,8 @@ def full_name(unit: str) -> str | None:
         None if it is none of the usual units of length.
     """
     short = short_unit(unit)
-    return str(_parsed(short)) if short in _SHORT else None
+    # Spelled out whatever format an application has chosen for all units.
+    return f"{_parsed(short):D}" if short in _SHORT else None
 
 
 def symbol(unit: str) -> str | None:
@@ -86,13 +88,14 @@ def _parsed(unit: str) -> Any:
 
     registry: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
     name = unit.strip()
-    if "\\u" in name:  # ImageJ writes what is not ASCII as Java does
-        name = name.encode("ascii", "backslashreplace").decode("unicode_escape")
-    name = name.replace("US survey foot", "survey_foot").replace("angström", "ångström")
-    for spelled in (name, name.lower(), name.lower().removeprefix("us_").replace(" ", "_")):
+    # ImageJ writes what is not ASCII as Java does.
+    name = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), name)
+    name = name.replace("angström", "ångström")
+    for spelled in (name, name.lower(), name.lower().replace(" ", "_").removeprefix("us_")):
         try:
             found = registry.Unit(spelled)
-        except (pint.UndefinedUnitError, ValueError, TypeError, AttributeError):
+        # It parses texts as Python does, and fails on others in as many ways.
+        except Exception:  # noqa: BLE001
             continue
         if found.dimensionality == {"[length]": 1}:
             return found

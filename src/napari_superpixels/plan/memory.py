@@ -24,7 +24,7 @@ _BYTES_PER_PIECE = 3000  # of the graph of regions: neighbours, borders, queue
 _PROCESS_BYTES = 450e6
 # Tiles differ in size, so that freed memory comes in pieces that fit nothing asked for later: after
 # some tens of tiles, about as much as a tile needs (`benchmarks/scale.py`).
-_WITH_PIECES = 2
+_FRAGMENTATION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def tile_memory(
     n_pixels: int = math.prod(shape)
     share = max(1, min(65535, round(n_segments * n_pixels / math.prod(grid.shape))))
     needed = estimate_memory(shape[-2:], n_channels, params.replace(n_segments=share))
-    return _WITH_PIECES * (needed + float(n_pixels * n_channels * itemsize))
+    return _FRAGMENTATION * (needed + float(n_pixels * n_channels * itemsize))
 
 
 def run_memory(tile_bytes: float, n_tiles: int, n_processes: int) -> float:

@@ -39,9 +39,10 @@ class Engine:
     Attributes
     ----------
     tiling : TilingOptions
-        Threads of this process, one a core as far as memory goes, or one in all on a GPU; or its
-        number of processes on this machine, one thread each; or its Dask scheduler, whose workers
-        must see the checkpoint, and the image file, under the same path.
+        Without `n_workers` and `scheduler`, tiles run in threads of this process: one a core as far
+        as memory goes, or one in all on a GPU. `n_workers` makes as many processes on this machine,
+        of one thread each. Workers of `scheduler` must see the checkpoint, and the image file,
+        under the same path.
     tile_bytes : float
         Memory that a tile takes.
     resources : Resources
@@ -97,7 +98,7 @@ class Engine:
             ) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
         ):
-            client.run(_ignore_interrupts)
+            client.register_plugin(_ignoring_interrupts(distributed))
             yield client
 
     @contextmanager
@@ -122,9 +123,17 @@ class Engine:
             yield client
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl+C reaches all processes of a terminal; ours alone decides what becomes of the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ignoring_interrupts(distributed: Any) -> Any:
+    """Make workers, those that are started anew too, go on at Ctrl+C.
+
+    It reaches all processes of a terminal; ours alone decides what becomes of the others.
+    """
+
+    class IgnoreInterrupts(distributed.WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return IgnoreInterrupts()
 
 
 def is_killed_worker(error: BaseException | None) -> bool:

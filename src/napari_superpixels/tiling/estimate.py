@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 # A crop of this size is segmented to see how long a pixel takes; not longer than so.
 _PROBE_PX, _PROBE_S = 384, 10.0
-# Tiles take longer than the trial says: they are read, numbered and written, and share the memory's
-# speed. Measured in `benchmarks/scale.py`: 1.6 to 2.1 times.
-_OTHER_WORK = 1.8
+# Tiles take longer than the trial says: they are read, relabelled and written, and share the
+# memory's speed. Measured in `benchmarks/scale.py`: 1.6 to 2.1 times.
+_OVERHEAD_OF_TILES = 1.8
 # To start a worker process, load PyTorch there, and end it again: 2 to 4 s on 2 busy cores.
 _WORKER_S = 3.0
 
@@ -115,10 +115,11 @@ def iter_estimate(
     """
     reader = open_reader(image, pixels.level, pixels.channel_axis, channels=pixels.channels)
     grid = plan_tiles(reader.shape, n_segments, params, tiling.tile_size_px, tiling.halo_px)
-    is_here = _is_here(resources.device)
+    # Workers of a cluster may have a device that this machine has not.
+    is_here = tiling.scheduler is None or _is_here(resources.device)
     machine = machine_here(resources if is_here else Resources("cpu", resources.memory_limit_gb))
     needs = tile_needs(facts_of(reader), grid, n_segments, params, tiling, machine)
-    if not trial or (tiling.scheduler is not None and not is_here):
+    if not trial or not is_here:
         return needs
     rate = yield from _seconds_a_pixel(reader, n_segments, params, pixels.nodata, resources.device)
     if rate is None:
@@ -215,7 +216,7 @@ def _seconds_a_pixel(
     finally:
         steps.close()
         torch.set_num_threads(threads)
-    return _OTHER_WORK * (time.perf_counter() - begin) / done / size
+    return _OVERHEAD_OF_TILES * (time.perf_counter() - begin) / done / size
 
 
 def _warm_up(device: str) -> None:

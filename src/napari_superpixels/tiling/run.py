@@ -137,7 +137,12 @@ def iter_superpixels_tiled(
     Raises
     ------
     TilingError
-        If tiles failed: the message says which and why; the others are kept.
+        If tiles failed: the message says which and why; the others are kept. If there is an
+        unfinished run that is not to go on.
+    FileExists
+        If `output` exists and is not to be replaced.
+    MissingLibrary
+        If Dask's scheduler is not installed, for processes and clusters.
     ValueError
         If the image, the mask or a parameter is unusable.
     FileError

@@ -23,7 +23,7 @@ from napari_superpixels._napari.input.plane import InputError, View
 from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.segment.controls.image_choice import ImageChoice
 from napari_superpixels._napari.widgets.layout import button, file_name
-from napari_superpixels.errors import ExportError
+from napari_superpixels.errors import ExportError, SuperpixelError
 from napari_superpixels.io.formats import METADATA_KEY, format_of
 from napari_superpixels.io.formats.registry import FORMATS, Format
 
@@ -148,7 +148,7 @@ class Exporter(QObject):
         try:
             images = made_from(layer, self._viewer.layers) or self._chosen_image(layer)
             job = export_job(path, layer, images, View.of(self._viewer))
-        except (ExportError, InputError) as error:
+        except (SuperpixelError, InputError) as error:
             self.failed.emit(text_of(error))
             return
         self.told.emit(f"Exporting “{layer.name}”…")

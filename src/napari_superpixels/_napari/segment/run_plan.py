@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.messages import text_of
-from napari_superpixels.errors import NotEnoughMemory, TilesNeedAPlane
+from napari_superpixels.errors import NotEnoughMemory
 from napari_superpixels.errors.quantities import gigabytes
 from napari_superpixels.params.options import Resources
 from napari_superpixels.plan.run_plan import ImageFacts, RunPlan, Tiles, plan_run
@@ -90,8 +90,6 @@ def facts_of(source: SegmentationInput) -> ImageFacts:
 def _in_words(plan: RunPlan, tiles: Tiles) -> PlanText:
     text = f"this run needs about {gigabytes(plan.needed_bytes)}"
     problem = "" if plan.problem is None else text_of(plan.problem)
-    if isinstance(plan.problem, TilesNeedAPlane):
-        problem = f"Tiles are for a single plane: choose the mode “{Mode.SLICE}”, or no tiles."
     if not plan.in_tiles:
         if plan.tiles is not None:
             problem += (

@@ -31,7 +31,9 @@ def write_geotiff(path: Path, label_image: LabelImage, where: Georeference) -> N
     Raises
     ------
     ExportError
-        If the labels have a depth, or rasterio is not installed.
+        If the labels have a depth.
+    MissingLibrary
+        If rasterio is not installed.
     """
     label_image.need_plane("GeoTIFF")
     rasterio, memory = need("rasterio", "geo"), need("rasterio.io", "geo")

@@ -35,7 +35,9 @@ def write_rois(path: Path, label_image: LabelImage) -> None:
     Raises
     ------
     ExportError
-        If the labels have a depth, or a library is not installed.
+        If the labels have a depth.
+    MissingLibrary
+        If a library is not installed.
     """
     label_image.need_plane("a ROI zip")
     roifile = need("roifile", "export")

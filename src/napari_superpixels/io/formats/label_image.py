@@ -12,7 +12,7 @@ import numpy as np
 from napari_superpixels.errors import HoldsPlanes, SuperpixelError
 from napari_superpixels.errors.optional import need
 from napari_superpixels.io.formats.label_tiff import compact
-from napari_superpixels.io.ome_zarr import VERSION
+from napari_superpixels.io.suffixes import OME_ZARR_VERSIONS
 from napari_superpixels.io.units import metres, short_unit
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class LabelDescription:
     frames: bool = False
     provenance: Mapping[str, Any] | None = None
     sheared_content: float | None = None
-    ome_zarr_version: str = VERSION
+    ome_zarr_version: str = OME_ZARR_VERSIONS[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ class LabelImage:
     frames: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
     sheared_content: float | None = None
-    ome_zarr_version: str = VERSION
+    ome_zarr_version: str = OME_ZARR_VERSIONS[0]
 
     @property
     def axes(self) -> str:

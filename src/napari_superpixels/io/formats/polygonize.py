@@ -32,7 +32,7 @@ def polygonize(label_image: LabelImage, extra: str) -> list[list[Part]]:
 
     Raises
     ------
-    ExportError
+    MissingLibrary
         If rasterio is not installed.
     """
     features: Any = need("rasterio.features", extra)

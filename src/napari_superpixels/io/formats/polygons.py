@@ -39,7 +39,9 @@ def polygons(label_image: LabelImage) -> Any:
     Raises
     ------
     ExportError
-        If the labels have a depth, or a library is not installed.
+        If the labels have a depth.
+    MissingLibrary
+        If a library is not installed.
     """
     label_image.need_plane("a file of polygons")
     geopandas, shapely = need("geopandas", "geo"), need("shapely", "geo")
@@ -69,7 +71,9 @@ def write_geopackage(path: Path, label_image: LabelImage) -> None:
     Raises
     ------
     ExportError
-        If the labels have a depth, or a library is not installed.
+        If the labels have a depth.
+    MissingLibrary
+        If a library is not installed.
     """
     frame = polygons(label_image)
     columns = [str(name).lower() for name in frame.columns]
@@ -94,7 +98,9 @@ def write_geojson(path: Path, label_image: LabelImage) -> None:
     Raises
     ------
     ExportError
-        If the labels have a depth, or a library is not installed.
+        If the labels have a depth.
+    MissingLibrary
+        If a library is not installed.
     """
     frame = polygons(label_image)
     options: dict[str, str | int] = {"COORDINATE_PRECISION": _DECIMALS}

@@ -7,16 +7,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import ExportError, InvalidParameter
+from napari_superpixels.errors import ExportError, InvalidParameter, SuperpixelError
 from napari_superpixels.io.atomic import atomic_write
 from napari_superpixels.io.formats.label_image import (
-    InvalidLabels,
     LabelDescription,
     LabelImage,
     label_image_of,
 )
 from napari_superpixels.io.georeference import Georeference, read_georeference
-from napari_superpixels.io.ome_zarr import VERSION, VERSIONS, is_zarr
+from napari_superpixels.io.ome_zarr import is_zarr
+from napari_superpixels.io.suffixes import OME_ZARR_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +114,7 @@ def export_labels(
     provenance: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     sheared_content: float | None = None,
-    ome_zarr_version: str = VERSION,
+    ome_zarr_version: str = OME_ZARR_VERSIONS[0],
 ) -> None:
     """Write a label map for other software; the format follows the suffix.
 
@@ -164,8 +164,10 @@ def export_labels(
     Raises
     ------
     ExportError
-        If the suffix is unknown, the file exists, an optional library is missing, or the format
-        cannot hold the labels; nothing is left under the final name then.
+        If the suffix is unknown, the file exists, or the format cannot hold the labels; nothing is
+        left under the final name then.
+    MissingLibrary
+        If the format needs a library that is not installed.
     InvalidLabels
         If labels, image and pixel size do not fit together.
     """
@@ -174,8 +176,8 @@ def export_labels(
         place = read_georeference(Path(like))
     elif place is not None and not isinstance(place, Georeference):
         place = Georeference.from_dict(place)
-    if ome_zarr_version not in VERSIONS:
-        raise InvalidParameter("ome_zarr_version", " or ".join(VERSIONS), ome_zarr_version)
+    if ome_zarr_version not in OME_ZARR_VERSIONS:
+        raise InvalidParameter("ome_zarr_version", " or ".join(OME_ZARR_VERSIONS), ome_zarr_version)
     about = LabelDescription(
         channel_axis=channel_axis,
         channel_names=channel_names,
@@ -214,7 +216,7 @@ def export(
     """
     try:
         label_image = label_image_of(labels, image, about)
-    except (InvalidLabels, ExportError) as error:
+    except SuperpixelError as error:
         error.within(path)
         raise
     write(path, label_image, overwrite=overwrite)
