@@ -1,4 +1,4 @@
-"""The correction dock keeps the table of a result true, and what others put there."""
+"""The correction dock updates the table of a result after an edit, and keeps further columns."""
 
 from __future__ import annotations
 

@@ -12,9 +12,10 @@ from qtpy.QtWidgets import QMessageBox, QScrollArea, QWidget
 
 from napari_superpixels import SuperpixelParams
 from napari_superpixels._napari.input.axes import Role
-from napari_superpixels._napari.segment.dock import DISCARD, SegmentWidget
+from napari_superpixels._napari.segment.dock import SegmentWidget
 from napari_superpixels._napari.segment.output_layer import was_edited
 from napari_superpixels._napari.segment.run import Target
+from napari_superpixels._napari.segment.view import DISCARD
 from napari_superpixels.io.formats import METADATA_KEY
 
 

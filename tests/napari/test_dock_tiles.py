@@ -15,8 +15,8 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.input.region import Where
 from napari_superpixels._napari.segment import tiled_run
-from napari_superpixels._napari.segment.dock import DISCARD, KEEP
 from napari_superpixels._napari.segment.run import Target
+from napari_superpixels._napari.segment.view import DISCARD, KEEP
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.plan import tiles as plan
@@ -52,7 +52,7 @@ def test_memory_limit_proposes_tiles(viewer, dock, picture, output, monkeypatch,
     dock.form.control("n_segments").value = 5000
     dock.form.control("iterations").value = 5
     assert "tiles" not in dock.device_label.text()
-    plan = dock._plan(dock.choice.source(), dock.form.params())
+    plan = dock._plan(dock._choices())
     needed_gb = float(re.search(r"about ([\d.]+) GB", plan.text)[1])
     monkeypatch.setattr(Preferences, "read", lambda: Preferences(memory_limit_gb=needed_gb / 2))
     dock._refresh()

@@ -12,7 +12,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QEvent, QThreadPool
 from qtpy.QtWidgets import QApplication
 
-from napari_superpixels._napari.segment.dock import DISCARD
+from napari_superpixels._napari.segment.view import DISCARD
 from napari_superpixels.core.network import optimize as optimize_module
 
 

@@ -2,36 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import napari.viewer
-from magicgui.widgets import CheckBox, ComboBox
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QGridLayout,
-    QPushButton,
-    QSizePolicy,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels._napari.correction.controller import Controller
 from napari_superpixels._napari.correction.editor import LayerEditor
 from napari_superpixels._napari.correction.files import load_corrected, save_corrected
 from napari_superpixels._napari.correction.overlays import is_overlay
-from napari_superpixels._napari.correction.panels.class_panel import ClassPanel
-from napari_superpixels._napari.correction.panels.global_panel import DetailPanel, TidyPanel
-from napari_superpixels._napari.correction.panels.network_panel import NetworkPanel
-from napari_superpixels._napari.correction.reference_choice import ReferenceChoice
 from napari_superpixels._napari.correction.target import (
-    can_be_copied,
     editable_copy,
     looks_like_volume,
     problem_with,
@@ -44,26 +29,15 @@ from napari_superpixels._napari.correction.tools import (
     ResegmentTool,
     Tool,
 )
+from napari_superpixels._napari.correction.view import PLANE, VOLUME, CorrectionView, resolve
 from napari_superpixels._napari.segment.run import warm_up
 from napari_superpixels._napari.widgets.canvas_context import CanvasContext
-from napari_superpixels._napari.widgets.layout import (
-    VerticalScroll,
-    button,
-    file_name,
-    row,
-    rows,
-    text_label,
-)
+from napari_superpixels._napari.widgets.layout import file_name, when_clicked
 from napari_superpixels._napari.widgets.lifetime import Lifetime
-from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.errors import SuperpixelError
-from napari_superpixels.errors.quantities import counted
-
-PLANE, VOLUME = "this plane", "volume (3D)"
-_TOOLS_A_ROW = 4
 
 
-class CorrectionWidget(QWidget):
+class CorrectionWidget(CorrectionView):
     """Dock widget "Superpixel correction".
 
     Parameters
@@ -73,24 +47,36 @@ class CorrectionWidget(QWidget):
 
     # The annotation stays a real type: napari injects the viewer by it.
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(napari_viewer)
         self._lifetime = Lifetime(self)
         warm_up()
-        self._viewer = napari_viewer
         self.editor: LayerEditor | None = None
         self._controller: Controller | None = None
         self._layer: Labels | None = None
-        self._canvas = CanvasContext(napari_viewer, self)
         self.options = Options()
-        self._guide = ReferenceChoice(napari_viewer)
-        self.image, self.image_label = self._guide.choice, self._guide.label
-        self._build()
+        self._connect()
+        self._on_active()
+
+    def _connect(self) -> None:
+        when_clicked(self.copy_button, self.make_copy)
+        when_clicked(self.save_button, self._save)
+        when_clicked(self.open_button, self._open)
+        for name, made in self.tool_buttons.items():
+            when_clicked(made, partial(self._toggle, name))
+        options = self.options
+        self.snap_box.changed.connect(lambda on: setattr(options, "snap", bool(on)))
+        self.plane_box.changed.connect(lambda on: setattr(options, "split_in_plane", bool(on)))
+        self.work_box.changed.connect(self._on_work)
+        self.outline_box.changed.connect(self._on_outline)
         self.classes.chosen.connect(self._on_class)
         self.network.running_changed.connect(self._on_running)
-        self._lifetime.at_end(self._give_back)
-        for callback in (self.network.abandon, self._canvas.cleanup, self._guide.cleanup):
+        canvas = CanvasContext(self._viewer, self)
+        for callback in (
+            *(self._give_back, self.network.abandon),
+            *(canvas.cleanup, self.reference.cleanup),
+        ):
             self._lifetime.at_end(callback)
-        layers, dims = napari_viewer.layers, napari_viewer.dims.events
+        layers, dims = self._viewer.layers, self._viewer.dims.events
         for event, slot in (
             (layers.selection.events.active, self._on_active),
             (layers.events.removed, self._on_removed),
@@ -99,102 +85,6 @@ class CorrectionWidget(QWidget):
             (dims.ndisplay, self._on_ndisplay),
         ):
             self._lifetime.connect(event, slot)
-        self._on_active()
-
-    def _build(self) -> None:
-        self.layer_label = text_label(rich=True)
-        self.message = text_label(selectable=True)
-        self.copy_button = button(
-            "Make an editable copy",
-            "Add a layer in memory with the same labels, which can be corrected.",
-            self.make_copy,
-        )
-        self.work_box = ComboBox(
-            label="Work in",
-            choices=[PLANE, VOLUME],
-            value=PLANE,
-            tooltip="Whether superpixels are areas in the plane shown (frames of a time series) "
-            "or bodies that go on in the next plane (a z-stack that was labelled in 3D).",
-        )
-        self.work_box.changed.connect(self._on_work)
-        self.snap_box = CheckBox(
-            text="Cut snaps to image edges",
-            value=False,
-            tooltip="The cut tool's line may be left for image edges near it.",
-        )
-        self.snap_box.changed.connect(lambda on: setattr(self.options, "snap", bool(on)))
-        self.outline_box = CheckBox(
-            text="Show superpixels as outlines",
-            value=False,
-            tooltip="Outlines instead of colours, so that the image and the classes show.",
-        )
-        self.outline_box.changed.connect(self._on_outline)
-        self.plane_box = CheckBox(
-            text="Split and cut only this plane",
-            value=True,
-            tooltip="In a volume: split and cut only the plane shown, or through all planes.",
-        )
-        self.plane_box.changed.connect(lambda on: setattr(self.options, "split_in_plane", bool(on)))
-        self.tool_buttons: dict[str, QPushButton] = {}
-        tools = QWidget()
-        grid = QGridLayout(tools)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
-        for i, tool in enumerate(TOOLS):
-            made = QPushButton(f"{tool.name} ({tool.key})")
-            made.setToolTip(tool.tooltip)
-            made.setCheckable(True)
-            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
-            made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            made.clicked.connect(partial(self._on_tool_button, tool.name))
-            self.tool_buttons[tool.name] = made
-            grid.addWidget(made, i // _TOOLS_A_ROW, i % _TOOLS_A_ROW)
-
-        self.classes = ClassPanel(self._viewer, self.say)
-        self.detail = DetailPanel(self._viewer, self.say)
-        self.tidy = TidyPanel(self.say)
-        self.network = NetworkPanel(self.say)
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        for name, panel in (
-            ("Classes", self.classes),
-            ("Detail", self.detail),
-            ("Clean up", self.tidy),
-            ("Network", self.network),
-        ):
-            self.tabs.addTab(panel, name)
-
-        self.save_button = button(
-            "Save…",
-            "Write labels, fragments, classes, locks and the edit log to one TIFF.",
-            self._save,
-        )
-        self.open_button = button(
-            "Open…", "Read labels that were saved here, and go on correcting them.", self._open
-        )
-        self._work_rows = rows(self.work_box)
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 6, 0)
-        column.setSpacing(4)
-        for widget in (
-            self.layer_label,
-            self.copy_button,
-            self._guide.rows,
-            self.image_label,
-            self._work_rows,
-            tools,
-            self.outline_box.native,
-            self.snap_box.native,
-            self.plane_box.native,
-        ):
-            column.addWidget(widget)
-        column.addWidget(self.tabs, stretch=1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(VerticalScroll(content), stretch=1)
-        layout.addWidget(self.message)
-        layout.addLayout(row(self.save_button, self.open_button))
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Remember the window, to know later whether the viewer outlives the dock."""
@@ -251,8 +141,8 @@ class CorrectionWidget(QWidget):
         editor.changed.connect(self._refresh)
         editor.followed.connect(self.say)
         editor.replaced.connect(self._on_replaced)
-        editor.refresh_image = self._guide.refresh
-        self._guide.attach(editor)
+        editor.refresh_image = self.reference.refresh
+        self.reference.attach(editor)
         for panel in (self.classes, self.detail, self.tidy, self.network):
             panel.attach(editor)
         tools = [self._make_tool(kind, editor) for kind in TOOLS]
@@ -283,7 +173,7 @@ class CorrectionWidget(QWidget):
         # First, as removing a layer that belongs to the panels may come here again.
         editor, self.editor, self._controller = self.editor, None, None
         if editor is not None:
-            self._guide.attach(None)
+            self.reference.attach(None)
             for panel in (self.classes, self.detail, self.tidy, self.network):
                 panel.attach(None)
             editor.cleanup()
@@ -363,7 +253,7 @@ class CorrectionWidget(QWidget):
             self._viewer.layers.selection.active = self._layer
             self._controller.choose(name)
 
-    def _on_tool_button(self, name: str, _checked: bool = False) -> None:
+    def _toggle(self, name: str) -> None:
         if self._controller is not None:
             self._viewer.layers.selection.active = self._layer
             self._controller.toggle(name)
@@ -393,46 +283,8 @@ class CorrectionWidget(QWidget):
             self._controller.enabled = not running
         self._refresh()
 
-    # ---- what the dock says ------------------------------------------------------------------
-
-    def say(self, text: str, *, problem: bool = False, now: bool = False) -> None:
-        """Tell the user a line, in the dock and in the status bar.
-
-        Parameters
-        ----------
-        text : str
-            The line.
-        problem : bool, default False
-            Whether it says why something was not done.
-        now : bool, default False
-            Whether it must be seen before what follows, which takes a while.
-        """
-        self.message.setText(f"⚠ {text}" if problem else text)
-        if now:
-            self.message.repaint()
-        self._viewer.status = text
-
     def _refresh(self, event: Any = None) -> None:
-        layer = self._layer
-        problem = problem_with(layer)
-        self.copy_button.setVisible(bool(problem) and can_be_copied(layer))
-        volume = layer is not None and layer.ndim >= 3
-        self._work_rows.setVisible(volume)
-        self.plane_box.native.setVisible(volume and self.work_box.value == VOLUME)
-        for made in self.tool_buttons.values():
-            made.setEnabled(self.editor is not None)
-        self.tabs.setEnabled(self.editor is not None)
-        self.save_button.setEnabled(self.editor is not None)
-        if self.editor is None:
-            self.layer_label.setText(escape(problem, quote=False))
-            return
-        facts = self.editor.session.facts()
-        edited, held = facts.count(Lock.EDITED), facts.count(Lock.HELD)
-        name = escape(self.editor.layer.name, quote=False)
-        text = f"<b>{counted(len(facts.lock), 'superpixel')}</b> in “{name}”"
-        if edited or held:
-            text += f"; {edited} edited, {held} locked"
-        self.layer_label.setText(text)
+        self.show_state(resolve(self._layer, self.editor, self.work_box.value))
 
     # ---- files -------------------------------------------------------------------------------
 

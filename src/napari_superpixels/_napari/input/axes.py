@@ -42,6 +42,9 @@ class Mode(StrEnum):
     VOLUME = "3D supervoxels"
 
 
+# What a plane is called where planes are segmented one by one.
+NOUNS = {Mode.EACH: "slice", Mode.SERIES: "frame"}
+
 # Names that people give to axes.
 _NAMES = {
     Role.CHANNEL: {"c", "ch", "channel", "channels", "band", "bands", "wavelength"},

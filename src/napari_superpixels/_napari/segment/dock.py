@@ -5,43 +5,26 @@ from pathlib import Path
 
 import napari.viewer
 import numpy as np
-from magicgui.widgets import ComboBox
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QMessageBox,
-    QProgressBar,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_superpixels._napari.batch.panel import Batch, BatchChoices
-from napari_superpixels._napari.export.exporter import Exporter
+from napari_superpixels._napari.batch.panel import BatchChoices
 from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 from napari_superpixels._napari.messages import text_of
-from napari_superpixels._napari.segment.controls.device_choice import DeviceChoice
-from napari_superpixels._napari.segment.controls.input_choice import InputChoice
-from napari_superpixels._napari.segment.controls.parameter_form import ParameterForm
 from napari_superpixels._napari.segment.output_layer import was_edited
 from napari_superpixels._napari.segment.progress_text import Progress, of_result
 from napari_superpixels._napari.segment.run import Run, Target, last_result, warm_up
 from napari_superpixels._napari.segment.run_plan import PlanText, plan_for
 from napari_superpixels._napari.segment.snippet import as_python, renamed
+from napari_superpixels._napari.segment.state import Choices, RunState, resolve
 from napari_superpixels._napari.segment.time_estimate import TileEstimate
+from napari_superpixels._napari.segment.view import KEEP, SegmentView
 from napari_superpixels._napari.segment.worker import Delivery, Request
 from napari_superpixels._napari.settings import Preferences, PreferencesWatch
 from napari_superpixels._napari.widgets.canvas_context import CanvasContext
-from napari_superpixels._napari.widgets.layout import (
-    VerticalScroll,
-    button,
-    file_name,
-    row,
-    rows,
-    section,
-    text_label,
-)
+from napari_superpixels._napari.widgets.layout import file_name, when_clicked
 from napari_superpixels._napari.widgets.lifetime import Lifetime
 from napari_superpixels.errors import cannot_read
 from napari_superpixels.errors.quantities import duration
@@ -51,11 +34,8 @@ from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.params.options import Resources
 from napari_superpixels.plan.run_plan import Tiles
 
-KEEP = "keep result so far"
-DISCARD = "leave no trace"
 
-
-class SegmentWidget(QWidget):
+class SegmentWidget(SegmentView):
     """Dock widget "Superpixel segmentation".
 
     Parameters
@@ -65,148 +45,57 @@ class SegmentWidget(QWidget):
 
     # The annotation stays a real type: napari injects the viewer by it.
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(napari_viewer, self._batch_choices)
         self._lifetime = Lifetime(self)
         warm_up()
         self._viewer = napari_viewer
         self._run: Run | None = None
         self._done: Delivery | None = None
-        self._canvas = CanvasContext(napari_viewer, self)
-        self.choice = InputChoice(napari_viewer)
-        self.image, self.region, self.more = (
-            self.choice.image,
-            self.choice.region,
-            self.choice.more,
-        )
-        self.form = ParameterForm(Preferences.read().seed)
-        self.device = DeviceChoice(Preferences.read().device)
-        self.target = ComboBox(
-            name="target",
-            label="Result",
-            choices=list(Target),
-            value=Target.NEW,
-            tooltip="Whether the result becomes another layer, or takes the place of the last "
-            "one of the same image and plane. A layer that you edited is never replaced without "
-            "asking.",
-        )
-        self.on_cancel = ComboBox(
-            name="on_cancel",
-            label="On cancel",
-            choices=[KEEP, DISCARD],
-            value=KEEP,
-            tooltip="Cancel stops within one iteration and either turns what is there into a "
-            "valid result, or removes the preview.",
-        )
-        self.tiles = ComboBox(
-            name="tiles",
-            label="Tiles",
-            choices=list(Tiles),
-            value=Tiles.AUTO,
-            tooltip="Whether a plane is segmented tile by tile, into an OME-Zarr: if memory, or "
-            "the limit in the preferences, does not do for one piece; always; or never.",
-        )
-        self.estimate = TileEstimate(self)
-        self.exporter = Exporter(napari_viewer, self.image, self)
-        self.exporter.told.connect(self._on_told)
-        self.exporter.failed.connect(self._on_not_exported)
-        self._build()
-        self.choice.changed.connect(self._refresh)
-        self.form.changed.connect(self._refresh)
-        self.device.changed.connect(self._refresh)
-        self.tiles.changed.connect(self._refresh)
-        self.estimate.found.connect(self._refresh)
-        self._preferences = PreferencesWatch()
-        self._preferences.changed.connect(self._refresh)
-        for part in (
-            *(self.estimate, self.batch, self.exporter, self._preferences),
-            *(self._canvas, self.choice),
-        ):
-            self._lifetime.at_end(part.cleanup)
-        self._lifetime.at_end(self._abandon)
+        self._time = TileEstimate(self)
+        self._connect()
         self._refresh()
 
-    def _build(self) -> None:
-        self.source_label = text_label()
-        self.device_label = text_label()
-        self.status_label = text_label()
-        self.result_label = text_label(selectable=True, rich=True)
-        further = rows(self.region.nodata_box, self.tiles, *self.form.advanced)
-        self.advanced = advanced = section("Advanced", further)
-        self.batch = Batch(self._batch_choices)
-        self.batch_section = batch = section("Batch: many files", self.batch)
-        self.reset_button = button("Reset", "Back to the balanced preset.", self.form.reset)
-
-        form = QWidget()
-        column = QVBoxLayout(form)
-        column.setContentsMargins(0, 0, 6, 0)
-        column.setSpacing(4)
-        for widget in (
-            self.choice.widget,
-            self.source_label,
-            rows(*self.form.main),
-            rows(self.device.box),
-            self.device_label,
-            rows(self.target, self.on_cancel),
-            advanced,
-            self.reset_button,
-            batch,
+    def _connect(self) -> None:
+        self._preferences = preferences = PreferencesWatch()
+        canvas = CanvasContext(self._viewer, self)
+        for changes in (
+            *(self.choice.changed, self.form.changed, self.device.changed, self.tiles.changed),
+            *(self._time.found, preferences.changed),
         ):
-            column.addWidget(widget)
-        column.addStretch()
-        scroll = VerticalScroll(form)
-
-        self.progress = QProgressBar()
-        self.progress.setVisible(False)
-        self.segment_button = button(
-            "&Segment", "Find the superpixels of the chosen image.", self.segment
-        )
-        self.cancel_button = button("&Cancel", "Stop within one iteration.", self.cancel)
-        self.copy_button = button(
-            "Copy as Python", "Copy the Python call that repeats the last run.", self._copy
-        )
-        self.correct_button = button(
-            "Correct by hand…",
-            "Open the dock that merges, splits, locks and classifies superpixels.",
-            self._correct,
-        )
-        self.save_button = button(
-            "Save parameters…", "Write the parameters to a TOML file.", self._save
-        )
-        self.load_button = button(
-            "Load parameters…", "Read parameters from a TOML file.", self._load
-        )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(scroll, stretch=1)
-        layout.addWidget(self.status_label)
-        layout.addWidget(self.progress)
-        layout.addLayout(row(self.segment_button, self.cancel_button))
-        layout.addWidget(self.result_label)
-        layout.addLayout(row(self.save_button, self.load_button))
-        layout.addLayout(row(self.copy_button, self.exporter.button, self.correct_button))
+            changes.connect(self._refresh)
+        self.exporter.told.connect(self._on_told)
+        self.exporter.failed.connect(self._on_not_exported)
+        for made, slot in (
+            (self.segment_button, self.segment),
+            (self.cancel_button, self.cancel),
+            (self.copy_button, self._copy),
+            (self.correct_button, self._correct),
+            (self.save_button, self._save),
+            (self.load_button, self._load),
+        ):
+            when_clicked(made, slot)
+        for part in (self._time, self.batch, self.exporter, preferences, canvas, self.choice):
+            self._lifetime.at_end(part.cleanup)
+        self._lifetime.at_end(self._abandon)
 
     # ---- what the dock says ------------------------------------------------------------------
 
     def _refresh(self) -> None:
         """Show what would be segmented, and whether and why not."""
-        source, params, problem = self._choices()
-        self.source_label.setText(source.description if source else "")
-        device = self.device.description
-        if source and params and not self.device.problem:
-            plan = self._plan(source, params)
-            device += f"; {plan.text}"
-            if plan.in_tiles and not plan.problem:
-                device += self.estimate.text(source, params, self._resources())
-            problem = problem or plan.problem
-        self.device_label.setText(device)
-        running = self._run is not None
-        self.segment_button.setEnabled(not running and not problem)
-        self.cancel_button.setEnabled(self._run is not None and not self._run.stopping)
-        self.copy_button.setEnabled(self._done is not None)
-        if not running:
-            self.status_label.setText(problem)
+        choices = self._choices()
+        plan = self._plan(choices)
+        text = ""
+        if plan is not None and plan.in_tiles and not plan.problem:
+            assert choices.source is not None
+            assert choices.params is not None
+            text = self._time.text(choices.source, choices.params, self._resources())
+        run = self._run
+        state = RunState.NONE
+        if run is not None:
+            state = RunState.STOPPING if run.stopping else RunState.RUNNING
+        self.show_state(resolve(choices, plan, text, state, has_result=self._done is not None))
 
-    def _choices(self) -> tuple[SegmentationInput | None, SuperpixelParams | None, str]:
+    def _choices(self) -> Choices:
         source = params = None
         problem = self.device.problem
         try:
@@ -214,9 +103,13 @@ class SegmentWidget(QWidget):
             params = self.form.params()
         except ValueError as error:
             problem = text_of(error)
-        return source, params, problem
+        return Choices(source, params, self.device.description, problem)
 
-    def _plan(self, source: SegmentationInput, params: SuperpixelParams) -> PlanText:
+    def _plan(self, choices: Choices) -> PlanText | None:
+        """Plan a run; None where something to plan it with is missing."""
+        source, params = choices.source, choices.params
+        if source is None or params is None or self.device.problem:
+            return None
         return plan_for(source, params, self._resources(), Tiles(self.tiles.value))
 
     def _resources(self) -> Resources:
@@ -243,13 +136,12 @@ class SegmentWidget(QWidget):
 
     def segment(self) -> None:
         """Start a run with the current choices."""
-        source, params, problem = self._choices()
-        if self._run is not None or problem or source is None or params is None:
+        choices = self._choices()
+        source, params, plan = choices.source, choices.params, self._plan(choices)
+        if source is None or params is None or plan is None or choices.problem or plan.problem:
             self._refresh()
             return
-        plan = self._plan(source, params)
-        if plan.problem:
-            self._refresh()
+        if self._run is not None:
             return
         replace: Labels | None = None
         if self.target.value == Target.REPLACE:

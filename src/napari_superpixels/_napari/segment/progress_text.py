@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.axes import NOUNS, Mode
 from napari_superpixels.api.result import SuperpixelResult
 from napari_superpixels.errors.quantities import counted, duration
-from napari_superpixels.events import FinishReason
+from napari_superpixels.events import FinishReason, Step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
     from napari_superpixels._napari.segment.worker import Delivery
     from napari_superpixels.api.series import SeriesStep
-    from napari_superpixels.events import Step
     from napari_superpixels.tiling.progress import TileStep
     from napari_superpixels.tiling.tiled_result import TiledResult
 
 # Frames that follow from the one before take a third of the time of the first one.
 _FIRST_FRAME = 3
-SLICES = {Mode.EACH: "slices", Mode.SERIES: "frames"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,28 @@ class Progress:
     frame: int | None = None
 
 
+def of_any(step: Step | SeriesStep | TileStep, mode: Mode) -> Progress:
+    """Tell of a run.
+
+    Parameters
+    ----------
+    step : Step, SeriesStep or TileStep
+        Of one image or volume, of a stack of planes, of tiles.
+    mode : Mode
+        What of a stack is segmented.
+
+    Returns
+    -------
+    Progress
+        For the progress bar, in words, with a preview.
+    """
+    from napari_superpixels.api.series import SeriesStep  # with torch, which takes seconds to load
+
+    if isinstance(step, SeriesStep):
+        return of_frame(step, mode)
+    return of_step(step) if isinstance(step, Step) else of_tile(step)
+
+
 def of_step(step: Step) -> Progress:
     """Tell of a run on one image or volume."""
     if step.iteration == step.n_iterations:
@@ -66,8 +86,7 @@ def of_frame(step: SeriesStep, mode: Mode) -> Progress:
     within, each = 0, 1
     if step.step is not None:
         within, each = step.step.iteration, step.step.n_iterations
-    noun = SLICES[mode][:-1]
-    text = f"{noun.capitalize()} {step.frame + 1} of {step.n_frames}"
+    text = f"{NOUNS[mode].capitalize()} {step.frame + 1} of {step.n_frames}"
     more = _FIRST_FRAME - 1 if mode == Mode.SERIES else 0
     before, length = (0, 1 + more) if step.frame == 0 else (step.frame + more, 1)
     share = 1 if step.step is None else within / (each + 1)
@@ -121,10 +140,10 @@ def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
     ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
     after = counted(result.iterations, "iteration")
     kind, within, asked = "superpixel", "", f" of {result.n_requested} asked for"
-    if mode in SLICES:
-        within = f" in {counted(delivery.n_frames, SLICES[mode][:-1])}"
+    if mode in NOUNS:
+        within = f" in {counted(delivery.n_frames, NOUNS[mode])}"
         asked = f", {result.n_requested} asked for in each"
-        after = f"{delivery.n_frames} of {delivery.request.source.n_frames} {SLICES[mode]}"
+        after = f"{delivery.n_frames} of {counted(delivery.request.source.n_frames, NOUNS[mode])}"
     if mode == Mode.VOLUME:
         kind = "supervoxel"
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""

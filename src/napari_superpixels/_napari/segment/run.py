@@ -18,7 +18,7 @@ from napari_superpixels._napari.segment.output_layer import (
     finish_layer,
     new_layer,
 )
-from napari_superpixels._napari.segment.progress_text import Progress
+from napari_superpixels._napari.segment.progress_text import Progress, of_any
 from napari_superpixels._napari.segment.time_left import TimeLeft
 from napari_superpixels._napari.segment.worker import Delivery, Request, segment
 from napari_superpixels.io.formats import METADATA_KEY
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_superpixels._napari.input.segmentation_input import SegmentationInput
+    from napari_superpixels._napari.segment.worker import AnyStep
 
 
 class Target(StrEnum):
@@ -123,7 +124,8 @@ class Run(QObject):
         if viewer_lives:
             self._remove(self._preview)
 
-    def _on_progress(self, progress: Progress) -> None:
+    def _on_progress(self, step: AnyStep) -> None:
+        progress = of_any(step, self._request.source.mode)
         left = self._time_left.after(progress.done, progress.total, time.monotonic())
         preview = self._preview
         if progress.labels is not None and preview is not None and preview in self._viewer.layers:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.axes import NOUNS, Mode
 from napari_superpixels._napari.input.mask import mask_of
 from napari_superpixels._napari.input.segmentation_input import Frames, SegmentationInput
-from napari_superpixels._napari.segment import progress_text as wording
 from napari_superpixels._napari.segment.cancelling import (
     REPORT_INTERVAL_S,
     CancelSwitch,
@@ -20,7 +19,6 @@ from napari_superpixels._napari.segment.cancelling import (
     watched,
 )
 from napari_superpixels._napari.segment.colors import neighbour_colormap
-from napari_superpixels._napari.segment.progress_text import Progress
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.core.regions.graph import (
     PartSums,
@@ -28,7 +26,7 @@ from napari_superpixels.core.regions.graph import (
     series_table,
     superpixel_table,
 )
-from napari_superpixels.events import FinishReason, Step
+from napari_superpixels.events import FinishReason
 from napari_superpixels.params import SuperpixelParams
 
 if TYPE_CHECKING:
@@ -39,9 +37,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.api.result import SuperpixelResult
+    from napari_superpixels.api.series import SeriesStep
+    from napari_superpixels.events import Step
+    from napari_superpixels.tiling.progress import TileStep
     from napari_superpixels.tiling.tiled_result import TiledResult
 
-T = TypeVar("T")
+    AnyStep = Step | SeriesStep | TileStep
 
 PREVIEW_INTERVAL_S = 0.5
 # To find colours for more superpixels takes seconds.
@@ -104,7 +105,7 @@ class Delivery:
         return getattr(self.result, "reason", None) == FinishReason.STOPPED
 
 
-def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
+def segment(request: Request, switch: CancelSwitch) -> Generator[AnyStep, None, Delivery | None]:
     """Run a request.
 
     Parameters
@@ -116,7 +117,7 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None,
 
     Yields
     ------
-    Progress
+    Step, SeriesStep or TileStep
         At most ten a second, and all that carry a preview.
 
     Returns
@@ -137,7 +138,7 @@ def segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None,
     return (yield from tell_runtime_errors(run(request, switch)))
 
 
-def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None, Delivery | None]:
+def _segment(request: Request, switch: CancelSwitch) -> Generator[AnyStep, None, Delivery | None]:
     # Imported here, in the worker's thread: torch takes seconds to load.
     from napari_superpixels.api.image import iter_superpixels
     from napari_superpixels.core.prepare.checks import as_channels
@@ -156,7 +157,7 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[Progress, None
         preview_interval_s=PREVIEW_INTERVAL_S if request.preferences.preview else None,
         memory_limit_gb=request.preferences.memory_limit_gb,
     )
-    result = yield from _worded(watched(steps, switch))
+    result = yield from watched(steps, switch)
     if result is None:
         return None
     table = superpixel_table(
@@ -174,7 +175,7 @@ def _colormap(labels: NDArray[np.int32]) -> CyclicLabelColormap | None:
 
 def _segment_in_tiles(
     request: Request, switch: CancelSwitch
-) -> Generator[Progress, None, Delivery | None]:
+) -> Generator[AnyStep, None, Delivery | None]:
     from napari_superpixels._napari.segment import tiled_run
     from napari_superpixels.tiling.checkpoint import checkpoint_path
 
@@ -201,7 +202,7 @@ def _segment_in_tiles(
                 if is_new and not switch.keep:
                     shutil.rmtree(work, ignore_errors=True)
                 return None
-            yield wording.of_tile(step)
+            yield step
     finally:
         steps.close()
     labels = tiled_run.labels_of(result.path)
@@ -211,22 +212,9 @@ def _segment_in_tiles(
     return Delivery(request, result, labels, table, _colormap(labels))
 
 
-def _worded(steps: Generator[Step, None, T]) -> Generator[Progress, None, T]:
-    try:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            yield wording.of_step(step)
-    finally:
-        steps.close()
-
-
 def _segment_frames(
     request: Request, switch: CancelSwitch
-) -> Generator[Progress, None, Delivery | None]:
+) -> Generator[AnyStep, None, Delivery | None]:
     """Segment each plane of a stack; those that fail stay 0, those done are kept if asked."""
     from napari_superpixels.api.result import SuperpixelResult
     from napari_superpixels.api.series import iter_series, spelled_problems
@@ -263,7 +251,7 @@ def _segment_frames(
                 break
             if step.step is None or time.monotonic() - reported >= REPORT_INTERVAL_S:
                 reported = time.monotonic()
-                yield wording.of_frame(step, source.mode)
+                yield step
     finally:
         steps.close()
     stopped = len(done) + len(problems) < len(frames)
@@ -285,5 +273,5 @@ def _segment_frames(
         weights={},
     )
     colormap = _colormap(result.labels)
-    problem = spelled_problems(problems, wording.SLICES[source.mode])
+    problem = spelled_problems(problems, f"{NOUNS[source.mode]}s")
     return Delivery(request, result, result.labels, table, colormap, len(done), problem)

@@ -79,15 +79,15 @@ def text_label(*, selectable: bool = False, rich: bool = False) -> QLabel:
     return label
 
 
-def button(text: str, tooltip: str, action: Callable[[], None]) -> QPushButton:
+def button(text: str, tooltip: str, action: Callable[[], None] | None = None) -> QPushButton:
     """Make a button.
 
     Parameters
     ----------
     text, tooltip : str
         What it says.
-    action : callable
-        What it does.
+    action : callable, optional
+        What it does; see `when_clicked`.
 
     Returns
     -------
@@ -96,9 +96,21 @@ def button(text: str, tooltip: str, action: Callable[[], None]) -> QPushButton:
     """
     made = QPushButton(text)
     made.setToolTip(tooltip)
-    # clicked() carries a bool that actions do not take
-    made.clicked.connect(lambda _checked=False: action())
+    if action is not None:
+        when_clicked(made, action)
     return made
+
+
+def when_clicked(made: QPushButton, action: Callable[[], None]) -> None:
+    """Say what a button does.
+
+    Parameters
+    ----------
+    made : QPushButton
+    action : callable
+        Without the bool that Qt's signal carries.
+    """
+    made.clicked.connect(lambda _checked=False: action())
 
 
 class VerticalScroll(QScrollArea):
