@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
+
+import numpy as np
+import tifffile
 
 import napari_superpixels
 
@@ -61,3 +66,24 @@ def test_the_top_is_small():
 def test_folders_are_small():
     folders = [ROOT, *(p for p in ROOT.rglob("*") if (p / "__init__.py").exists())]
     assert [p.name for p in folders if len(list(p.glob("*.py"))) > 17] == []
+
+
+def test_an_input_is_opened_once(tmp_path, rng):
+    """Counted by Python's audit events, in a process of its own: they cannot be taken off."""
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, rng.integers(0, 255, (40, 50, 3)).astype(np.uint8), photometric="rgb")
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "opened = []\n"
+        "def note(event, arguments):\n"
+        "    if event == 'open' and isinstance(arguments[0], str | Path):\n"
+        "        opened.append(Path(arguments[0]).name)\n"
+        "sys.addaudithook(note)\n"
+        "from napari_superpixels.cli.main import main\n"
+        f"main(['segment', {str(path)!r}, '-o', {str(tmp_path / 'l.tif')!r}, '--iterations', '2',\n"
+        f"    '--n-segments', '9'])\n"
+        "print(opened.count('image.tif'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1"

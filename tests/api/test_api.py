@@ -24,6 +24,11 @@ from napari_superpixels.core.network import optimize as optimize_module
 from napari_superpixels.events import drain
 from napari_superpixels.io import sample_images as samples
 
+# The paper's presets work at full resolution, which takes longer.
+PRESETS = [
+    pytest.param(name, marks=pytest.mark.slow) if name.startswith("paper") else name
+    for name in list_presets()
+]
 QUICK = {"iterations": 8, "hidden_channels": (8, 8), "downscale": 2, "refine_iterations": 3}
 
 
@@ -156,7 +161,7 @@ def test_iter_returns_everything_about_the_run(tiles_image, quick):
     assert {"torch", "numpy", "napari-superpixels"} <= set(provenance["versions"])
 
 
-@pytest.mark.parametrize("preset", list_presets())
+@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("n_segments", [1, 7, 40])
 def test_exact_count(tiles_image, preset, n_segments, assert_superpixels):
     mask = np.ones(tiles_image.shape[:2], bool)

@@ -45,6 +45,7 @@ def cells():
     return image + rng.normal(0, 0.03, shape), truth, tuple(spacing)
 
 
+@pytest.mark.slow
 def test_supervoxels_follow_the_cells_better_than_slic(cells, assert_superpixels):
     image, truth, spacing = cells
     labels = superpixels(image, 40, preset="fast", spacing=spacing)
@@ -56,6 +57,7 @@ def test_supervoxels_follow_the_cells_better_than_slic(cells, assert_superpixels
     assert accuracy > metrics.achievable_segmentation_accuracy(peer, truth)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     shape=st.tuples(*[st.integers(1, 9)] * 3),
@@ -237,6 +239,7 @@ def test_equal_spacing_changes_nothing_in_2d_and_unequal_does(tiles_image):
     assert not np.array_equal(plain, other)
 
 
+@pytest.mark.slow
 def test_supervoxels_of_many_channels(cells, assert_superpixels):
     image, truth, spacing = cells
     rng = np.random.default_rng(0)

@@ -217,6 +217,7 @@ def test_an_error_of_pytorch_ends_one_image_only(tmp_path, photo, monkeypatch, c
     assert (tmp_path / "out" / "other_superpixels.tif").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 def test_an_interrupted_run_leaves_no_half_file(tmp_path, photo):
     import pty

@@ -168,6 +168,7 @@ def test_segments_that_differ_in_spectrum_only(rng):
         assert np.bincount(labels[truth == k]).max() > 0.97 * (truth == k).sum()
 
 
+@pytest.mark.slow
 def test_few_channels_do_not_load_scikit_learn():
     code = (
         "import sys, numpy as np; from napari_superpixels import superpixels; "

@@ -94,6 +94,7 @@ def test_the_place_comes_from_the_image(tmp_path, label_file, labels, raster):
     assert geopandas.read_file(tmp_path / "like.gpkg").crs == "EPSG:32633"
 
 
+@pytest.mark.slow
 def test_segment_leaves_place_and_pixel_size_for_export(tmp_path, raster, tiles_image):
     out = tmp_path / "segmented.tif"
     assert main(["segment", str(raster), "--channel-axis", "-1", "-o", str(out), *QUICK]) == 0
@@ -136,6 +137,7 @@ def test_more_labels_than_imagej_holds_stay_whole_numbers(tmp_path, rng):
     assert pd.read_csv(table)["area"].iloc[0] == pytest.approx(0.125)
 
 
+@pytest.mark.slow
 def test_frames_and_volumes_have_their_pixel_size(tmp_path, rng):
     stack, out = tmp_path / "stack.tif", tmp_path / "out.tif"
     values = rng.integers(0, 255, (3, 20, 24)).astype(np.uint8)

@@ -108,6 +108,7 @@ def test_transparent_pixels_have_no_superpixel(
     assert f"{(~opaque).sum()} pixels left out" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_is_under_transparent_pixels_does_not_count(tmp_path, colors, opaque):
     outs = []
     for value in (0, 255):
@@ -149,6 +150,7 @@ def test_a_level_has_its_mask(tmp_path, colors, opaque, mask_has_levels):
     np.testing.assert_array_equal(labels_in(tmp_path / "o.tif") > 0, opaque[::2, ::2])
 
 
+@pytest.mark.slow
 def test_frames_have_their_own_transparency(tmp_path, rng, opaque):
     frames = rng.integers(1, 255, (3, H, W, 4)).astype(np.uint8)
     frames[..., 3] = 255

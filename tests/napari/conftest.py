@@ -31,6 +31,21 @@ def _quick_garbage_collection():
     gc.unfreeze()
 
 
+@pytest.fixture(scope="session")
+def _first_viewers():
+    """Viewers that were made before what they have loaded was set aside too."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _set_aside_after_the_first_viewers(_first_viewers):
+    yield
+    _first_viewers.append(1)
+    if len(_first_viewers) == 3:
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.fixture
 def plugin(npe2pm, plugin_settings):
     """The plugin, registered with npe2 as an installation does; settings in a temporary folder."""

@@ -41,6 +41,7 @@ def run(dock, qtbot):
     return run
 
 
+@pytest.mark.slow
 def test_bad_files_are_listed_and_a_second_run_skips(viewer, dock, folder, run):
     out = folder / "out"
     text = run(f"{folder}/*.tif", out, formats="tif csv")
@@ -65,6 +66,7 @@ def test_names_that_hold_what_stands_between_names(viewer, dock, folder, run, mo
     assert run(dock.batch.files.value, folder / "both").startswith("2 segmented")
 
 
+@pytest.mark.slow
 def test_the_home_folder(viewer, dock, folder, run, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
@@ -81,6 +83,7 @@ def test_a_process_that_cannot_start(viewer, dock, folder, qtbot, monkeypatch):
     assert dock.batch.start_button.isEnabled()
 
 
+@pytest.mark.slow
 def test_it_uses_the_parameters_of_the_dock(viewer, dock, folder, run):
     dock.form.control("n_segments").value = 5
     run(str(folder / "a.tif"), folder / "out")

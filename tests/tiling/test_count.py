@@ -47,6 +47,7 @@ def test_a_thin_mask_across_tiles(image):
     assert labels.max() <= 3
 
 
+@pytest.mark.slow
 def test_in_memory_is_the_file(image, segment):
     labels, result = segment(image, channel_axis=-1)
     options = {"tile_size_px": 64, "halo_px": 32, "channel_axis": -1, **FAST_FIELDS}

@@ -59,6 +59,7 @@ def test_processes_take_time_to_start(image, monkeypatch):
     assert started[2] == 3 * started[1] > 3
 
 
+@pytest.mark.slow
 def test_threads_that_memory_holds(image, segment, expected, monkeypatch):
     monkeypatch.setattr("dask.system.CPU_COUNT", 8)
     options = {"channel_axis": -1, "trial": False, **SMALL}

@@ -9,6 +9,7 @@ import time
 
 import dask.array as da
 import numpy as np
+import pytest
 
 from napari_superpixels.events import drain
 from napari_superpixels.tiling import progress as waiting
@@ -29,6 +30,7 @@ def n_waiting():
     return sum(issubclass(type(found), asyncio.Task) for found in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_waiting_leaves_nothing_behind(image, tmp_path, monkeypatch):
     monkeypatch.setattr(waiting, "_PULSE_S", 0.001)
     gate = tmp_path / "open"

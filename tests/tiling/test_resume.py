@@ -130,6 +130,7 @@ def test_killed_while_the_old_labels_are_replaced(
     assert not (tmp_path / "out.zarr.partial").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
 def test_an_output_that_is_a_link(image, segment, expected, tmp_path):
     (tmp_path / "disk").mkdir()

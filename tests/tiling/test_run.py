@@ -35,6 +35,7 @@ def assert_superpixels(labels, n_segments, outside=None):
     )
 
 
+@pytest.mark.slow
 def test_one_map_over_all_tiles(image, segment):
     labels, result = segment(image, channel_axis=-1)
     assert_superpixels(labels, 60)
@@ -195,6 +196,7 @@ def test_failed_tiles_are_told_and_the_others_kept(image, segment, tmp_path, mon
     np.testing.assert_array_equal(labels, expected)
 
 
+@pytest.mark.slow
 def test_full_disk_in_the_end(image, segment, tmp_path, monkeypatch, expected):
     def full(self, output):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -305,6 +307,7 @@ def test_a_killed_worker_changes_nothing(image, segment, tmp_path, expected):
     np.testing.assert_array_equal(zarr.open_array(result.path / "0", mode="r")[:], expected)
 
 
+@pytest.mark.slow
 def test_a_running_cluster(image, segment, expected):
     from distributed import LocalCluster
 
@@ -345,6 +348,7 @@ def test_a_worker_without_gpu(image, segment, tmp_path):
         segment(image, channel_axis=-1, device="cuda")
 
 
+@pytest.mark.slow
 def test_an_existing_output_stays(image, segment, tmp_path):
     segment(image, channel_axis=-1)
     with pytest.raises(FileExists):

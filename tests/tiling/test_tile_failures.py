@@ -63,6 +63,7 @@ def test_a_broken_zarr_chunk(tmp_path, image, segment):
         segment(path, channel_axis=-1)
 
 
+@pytest.mark.slow
 def test_a_mask_leaves_out_what_cannot_be_read(tmp_path, image, segment):
     path = tmp_path / "image.zarr"
     zarr.create_array(path, data=image, chunks=(64, 64, 3))
@@ -158,6 +159,7 @@ def test_an_error_of_the_whole_image_leaves_nothing(segment, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_another_dask_on_this_machine(image, segment):
     with socket.socket() as taken:
         try:

@@ -53,6 +53,7 @@ def test_exact_count_and_clean_up(viewer, dock, layer):
     np.testing.assert_array_equal(layer.data, squares())
 
 
+@pytest.mark.slow
 def test_the_network_splits_and_recomputes(viewer, dock, layer, mouse, press, qtbot):
     press("R")
     dock.network.parts.value = 4
