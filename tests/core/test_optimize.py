@@ -17,7 +17,7 @@ from napari_superpixels.core.prepare.prepared_image import prepare_image
 from napari_superpixels.events import Command, FinishReason
 from napari_superpixels.plan.run_plan import ImageFacts, Machine, plan_run
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 def plan_of(prepared, params, device=CPU):
@@ -159,7 +159,7 @@ def test_learning_rate_schedules(quick):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_repeats_itself(tiles_image, quick):
     prepared = prepare_image(tiles_image, channel_axis=-1)
-    runs = [drain(optimize(prepared, quick, torch.device("cuda")))[1].winners for _ in range(2)]
+    runs = [drain(optimize(prepared, quick, GPU))[1].winners for _ in range(2)]
     np.testing.assert_array_equal(*runs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tifffile
 
 from napari_superpixels.io.images import open_image
+from napari_superpixels.io.tiff import TiffSource
 
 SHAPE = (12_000, 12_000)
 
@@ -57,3 +59,22 @@ def test_a_section_without_rows(tmp_path, rng):
     array = rng.integers(0, 255, (20, 30), np.uint8)
     tifffile.imwrite(tmp_path / "xz.tif", array, compression="zlib", metadata={"axes": "ZX"})
     np.testing.assert_array_equal(open_image(tmp_path / "xz.tif").array.compute(), array)
+
+
+def test_a_tiff_is_closed_when_the_last_reader_is_done(tmp_path):
+    """A thread may go on reading after another one has failed and the file was left."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.arange(20, dtype=np.uint8).reshape(4, 5), compression="zlib")
+    source = TiffSource(path)
+    with source.opened() as first:
+        with source.opened():
+            source.close()
+            assert not first.filehandle.closed
+        assert not first.filehandle.closed
+        with source.opened() as anew:
+            assert anew is not first
+        assert anew.filehandle.closed
+    assert first.filehandle.closed
+    copy = pickle.loads(pickle.dumps(source))
+    with copy.opened() as again:
+        assert not again.filehandle.closed

@@ -40,7 +40,7 @@ class Blocked(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"napari", "qtpy", "magicgui", "superqt", "distributed",
                                       "vispy", "npe2", "psygnal"}:
-            raise ImportError(f"{name} is not installed here")
+            raise ModuleNotFoundError(f"{name} is not installed here", name=name)
 
 sys.meta_path.insert(0, Blocked())
 import numpy as np

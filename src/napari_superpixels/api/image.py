@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from napari_superpixels.core.network.optimize import Optimized, optimize
 from napari_superpixels.core.network.warm_start import WarmStart, start_from
 from napari_superpixels.core.prepare.checks import as_channels, check_spacing
 from napari_superpixels.core.prepare.prepared_image import PreparedImage, prepare_image
-from napari_superpixels.core.regions.postprocess import postprocess
+from napari_superpixels.core.regions.postprocess import Levels, find_levels
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.errors import OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
@@ -222,10 +223,10 @@ def iter_superpixels(
     if plan.problem is not None:
         raise plan.problem
     if params.n_segments == 1 or prepared.mask.sum() == 1:
-        labels, optimized = prepared.mask.astype(np.int32), None
+        labels, optimized, levels = prepared.mask.astype(np.int32), None, None
     else:
         optimized = yield from _guarded(prepared, params, plan, where, preview_interval_s, start)
-        labels = yield from _finished(optimized, prepared, params)
+        labels, levels = yield from _finished(optimized, prepared, params)
     return SuperpixelResult(
         labels=prepared.embed(labels),
         params=params,
@@ -236,6 +237,7 @@ def iter_superpixels(
         device=describe_device(where).where,
         reason=optimized.reason if optimized else FinishReason.COMPLETED,
         weights=optimized.weights if optimized else {},
+        levels=levels,
     )
 
 
@@ -292,6 +294,7 @@ def _guarded(
             raise
         # The traceback's frames hold tensors: they must go before memory is given back.
         error.__traceback__ = None
+    gc.collect()
     release_memory(device)
     info = describe_device(device)
     raise OutOfMemory(str(info), plan.needed_bytes, info.is_cpu)
@@ -299,22 +302,29 @@ def _guarded(
 
 def _finished(
     optimized: Optimized, prepared: PreparedImage, params: SuperpixelParams
-) -> Generator[Step, Command | None, NDArray[np.int32]]:
+) -> Generator[Step, Command | None, tuple[NDArray[np.int32], Levels]]:
     """Finish; where that takes long, repeat the last Step now and then so that one can cancel."""
     n_winners = len(np.unique(optimized.winners[optimized.winners > 0]))
     done = optimized.iterations
     last = Step(done, done, optimized.losses[-1], n_winners)
-    pauses = postprocess(optimized.winners, prepared, optimized.factor, params)
     told = time.monotonic()
+    pauses = _labels_and_levels(optimized, prepared, params)
     while True:
         try:
             next(pauses)
         except StopIteration as end:
-            labels: NDArray[np.int32] = end.value
-            return labels
+            found: tuple[NDArray[np.int32], Levels] = end.value
+            return found
         if time.monotonic() - told > _PAUSE_S:
             yield last
             told = time.monotonic()
+
+
+def _labels_and_levels(
+    optimized: Optimized, prepared: PreparedImage, params: SuperpixelParams
+) -> Generator[None, None, tuple[NDArray[np.int32], Levels]]:
+    levels = yield from find_levels(optimized.winners, prepared, optimized.factor, params)
+    return (yield from levels.superpixels(params)), levels
 
 
 def refine(

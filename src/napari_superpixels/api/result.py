@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.errors import InvalidParameter
+from napari_superpixels.events import drain
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_superpixels.core.regions.postprocess import Levels
     from napari_superpixels.events import FinishReason, Losses
     from napari_superpixels.params import SuperpixelParams
 
@@ -40,6 +45,9 @@ class SuperpixelResult:
     weights : dict of str to ndarray of float32
         The network's, to start a run on a similar image from (``initial``); empty where there was
         nothing to optimise.
+    levels : Levels or None
+        Superpixels of every number, for `at`; None where there was nothing to optimise, or planes
+        of a stack were segmented.
     """
 
     labels: NDArray[np.int32]
@@ -51,11 +59,70 @@ class SuperpixelResult:
     device: str
     reason: FinishReason
     weights: dict[str, NDArray[np.float32]]
+    levels: Levels | None = field(default=None, repr=False, compare=False)
 
     @property
     def n_requested(self) -> int:
         """N, the number asked for."""
         return self.params.n_segments
+
+    def at(
+        self,
+        n_segments: int | None = None,
+        *,
+        lam: float | None = None,
+        smoothness: float | None = None,
+    ) -> SuperpixelResult:
+        """Find another number of superpixels, from the same run and without the network.
+
+        Before their borders are refined, superpixels of a higher number lie in those of a lower
+        one.
+
+        Parameters
+        ----------
+        n_segments : int, optional
+            N, 1 to the number of pieces that the run has found; that of this result if None.
+        lam : float, optional
+            Lambda, 0 to 3: lower leaves fewer than N, see `SuperpixelParams`.
+        smoothness : float, optional
+            Weight of the border's length, 0 to 100, see ``refine_smoothness``.
+
+        Returns
+        -------
+        SuperpixelResult
+            With these parameters; ``seconds`` is the time that this took.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is unusable, or the result keeps no levels.
+
+        Examples
+        --------
+        >>> from skimage.data import coffee
+        >>> from napari_superpixels import iter_superpixels
+        >>> from napari_superpixels.events import drain
+        >>> result = drain(iter_superpixels(coffee(), channel_axis=-1))
+        >>> few, many = result.at(30), result.at(300)
+        """
+        if self.levels is None:
+            raise ValueError("this result keeps no levels: segment with the other number")
+        begin = time.perf_counter()
+        changes = {"n_segments": n_segments, "lam": lam, "refine_smoothness": smoothness}
+        params = self.params.replace(**{k: v for k, v in changes.items() if v is not None})
+        n_pieces = self.levels.tree.n_regions
+        if params.n_segments > n_pieces and params.count == "adaptive":
+            raise InvalidParameter(
+                "n_segments", f"at most {n_pieces}, the pieces of this run", params.n_segments
+            )
+        labels = drain(self.levels.superpixels(params))
+        return replace(
+            self,
+            labels=self.levels.image.embed(labels),
+            params=params,
+            n_obtained=int(labels.max()),
+            seconds=time.perf_counter() - begin,
+        )
 
     def provenance(self) -> dict[str, Any]:
         """How the labels were made, as plain values for a file or a layer's metadata."""

@@ -139,6 +139,7 @@ def _segment_file(
         raise ValueError("--series does not work in tiles: leave out their options")
     if asked.is_volume and (options.has_tile_options or asked.plane is not None):
         raise ValueError("--volume takes no plane, and does not work in tiles")
+    _compile_loops()
     with open_image(image) as opened:
         found = bands_as_planes(opened, asked)
         if asked.series is not None and has_frames(found, asked):
@@ -148,6 +149,13 @@ def _segment_file(
         elif is_tiled(found, targets, params, options):
             return segment_in_tiles(opened, targets, params, options)
         return _segment_at_once(found, targets, params, options)
+
+
+def _compile_loops() -> None:
+    """Compile what every run needs; say so if that is to be waited for."""
+    from napari_superpixels.core.regions.warm_up import compile_loops
+
+    compile_loops(lambda: complain("compiling, once on this machine; this takes some seconds"))
 
 
 def _segment_at_once(

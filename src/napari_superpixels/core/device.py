@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import warnings
@@ -179,10 +178,8 @@ def release_memory(device: torch.device) -> None:
         Where the run was.
     """
     if device.type == "cuda":
-        gc.collect()
         torch.cuda.empty_cache()
     elif device.type == "mps":
-        gc.collect()
         torch.mps.empty_cache()
 
 

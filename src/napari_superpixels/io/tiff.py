@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from mmap import ACCESS_READ, mmap
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -72,32 +73,50 @@ class TiffSource:
     path : Path
     """
 
+    _tiff: tifffile.TiffFile | None
+
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._tiff: tifffile.TiffFile | None = None  # even if it cannot be opened
+        self.__setstate__(path)
         self._tiff = tifffile.TiffFile(path)
 
     @contextmanager
     def opened(self) -> Iterator[tifffile.TiffFile]:
         """Give the open file."""
-        tiff = self._tiff
-        if tiff is not None:
-            yield tiff
+        with self._lock:
+            tiff = self._tiff
+            self._n_reading += tiff is not None
+        if tiff is None:
+            with tifffile.TiffFile(self.path) as tiff:
+                yield tiff
             return
-        with tifffile.TiffFile(self.path) as tiff:
+        try:
             yield tiff
+        finally:
+            with self._lock:
+                self._n_reading -= 1
+                is_last = self._tiff is None and self._n_reading == 0
+            if is_last:
+                tiff.close()
 
     def close(self) -> None:
-        """Close the file, until somebody reads pixels."""
-        tiff, self._tiff = self._tiff, None
-        if tiff is not None:
+        """Close the file, until somebody reads pixels; threads that are reading end first."""
+        with self._lock:
+            tiff, self._tiff = self._tiff, None
+            is_read = self._n_reading > 0
+        if tiff is not None and not is_read:
             tiff.close()
 
     def __del__(self) -> None:
         self.close()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_tiff": None}
+    def __getstate__(self) -> Path:
+        return self.path
+
+    def __setstate__(self, path: Path) -> None:
+        self.path = path
+        self._tiff = None
+        self._lock = Lock()
+        self._n_reading = 0
 
 
 def open_tiff(source: TiffSource, level: int) -> TiffImage:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from napari_superpixels.core.device import deterministic, release_memory
+from napari_superpixels.core.network.capture import Replay, can_capture, capture
 from napari_superpixels.core.network.fused_objective import (
     LabelLoss,
     image_edges,
@@ -38,14 +40,15 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from napari_superpixels.core.prepare.prepared_image import PreparedImage
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.run_plan import RunPlan
 
-# A Step costs a device synchronisation; on a GPU an iteration takes milliseconds.
-_GPU_ITERATIONS_PER_STEP = 5
+# A Step costs a device synchronisation; on a GPU an iteration takes less than a millisecond.
+_GPU_ITERATIONS_PER_STEP = 10
+# Iterations before one is captured as a CUDA graph; and that many more, or it does not pay.
+_BEFORE_CAPTURE, _WORTH_CAPTURE = 3, 5
 # Looking at the winning channels costs a tenth of an iteration.
 _ITERATIONS_PER_LOOK = 10
 # The cosine schedule reaches its full learning rate after so many iterations.
@@ -145,7 +148,12 @@ def _best_of(
     for attempt in range(params.restarts):
         seed = (params.seed + attempt) % 2**32
         run = _Run(prepared, params.replace(seed=seed), device, plan, start)
-        result = yield from run.steps(done, preview_interval_s)
+        try:
+            result = yield from run.steps(done, preview_interval_s)
+        finally:
+            # Graphs hold tensors. All are gone by counting references: to collect garbage would
+            # take longer than the run.
+            run.captured.clear()
         del run  # its tensors, before the next attempt makes its own
         done += result.iterations
         history += result.losses
@@ -230,10 +238,20 @@ class _Run:
         if start.weights is not None:
             load_weights(self.net, start.weights)
         self.net.to(device, memory_format=self.memory_format)  # type: ignore[call-overload]
+        # A tensor on the GPU, which a captured iteration reads each time.
+        on_gpu = can_capture(device)
+        self.rate: float | Tensor = params.learning_rate
+        if on_gpu:
+            self.rate = torch.tensor(params.learning_rate, device=device)
         self.optimizer = torch.optim.Adam(
-            self.net.parameters(), lr=params.learning_rate, fused=device.type in ("cpu", "cuda")
+            self.net.parameters(),
+            lr=self.rate,
+            fused=device.type in ("cpu", "cuda"),
+            capturable=on_gpu,
         )
         self.half_precision = half_precision
+        self.captured: dict[tuple[bool, bool], Replay | None] = {}
+        self.n_done: dict[tuple[bool, bool], int] = {}
 
     def steps(
         self, offset: int, preview_interval_s: float | None
@@ -288,7 +306,7 @@ class _Run:
     def _forward(self, scale: _Scale) -> tuple[Tensor, Tensor]:
         """Label maps and reconstruction, in float32 whatever the network computes with."""
         with (
-            torch.autocast(self.device.type, torch.bfloat16)
+            torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
             if self.half_precision
             else nullcontext()
         ):
@@ -299,15 +317,47 @@ class _Run:
         self, scale: _Scale, number: int, look: bool
     ) -> tuple[tuple[Tensor, ...], Tensor | None]:
         """Do one step of Adam; return the loss terms and, to `look`, the winners before it."""
+        imitates = scale.to_imitate is not None and number <= self.n_coarse
+        rate = learning_rate(self.params, number)
+        if isinstance(self.rate, Tensor):
+            self.rate.fill_(rate)
+        else:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+        replay = self._captured(scale, imitates)
+        if replay is None:
+            return self._step(scale, imitates, look)
+        winners = None
+        if look:  # the graph itself never looks
+            with torch.no_grad():
+                winners = _winners(self._forward(scale)[0], scale.weight)
+        return replay(), winners
+
+    def _captured(self, scale: _Scale, imitates: bool) -> Replay | None:
+        """A captured iteration, where that is possible and pays, after some without."""
+        if not can_capture(self.device):
+            return None
+        key = (scale is self.coarse, imitates)
+        self.n_done[key] = n = self.n_done.get(key, 0) + 1
+        n_all = self.n_coarse if scale is self.coarse else self.params.iterations - self.n_coarse
+        if n <= _BEFORE_CAPTURE or n_all < _BEFORE_CAPTURE + _WORTH_CAPTURE:
+            return None
+        if key not in self.captured:
+            self.captured[key] = capture(lambda: self._step(scale, imitates, look=False)[0])
+        return self.captured[key]
+
+    def _step(
+        self, scale: _Scale, imitates: bool, look: bool
+    ) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        """One step of Adam; without a look, by tensors only that are the same each time."""
         params = self.params
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(params, number)
         self.optimizer.zero_grad(set_to_none=True)
         maps, reconstruction = self._forward(scale)
         winners = _winners(maps.detach(), scale.weight) if look else None
         labels = scale.label_loss(maps)
         error = reconstruction_loss(reconstruction, scale.image, scale.weight)
-        if scale.to_imitate is not None and number <= self.n_coarse:
+        if imitates:
+            assert scale.to_imitate is not None
             objective = imitation_loss(log_probabilities(maps), scale.to_imitate)
         else:
             objective = labels.objective + params.beta * error

@@ -117,8 +117,13 @@ def connected_superpixels(
         return pieces.astype(np.int32)
     merged = merge_regions(pieces, features, n_segments)
     if merged.max() > n_segments:
-        raise ValueError(
-            f"the pixels to segment lie in {merged.max()} separate regions, more than the "
-            f"{n_segments} superpixels asked for: ask for more, or leave small regions out"
-        )
+        raise too_many_regions(int(merged.max()), n_segments)
     return merged
+
+
+def too_many_regions(n_regions: int, n_segments: int) -> ValueError:
+    """Say that a mask has more separate regions than superpixels are asked for."""
+    return ValueError(
+        f"the pixels to segment lie in {n_regions} separate regions, more than the {n_segments} "
+        "superpixels asked for: ask for more, or leave small regions out"
+    )

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_superpixels.core.prepare.blocks import enlarge, shrink
-from napari_superpixels.core.regions.connectivity import connected_superpixels
-from napari_superpixels.core.regions.merge import merge_regions
+from napari_superpixels.core.regions.connectivity import (
+    connected_pieces,
+    connected_superpixels,
+    join_small_pieces,
+    too_many_regions,
+)
+from napari_superpixels.core.regions.merge import MergeTree, merge_tree
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.core.regions.split import split_to_count
 from napari_superpixels.plan.resolution import Factor, sides_of
@@ -15,7 +23,6 @@ from napari_superpixels.plan.resolution import Factor, sides_of
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_superpixels.core.prepare.prepared_image import PreparedImage
@@ -30,15 +37,73 @@ _AUTO_MIN_SHARE = 1 / 20
 _STOP_BASE = 10.0
 
 
-def postprocess(
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Superpixels of every number, from one run.
+
+    Attributes
+    ----------
+    tree : MergeTree
+        Pieces, and how they merge, on the image reduced by `factor`.
+    image : PreparedImage
+        The image at full resolution, colours balanced.
+    factor : int, or tuple of int for a volume
+        Sides of the blocks of pixels that were one while pieces merged.
+    """
+
+    tree: MergeTree
+    image: PreparedImage
+    factor: Factor
+
+    def superpixels(self, params: SuperpixelParams) -> Generator[None, None, NDArray[np.int32]]:
+        """Find the superpixels of a number, lambda and smoothness, with pauses to give up at.
+
+        Merged to that number and refined on the reduced image, then refined at full resolution.
+
+        Parameters
+        ----------
+        params : SuperpixelParams
+            Those of the run, but for ``n_segments``, ``count``, ``lam`` and what refines borders.
+
+        Yields
+        ------
+        None
+            Every now and then.
+
+        Returns
+        -------
+        ndarray of int32, shape (h, w)
+            Superpixels 1...K, each 4-connected (6-connected in a volume); K <= N, or K = N for
+            ``count="exact"``. 0 outside.
+
+        Raises
+        ------
+        ValueError
+            If the mask has more separate regions than ``n_segments``.
+        """
+        n, image = params.n_segments, self.image
+        merges_on = params.oversegmentation and params.count == "adaptive"
+        labels = self.tree.cut(n, _STOP_BASE ** (1 - params.lam) if merges_on else 0.0)
+        if labels.max() > n:
+            raise too_many_regions(int(labels.max()), n)
+        small = shrink(image, self.factor)
+        labels = yield from _refined(labels, small, params, params.refine_iterations)
+        if max(sides_of(self.factor, image.mask.ndim)) > 1:
+            labels = _enlarged(labels, image, self.factor, n)
+            labels = yield from _refined(labels, image, params, params.refine_iterations // 2)
+        if params.count == "exact":
+            labels = yield from _exact(labels, image, params)
+        return labels
+
+
+def find_levels(
     winners: NDArray[np.integer], prepared: PreparedImage, factor: Factor, params: SuperpixelParams
-) -> Generator[None, None, NDArray[np.int32]]:
-    """Turn winning labels into superpixels, with pauses to give up at.
+) -> Generator[None, None, Levels]:
+    """Turn winning labels into pieces, and find how these merge, with pauses to give up at.
 
     With ``oversegmentation`` pieces: the connected pieces of the labels, the least homogeneous of
-    them split up to that number, are refined, merged to N and refined again on the image reduced
-    by `factor`, then refined at full resolution. Without: pieces below ``min_size_px`` join their
-    neighbours, the most alike merge to N, and borders are refined.
+    them split up to that number, are refined on the image reduced by `factor`. Without: pieces
+    below ``min_size_px`` join their neighbours.
 
     Parameters
     ----------
@@ -58,36 +123,25 @@ def postprocess(
 
     Returns
     -------
-    ndarray of int32, shape (h, w)
-        Superpixels 1...K, each 4-connected (6-connected in a volume); K <= N, or K = N for
-        ``count="exact"``. 0 outside.
-
-    Raises
-    ------
-    ValueError
-        If the mask has more separate regions than ``n_segments``.
+    Levels
+        Superpixels of every number up to that of the pieces.
     """
     n = params.n_segments
-    prepared = prepared.balanced()
-    small = shrink(prepared, factor)
-    min_size = params.min_size_px or round(prepared.mask.sum() / n * _AUTO_MIN_SHARE)
-    sides = sides_of(factor, prepared.mask.ndim)
-    small_min = max(1, round(min_size / math.prod(sides)))
+    image = prepared.balanced()
+    small = shrink(image, factor)
+    min_size = params.min_size_px or round(image.mask.sum() / n * _AUTO_MIN_SHARE)
+    min_size = max(1, round(min_size / math.prod(sides_of(factor, image.mask.ndim))))
     if params.oversegmentation:
-        labels = yield from _merged_pieces(winners, small, small_min, params)
+        pieces = yield from _pieces(winners, small, params)
+        tree = merge_tree(pieces, small.features, n, min_size_px=min_size)
     else:
-        labels = connected_superpixels(winners, small.features, n_segments=n, min_size_px=small_min)
-    labels = yield from _refined(labels, small, params, params.refine_iterations)
-    if max(sides) > 1:
-        labels = _enlarged(labels, prepared, factor, n)
-        labels = yield from _refined(labels, prepared, params, params.refine_iterations // 2)
-    if params.count == "exact":
-        labels = yield from _exact(labels, prepared, params)
-    return labels
+        joined = join_small_pieces(connected_pieces(winners), small.features, min_size)
+        tree = merge_tree(joined.astype(np.int32), small.features, n)
+    return Levels(tree, image, factor)
 
 
-def _merged_pieces(
-    winners: NDArray[np.integer], image: PreparedImage, min_size_px: int, params: SuperpixelParams
+def _pieces(
+    winners: NDArray[np.integer], image: PreparedImage, params: SuperpixelParams
 ) -> Generator[None, None, NDArray[np.int32]]:
     n_pieces = params.n_pieces(int(image.mask.sum()))
     pieces = connected_superpixels(
@@ -99,14 +153,7 @@ def _merged_pieces(
     pieces = yield from _refined(pieces, image, params, params.refine_iterations // 2)
     # A piece that holds more than one object cannot be mended by merging.
     pieces = split_to_count(pieces, image.features, n_pieces, spacing=image.spacing)
-    pieces = yield from _refined(pieces, image, params, params.refine_iterations)
-    return merge_regions(
-        pieces,
-        image.features,
-        params.n_segments,
-        min_size_px=min_size_px,
-        stop_cost=_STOP_BASE ** (1 - params.lam) if params.count == "adaptive" else 0.0,
-    )
+    return (yield from _refined(pieces, image, params, params.refine_iterations))
 
 
 def _refined(

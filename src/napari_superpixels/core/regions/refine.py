@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_superpixels.core.regions.graph import superpixel_sums
+from napari_superpixels.core.regions.kernels import border_moves, move_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -131,99 +132,46 @@ def refine_boundaries(
             position, tuple(k for k in range(n_axes) if k != axis)
         )
     del color
-    points = values.reshape(len(values), -1)
+    points = np.ascontiguousarray(values.reshape(len(values), -1).T)
     offsets = _ring(n_axes)
     strides = np.array(padded.strides) // padded.itemsize
-    ring = offsets @ strides
     weights = _border_weights(offsets, size, smoothness)
-    dtype = np.min_scalar_type((1 << len(ring)) - 1)
-    bits = (1 << np.arange(len(ring))).astype(dtype)[:, None]
-    fixed = None if frozen is None else np.pad(frozen, 1)
-    counted = padded if fixed is None else padded * ~fixed
-    area, sums = superpixel_sums(counted, values, n)
+    ring = (offsets @ strides, np.array(_sides(n_axes)), weights)
+    fixed = np.zeros(0, bool) if frozen is None else np.pad(frozen, 1).ravel()
+    area, sums = superpixel_sums(
+        padded if frozen is None else padded * ~np.pad(frozen, 1), values, n
+    )
+    mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32)
+    colors, removable = (points, mean), _removable(n_axes)
+    grids = [_grid(labels.shape, strides, origin) for origin in product((0, 1), repeat=n_axes)]
+    moves = np.empty((max(int(count.prod()) for _, count, _ in grids), 3), np.int64)
     for _ in range(iterations):
         moved = 0
-        for origin in product((0, 1), repeat=n_axes):
-            at = _border_pixels(padded, origin)
-            if fixed is not None:
-                at = at[~fixed.ravel()[at]]
-            own = flat[at]
-            around = flat[at + ring[:, None]]
-            pattern = ((around == own) * bits).sum(0, dtype=dtype)
-            free = _removable(n_axes)[pattern]
-            at, own, around = at[free], own[free], around[:, free]
-            mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32).T
-            best = _best_neighbours(points[:, at], own, around, mean, weights, _sides(n_axes))
-            change = best != own
-            if not change.any():
-                continue
-            at, own, best = at[change], own[change], best[change]
-            flat[at] = best
-            moved += len(at)
-            np.subtract.at(area, own, 1)
-            np.add.at(area, best, 1)
-            np.subtract.at(sums, own, points[:, at].T)
-            np.add.at(sums, best, points[:, at].T)
+        for grid in grids:
+            n_moves = border_moves(flat, grid, colors, ring, removable, fixed, moves)
+            move_pixels(flat, colors, moves[:n_moves], area, sums)
+            moved += n_moves
         if moved == 0:
             break
         yield
     return padded[(slice(1, -1),) * n_axes].copy()
 
 
+def _grid(
+    shape: tuple[int, ...], strides: NDArray[np.int64], origin: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """One of the interleaved grids, see `border_moves`."""
+    unused = 3 - len(shape)  # an image has no depth
+    start, count, stride = np.zeros(3, np.int64), np.ones(3, np.int64), np.zeros(3, np.int64)
+    start[unused:] = (1 + np.array(origin)) * strides
+    count[unused:] = [-(-(n - o) // 2) for n, o in zip(shape, origin, strict=True)]
+    stride[unused:] = 2 * strides
+    return start, count, stride
+
+
 def _border_weights(
     offsets: NDArray[np.int64], size: NDArray[np.float64], smoothness: float
-) -> np.float32 | NDArray[np.float32]:
-    """Cost of a neighbour that belongs elsewhere: one number, or one for each where they differ."""
-    if (size == 1).all():
-        return np.float32(smoothness)
+) -> NDArray[np.float32]:
+    """Cost of each neighbour that belongs elsewhere: less where it is farther away."""
     nearness = (offsets**2).sum(1) / ((offsets * size) ** 2).sum(1)
     return np.asarray(smoothness * nearness, np.float32)
-
-
-def _border_pixels(padded: NDArray[np.int32], origin: tuple[int, ...]) -> NDArray[np.int64]:
-    """Flat indices of one of the interleaved grids' pixels that have another side neighbour."""
-    center = padded[tuple(slice(1 + o, -1, 2) for o in origin)]
-    border = np.zeros(center.shape, bool)
-    for k in _sides(padded.ndim):
-        starts = 1 + np.array(origin) + _ring(padded.ndim)[k]
-        ends = starts + 2 * np.array(center.shape)
-        other = padded[tuple(slice(a, b, 2) for a, b in zip(starts, ends, strict=True))]
-        other = other[tuple(map(slice, center.shape))]
-        border |= (center != other) & (other != 0)
-    places = np.nonzero(border & (center != 0))
-    return np.asarray(
-        np.ravel_multi_index(
-            tuple(1 + o + 2 * place for o, place in zip(origin, places, strict=True)), padded.shape
-        )
-    )
-
-
-def _best_neighbours(
-    points: NDArray[np.float32],
-    own: NDArray[np.int32],
-    around: NDArray[np.int32],
-    mean: NDArray[np.float32],
-    weights: np.float32 | NDArray[np.float32],
-    sides: tuple[int, ...],
-) -> NDArray[np.int32]:
-    """For each pixel (columns), the cheapest of its own superpixel and its side neighbours'."""
-
-    def cost(
-        pixels: slice | NDArray[np.int64], candidate: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        data = ((points[:, pixels] - mean[:, candidate]) ** 2).sum(0)
-        elsewhere = around[:, pixels] != candidate
-        border = (
-            weights * elsewhere.sum(0, dtype=np.uint8) if weights.ndim == 0 else weights @ elsewhere
-        )
-        return np.asarray(data + border)
-
-    best, best_cost = own.copy(), cost(slice(None), own)
-    for k in sides:
-        other = np.flatnonzero((around[k] != own) & (around[k] != 0))
-        candidate = around[k, other]
-        candidate_cost = cost(other, candidate)
-        better = candidate_cost < best_cost[other]
-        best[other[better]] = candidate[better]
-        best_cost[other[better]] = candidate_cost[better]
-    return best

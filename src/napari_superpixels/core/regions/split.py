@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
-from napari_superpixels.core.regions.graph import superpixel_sums
+from napari_superpixels.core.regions.kernels import split_greedily
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,55 +50,31 @@ def split_to_count(
     n = int(out.max(initial=0))
     if n == 0 or n >= n_segments:
         return out
-    position = np.indices(out.shape, np.float64)
-    position *= np.sqrt(_COMPACTNESS) * (n_segments / np.count_nonzero(out)) ** (1 / out.ndim)
-    if spacing is not None:
-        position *= np.reshape(spacing, (-1, *(1,) * out.ndim))
-    values = np.concatenate([features, position])
-    area, sums = superpixel_sums(out, values, n + 1)
-    _, squares = superpixel_sums(out, values**2, n + 1)
-    spread = (squares - sums**2 / np.maximum(area, 1)[:, None]).sum(1)
-    boxes = ndimage.find_objects(out)
-    heap = [(-float(spread[i]), i, boxes[i - 1]) for i in range(1, n + 1) if area[i] > 1]
-    heapq.heapify(heap)
-    while heap and n < n_segments:
-        _, i, box = heapq.heappop(heap)
-        inside = out[box] == i
-        points = values[:, *box][:, inside]
-        new = _connected_half(inside, points)
-        n += 1
-        out[box][new] = n
-        for part_id, part in ((i, inside & ~new), (n, new)):
-            if np.count_nonzero(part) > 1:
-                of_part = part[inside]
-                rest = points[:, of_part] - points[:, of_part].mean(1, keepdims=True)
-                heapq.heappush(heap, (-float((rest**2).sum()), part_id, _tight(part, box)))
-    return out
-
-
-def _connected_half(inside: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Choose one of two connected parts of a connected region of at least two pixels."""
-    centred = points - points.mean(1, keepdims=True)
-    _, axes = np.linalg.eigh(centred @ centred.T)
-    along = axes[:, -1] @ centred
-    side = np.zeros_like(inside)
-    # Ranks and not the mean where rounding leaves all on one side.
-    side[inside] = along > 0 if (along > 0).any() else np.arange(along.size) < along.size // 2
-    chosen = _largest(side)
-    # What is left may be in pieces; all but the largest touch the chosen part and join it.
-    return inside & ~_largest(inside & ~chosen)
-
-
-def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    pieces, n = ndimage.label(mask)
-    if n <= 1:
-        return mask
-    return np.asarray(pieces == np.bincount(pieces.ravel())[1:].argmax() + 1)
-
-
-def _tight(part: NDArray[np.bool_], box: tuple[slice, ...]) -> tuple[slice, ...]:
-    found = ndimage.find_objects(part.astype(np.int8))[0]
-    return tuple(
-        slice(outer.start + inner.start, outer.start + inner.stop)
-        for outer, inner in zip(box, found, strict=True)
+    scale = np.sqrt(_COMPACTNESS) * (n_segments / np.count_nonzero(out)) ** (1 / out.ndim)
+    sizes = np.ones(out.ndim) if spacing is None else np.asarray(spacing)
+    # One ring of 0 around the image saves every border case.
+    padded = np.pad(out, 1)
+    points = np.zeros((*padded.shape, len(features) + out.ndim), np.float32)
+    inner = (slice(1, -1),) * out.ndim
+    points[(*inner, slice(len(features)))] = np.moveaxis(features, 0, -1)
+    for axis, (side, size) in enumerate(zip(padded.shape, sizes, strict=True)):
+        position = np.arange(side) * (scale * size)
+        points[..., len(features) + axis] = np.expand_dims(
+            position, tuple(k for k in range(out.ndim) if k != axis)
+        )
+    flat = padded.ravel()
+    inside = np.flatnonzero(flat)
+    pixels = inside[np.argsort(flat[inside], kind="stable")]
+    start, stop = np.zeros(n_segments + 1, np.int64), np.zeros(n_segments + 1, np.int64)
+    stop[: n + 1] = np.cumsum(np.bincount(flat[inside], minlength=n + 1))
+    start[1 : n + 1] = stop[:n]
+    steps = np.array(padded.strides) // padded.itemsize
+    split_greedily(
+        flat,
+        points.reshape(len(flat), -1),
+        np.concatenate([-steps, steps]),
+        pixels,
+        (start, stop),
+        n,
     )
+    return padded[inner].copy()

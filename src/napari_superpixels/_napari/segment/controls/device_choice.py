@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from napari_superpixels.plan.memory import DeviceInfo
 
 
+def _compile_loops() -> None:
+    """Compile what finishes a result, so that the first one need not wait; runs in a worker."""
+    from napari_superpixels.core.regions.warm_up import compile_loops
+
+    compile_loops()
+
+
 def _find_devices() -> tuple[list[DeviceInfo], str]:
     """Import torch and list the devices; runs in a worker.
 
@@ -108,6 +115,7 @@ class DeviceChoice:
         if wanted in names:
             self.box.value = wanted
         self._problem = ""
+        create_worker(_compile_loops, _start_thread=True)
         self.changed.emit()
 
     def _on_error(self, error: Exception) -> None:
