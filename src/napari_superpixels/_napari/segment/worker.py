@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,6 +166,8 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[AnyStep, None,
         channel_names=source.channel_names,
         pixel_area=source.placement.voxel_volume,
     )
+    # Levels hold the image's colours, and the dock has no use for them yet.
+    result = replace(result, levels=None)
     return Delivery(request, result, result.labels, table, _colormap(result.labels))
 
 
