@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_superpixels.core.regions.graph import superpixel_sums
 from napari_superpixels.core.regions.kernels import border_moves, move_pixels
+from napari_superpixels.core.regions.points import padded_points
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -123,24 +124,14 @@ def refine_boundaries(
     area = np.bincount(labels.ravel(), minlength=n)
     mean_area = max(area[1:][area[1:] > 0].mean(), 1.0)
     scale = np.sqrt(compactness / mean_area ** (2 / n_axes)) * size
-    color = np.pad(features, ((0, 0), *((1, 1),) * n_axes))
-    values = np.empty((len(color) + n_axes, *padded.shape), np.float32)
-    values[: len(color)] = color
-    for axis, side in enumerate(padded.shape):
-        position = np.arange(-1, side - 1, dtype=np.float32) * scale[axis]
-        values[len(color) + axis] = np.expand_dims(
-            position, tuple(k for k in range(n_axes) if k != axis)
-        )
-    del color
-    points = np.ascontiguousarray(values.reshape(len(values), -1).T)
+    points = padded_points(features, scale)
     offsets = _ring(n_axes)
     strides = np.array(padded.strides) // padded.itemsize
     weights = _border_weights(offsets, size, smoothness)
     ring = (offsets @ strides, np.array(_sides(n_axes)), weights)
     fixed = np.zeros(0, bool) if frozen is None else np.pad(frozen, 1).ravel()
-    area, sums = superpixel_sums(
-        padded if frozen is None else padded * ~np.pad(frozen, 1), values, n
-    )
+    counted = flat if frozen is None else flat * ~fixed
+    area, sums = superpixel_sums(counted, points.T, n)
     mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32)
     colors, removable = (points, mean), _removable(n_axes)
     grids = [_grid(labels.shape, strides, origin) for origin in product((0, 1), repeat=n_axes)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_superpixels.core.regions.kernels import split_greedily
+from napari_superpixels.core.regions.points import padded_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,16 +53,8 @@ def split_to_count(
         return out
     scale = np.sqrt(_COMPACTNESS) * (n_segments / np.count_nonzero(out)) ** (1 / out.ndim)
     sizes = np.ones(out.ndim) if spacing is None else np.asarray(spacing)
-    # One ring of 0 around the image saves every border case.
+    points = padded_points(features, scale * sizes)
     padded = np.pad(out, 1)
-    points = np.zeros((*padded.shape, len(features) + out.ndim), np.float32)
-    inner = (slice(1, -1),) * out.ndim
-    points[(*inner, slice(len(features)))] = np.moveaxis(features, 0, -1)
-    for axis, (side, size) in enumerate(zip(padded.shape, sizes, strict=True)):
-        position = np.arange(side) * (scale * size)
-        points[..., len(features) + axis] = np.expand_dims(
-            position, tuple(k for k in range(out.ndim) if k != axis)
-        )
     flat = padded.ravel()
     inside = np.flatnonzero(flat)
     pixels = inside[np.argsort(flat[inside], kind="stable")]
@@ -71,10 +64,10 @@ def split_to_count(
     steps = np.array(padded.strides) // padded.itemsize
     split_greedily(
         flat,
-        points.reshape(len(flat), -1),
+        points,
         np.concatenate([-steps, steps]),
         pixels,
         (start, stop),
         n,
     )
-    return padded[inner].copy()
+    return padded[(slice(1, -1),) * out.ndim].copy()
