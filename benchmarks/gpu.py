@@ -125,18 +125,19 @@ def iterations() -> list[dict[str, Any]]:
         facts = ImageFacts(shape=prepared.mask.shape, n_channels=len(prepared.features))
         plan = plan_run(facts, params, Machine(describe_device(device)))
         row: dict[str, Any] = {"iteration": name}
-        for kind in ("as it is", "captured"):
+        # The paper's presets have no coarse stage, and are not captured.
+        for kind in ("as it is", "captured") if params.coarse_share else ("as it is",):
             optimize.can_capture = can_capture if kind == "captured" else lambda _: False
             run = optimize._Run(prepared, params, device, plan, WarmStart())
             is_coarse = name.endswith("1/8")
             scale, number = (run.coarse, 1) if is_coarse else (run.scale, run.n_coarse + 1)
             with deterministic():
-                for _ in range(6):
-                    run._iterate(scale, number, look=False)
+                for i in range(6):
+                    run._iterate(scale, number + i, look=False)
                 torch.cuda.synchronize()
                 begin = time.perf_counter()
-                for _ in range(20):
-                    terms, _ = run._iterate(scale, number, look=False)
+                for i in range(6, 26):
+                    terms, _ = run._iterate(scale, number + i, look=False)
                 torch.cuda.synchronize()
             row[f"ms {kind}"] = round((time.perf_counter() - begin) / 20 * 1e3, 3)
             row[f"loss {kind}"] = terms[0].item()

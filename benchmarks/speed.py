@@ -1,4 +1,4 @@
-"""Seconds of a whole run of each preset, `paper` by ten of its iterations, in one run.
+"""Seconds of a whole run of each preset, `paper` by ten of its iterations, and of another N.
 
 python benchmarks/speed.py --n 100 --repeats 5
 """
@@ -11,10 +11,11 @@ import time
 from itertools import pairwise
 from statistics import median
 
-from skimage.data import coffee
+from skimage.data import astronaut, coffee
 
 from common import RESULTS, machine
 from napari_superpixels import SuperpixelParams, get_preset, iter_superpixels, list_presets
+from napari_superpixels.events import drain
 
 
 def main() -> None:
@@ -55,6 +56,14 @@ def main() -> None:
         "fast_over_balanced": round(seconds["fast"] / seconds["balanced"], 2),
     }
     print(ratios)
+    result = drain(iter_superpixels(astronaut(), channel_axis=-1, device=arguments.device))
+    others = {}
+    for n in (30, 100, 300, 900):
+        start = time.perf_counter()
+        result.at(n)
+        others[n] = round(time.perf_counter() - start, 3)
+    ratios["seconds_to_another_n"] = others
+    print(others)
     path = RESULTS / "speed.json"
     header = {"machine": machine(), "image": list(image.shape), "n_segments": arguments.n}
     path.write_text(json.dumps(header | {"rows": rows} | ratios, indent=1) + "\n")

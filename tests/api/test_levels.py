@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_superpixels import SuperpixelParams, iter_superpixels
+from napari_superpixels import SuperpixelParams, get_preset, iter_superpixels
 from napari_superpixels.core.regions.merge import merge_tree
 from napari_superpixels.errors import InvalidParameter
 from napari_superpixels.events import drain
@@ -51,6 +51,15 @@ def test_exactly_so_many_may_be_more_than_the_pieces(result):
         result.at(n_pieces + 1)
 
 
+@pytest.mark.parametrize("preset", ["balanced", "paper"])
+def test_fewer_pieces_than_asked_for(tiles_image, preset):
+    params = get_preset(preset).replace(n_segments=300, iterations=4, hidden_channels=(4, 4))
+    few = drain(iter_superpixels(tiles_image[:8, :9], params, channel_axis=-1))
+    assert few.n_obtained < 300
+    np.testing.assert_array_equal(few.at().labels, few.labels)
+    np.testing.assert_array_equal(few.at(300, lam=params.lam).labels, few.labels)
+
+
 def test_a_result_without_levels_says_so(tiles_image):
     single = drain(iter_superpixels(tiles_image, SuperpixelParams(n_segments=1), channel_axis=-1))
     with pytest.raises(ValueError, match="keeps no levels"):
@@ -61,7 +70,7 @@ def test_levels_are_nested(rng):
     labels = (np.indices((40, 60)) // 5).transpose(1, 2, 0) @ (20, 1) + 1
     _, labels = np.unique(labels, return_inverse=True)
     labels = labels.reshape(40, 60) + 1
-    tree = merge_tree(labels, rng.normal(size=(2, 40, 60)).astype(np.float32), 20)
+    tree = merge_tree(labels, rng.normal(size=(2, 40, 60)).astype(np.float32), 120.0)
     for few, many in ((1, 10), (10, 20), (20, 60), (60, 96)):
         outer, inner = tree.cut(few), tree.cut(many)
         assert (outer.max(), inner.max()) == (few, many)

@@ -44,7 +44,13 @@ def test_one_capture_a_resolution_after_some_iterations(tiles_image, quick, reco
 
 def test_few_iterations_are_not_captured(tiles_image, quick, recorded):
     prepared = prepare_image(tiles_image, channel_axis=-1)
-    drain(optimize(prepared, quick.replace(iterations=7, coarse_share=0.0), CPU))
+    drain(optimize(prepared, quick.replace(iterations=14, coarse_share=0.5), CPU))
+    assert recorded == []
+
+
+def test_full_resolution_from_the_start_is_not_captured(tiles_image, quick, recorded):
+    prepared = prepare_image(tiles_image, channel_axis=-1)
+    drain(optimize(prepared, quick.replace(iterations=40, coarse_share=0.0), CPU))
     assert recorded == []
 
 

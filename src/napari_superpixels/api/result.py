@@ -81,7 +81,8 @@ class SuperpixelResult:
         Parameters
         ----------
         n_segments : int, optional
-            N, 1 to the number of pieces that the run has found; that of this result if None.
+            N, 1 to the number of pieces that the run has found, or to its own N; that of this
+            result if None.
         lam : float, optional
             Lambda, 0 to 3: lower leaves fewer than N, see `SuperpixelParams`.
         smoothness : float, optional
@@ -111,7 +112,8 @@ class SuperpixelResult:
         changes = {"n_segments": n_segments, "lam": lam, "refine_smoothness": smoothness}
         params = self.params.replace(**{k: v for k, v in changes.items() if v is not None})
         n_pieces = self.levels.tree.n_regions
-        if params.n_segments > n_pieces and params.count == "adaptive":
+        is_more = params.n_segments > max(n_pieces, self.params.n_segments)
+        if is_more and params.count == "adaptive":
             raise InvalidParameter(
                 "n_segments", f"at most {n_pieces}, the pieces of this run", params.n_segments
             )

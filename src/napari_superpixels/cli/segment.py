@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import EXPECTED, complain, text_of
@@ -151,6 +152,7 @@ def _segment_file(
         return _segment_at_once(found, targets, params, options)
 
 
+@cache  # not for each file
 def _compile_loops() -> None:
     """Compile what every run needs; say so if that is to be waited for."""
     from napari_superpixels.core.regions.warm_up import compile_loops

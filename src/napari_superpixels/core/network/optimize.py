@@ -250,8 +250,7 @@ class _Run:
             capturable=on_gpu,
         )
         self.half_precision = half_precision
-        self.captured: dict[tuple[bool, bool], Replay | None] = {}
-        self.n_done: dict[tuple[bool, bool], int] = {}
+        self.captured: dict[bool, Replay | None] = {}  # of the coarse stage, and of the fine one
 
     def steps(
         self, offset: int, preview_interval_s: float | None
@@ -324,7 +323,7 @@ class _Run:
         else:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-        replay = self._captured(scale, imitates)
+        replay = self._captured(scale, number, imitates)
         if replay is None:
             return self._step(scale, imitates, look)
         winners = None
@@ -333,18 +332,20 @@ class _Run:
                 winners = _winners(self._forward(scale)[0], scale.weight)
         return replay(), winners
 
-    def _captured(self, scale: _Scale, imitates: bool) -> Replay | None:
+    def _captured(self, scale: _Scale, number: int, imitates: bool) -> Replay | None:
         """A captured iteration, where that is possible and pays, after some without."""
-        if not can_capture(self.device):
+        # Without a coarse stage the network works on many pixels, whose kernels take longer than
+        # their launches.
+        if not can_capture(self.device) or self.coarse is self.scale:
             return None
-        key = (scale is self.coarse, imitates)
-        self.n_done[key] = n = self.n_done.get(key, 0) + 1
-        n_all = self.n_coarse if scale is self.coarse else self.params.iterations - self.n_coarse
-        if n <= _BEFORE_CAPTURE or n_all < _BEFORE_CAPTURE + _WORTH_CAPTURE:
+        is_coarse = scale is self.coarse
+        before = 0 if is_coarse else self.n_coarse
+        n_all = self.n_coarse if is_coarse else self.params.iterations - self.n_coarse
+        if number - before <= _BEFORE_CAPTURE or n_all < _BEFORE_CAPTURE + _WORTH_CAPTURE:
             return None
-        if key not in self.captured:
-            self.captured[key] = capture(lambda: self._step(scale, imitates, look=False)[0])
-        return self.captured[key]
+        if is_coarse not in self.captured:
+            self.captured[is_coarse] = capture(lambda: self._step(scale, imitates, look=False)[0])
+        return self.captured[is_coarse]
 
     def _step(
         self, scale: _Scale, imitates: bool, look: bool

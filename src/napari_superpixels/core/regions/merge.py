@@ -33,15 +33,15 @@ class MergeTree:
     merges : ndarray of int64, shape (M, 2)
         In their order: the id that goes on, and the higher id that joins it.
     costs : ndarray of float64, shape (M,)
-        What each costs, for `n_segments` superpixels; -1 where one of the two was too small.
-    n_segments : int
-        Number of superpixels that the costs are for.
+        What each costs, by `mean_area_px`; -1 where one of the two was too small.
+    mean_area_px : float
+        Mean area of the superpixels that the costs are for.
     """
 
     labels: NDArray[np.integer]
     merges: NDArray[np.int64]
     costs: NDArray[np.float64]
-    n_segments: int
+    mean_area_px: float
 
     @property
     def n_regions(self) -> int:
@@ -66,8 +66,9 @@ class MergeTree:
             Connected superpixels 1...K', in the order of the ids that they come from.
         """
         n_left = self.n_regions - np.arange(len(self.merges))
-        # The mean area of a superpixel, which is in the costs, is another one.
-        costs = self.costs * (n_segments / self.n_segments) ** _SIZE_POWER
+        n_pixels = int(np.count_nonzero(self.labels))
+        mean_area_px = max(n_pixels, 1) / n_segments
+        costs = self.costs * (self.mean_area_px / mean_area_px) ** _SIZE_POWER
         may_end = (n_left <= n_segments) & (self.costs >= 0) & (costs >= stop_cost)
         n_merges = int(may_end.argmax()) if may_end.any() else len(self.merges)
         parent = np.arange(self.n_regions + 1)
@@ -84,7 +85,7 @@ class MergeTree:
 def merge_tree(
     labels: NDArray[np.integer],
     features: NDArray[np.floating],
-    n_segments: int,
+    mean_area_px: float,
     *,
     min_size_px: int = 1,
     end: int = 1,
@@ -94,9 +95,9 @@ def merge_tree(
     The pair with the lowest
     :math:`\left(\frac{a_i a_j}{(a_i + a_j) A}\right)^{1.25} (\|\mu_i - \mu_j\|^2 + c_{ij} + 0.05)
     \left(\frac{\min(l_i, l_j)}{l_{ij}}\right)^{0.75}` goes first: area a, mean colour mu, mean
-    colour step c across the common border, length l of the borders, A the mean area of
-    `n_segments` superpixels. The first factor is Ward's criterion, the last prefers neighbours
-    that enclose each other. Superpixels below `min_size_px` go before all others.
+    colour step c across the common border, length l of the borders, A the mean area of a
+    superpixel. The first factor is Ward's criterion, the last prefers neighbours that enclose each
+    other. Superpixels below `min_size_px` go before all others.
 
     Parameters
     ----------
@@ -104,9 +105,8 @@ def merge_tree(
         Connected superpixels with ids 1...K; 0 is outside.
     features : ndarray of float, shape (C, *labels.shape)
         Colour per pixel, scaled to unit variance.
-    n_segments : int
-        Number of superpixels that the costs are for: it scales them, and does not change their
-        order.
+    mean_area_px : float
+        A: it scales the costs, and does not change their order.
     min_size_px : int, default 1
         Smaller superpixels merge first.
     end : int, default 1
@@ -126,11 +126,11 @@ def merge_tree(
         (area.astype(np.float64), sums),
         pairs,
         (border.astype(np.float64), steps),
-        area.sum() / n_segments,
+        float(mean_area_px),
         _NOISE,
         (end, float(min_size_px)),
     )
-    return MergeTree(labels, merges, costs, n_segments)
+    return MergeTree(labels, merges, costs, float(mean_area_px))
 
 
 def merge_regions(
@@ -145,9 +145,9 @@ def merge_regions(
 
     Parameters
     ----------
-    labels, features, n_segments, min_size_px
+    labels, features, min_size_px
         See `merge_tree`.
-    stop_cost : float, default 0.0
+    n_segments, stop_cost
         See `MergeTree.cut`.
 
     Returns
@@ -156,7 +156,8 @@ def merge_regions(
         Connected superpixels 1...K', in the order of the ids that they come from.
     """
     end = 1 if stop_cost > 0 else n_segments
-    tree = merge_tree(labels, features, n_segments, min_size_px=min_size_px, end=end)
+    mean_area_px = np.count_nonzero(labels) / n_segments
+    tree = merge_tree(labels, features, mean_area_px, min_size_px=min_size_px, end=end)
     return tree.cut(n_segments, stop_cost)
 
 
@@ -178,7 +179,7 @@ def merge_order(
     n_segments : int, default 1
         End when so many are left.
     mean_area_px : float, optional
-        Mean area A in the cost, see `merge_regions`; that of `n_segments` superpixels if None.
+        Mean area A in the cost, see `merge_tree`; that of `n_segments` superpixels if None.
 
     Returns
     -------
@@ -186,11 +187,11 @@ def merge_order(
         In the order of merging: the id that goes on, the higher id that joins it, and the cost.
         Without its last n steps it gives n superpixels more.
     """
-    tree = merge_tree(labels, features, n_segments, end=n_segments)
-    costs = tree.costs
-    if mean_area_px is not None:
-        costs = costs * (np.count_nonzero(labels) / n_segments / mean_area_px) ** _SIZE_POWER
-    return [(i, j, cost) for (i, j), cost in zip(tree.merges.tolist(), costs.tolist(), strict=True)]
+    if mean_area_px is None:
+        mean_area_px = np.count_nonzero(labels) / n_segments
+    tree = merge_tree(labels, features, mean_area_px, end=n_segments)
+    merged = zip(tree.merges.tolist(), tree.costs.tolist(), strict=True)
+    return [(i, j, cost) for (i, j), cost in merged]
 
 
 def _smoothed(features: NDArray[np.floating], inside: NDArray[np.bool_]) -> NDArray[np.floating]:

@@ -47,12 +47,15 @@ class Levels:
         Pieces, and how they merge, on the image reduced by `factor`.
     image : PreparedImage
         The image at full resolution, colours balanced.
+    small : PreparedImage
+        The same, reduced by `factor`.
     factor : int, or tuple of int for a volume
         Sides of the blocks of pixels that were one while pieces merged.
     """
 
     tree: MergeTree
     image: PreparedImage
+    small: PreparedImage
     factor: Factor
 
     def superpixels(self, params: SuperpixelParams) -> Generator[None, None, NDArray[np.int32]]:
@@ -86,8 +89,7 @@ class Levels:
         labels = self.tree.cut(n, _STOP_BASE ** (1 - params.lam) if merges_on else 0.0)
         if labels.max() > n:
             raise too_many_regions(int(labels.max()), n)
-        small = shrink(image, self.factor)
-        labels = yield from _refined(labels, small, params, params.refine_iterations)
+        labels = yield from _refined(labels, self.small, params, params.refine_iterations)
         if max(sides_of(self.factor, image.mask.ndim)) > 1:
             labels = _enlarged(labels, image, self.factor, n)
             labels = yield from _refined(labels, image, params, params.refine_iterations // 2)
@@ -131,13 +133,14 @@ def find_levels(
     small = shrink(image, factor)
     min_size = params.min_size_px or round(image.mask.sum() / n * _AUTO_MIN_SHARE)
     min_size = max(1, round(min_size / math.prod(sides_of(factor, image.mask.ndim))))
+    mean_area_px = small.mask.sum() / n
     if params.oversegmentation:
         pieces = yield from _pieces(winners, small, params)
-        tree = merge_tree(pieces, small.features, n, min_size_px=min_size)
+        tree = merge_tree(pieces, small.features, mean_area_px, min_size_px=min_size)
     else:
         joined = join_small_pieces(connected_pieces(winners), small.features, min_size)
-        tree = merge_tree(joined.astype(np.int32), small.features, n)
-    return Levels(tree, image, factor)
+        tree = merge_tree(joined.astype(np.int32), small.features, mean_area_px)
+    return Levels(tree, image, small, factor)
 
 
 def _pieces(
