@@ -19,8 +19,8 @@ import tifffile
 from skimage.exposure import rescale_intensity
 from skimage.segmentation import slic
 
-from common import RESULTS, machine, match_count, quality
-from napari_superpixels import superpixels
+from common import RESULTS, machine, match_count, mean_rows, quality
+from napari_superpixels import metrics, superpixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ MAX_CHANNELS = 8
 
 
 def load_pair(path: Path) -> tuple[NDArray[np.generic], int | None, NDArray[np.integer]] | None:
-    """Image, channel axis and ground truth; None for what is no plane."""
+    """Image, channel axis and ground truth, 0 for background; None for what is no plane."""
     image = np.squeeze(tifffile.imread(path))
     truth = np.squeeze(tifffile.imread(path.with_name(f"{path.stem}_gt.tif")))
     while truth.ndim > 2:
@@ -59,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--name", default="any_image", help="of the result file")
     arguments = parser.parse_args()
     rows = []
     for truth_path in sorted(arguments.data.rglob("*_gt.tif")):
@@ -67,25 +68,27 @@ def main() -> None:
         if pair is None:
             continue
         image, channel_axis, truth = pair
-        truths = [np.unique(truth, return_inverse=True)[1].reshape(truth.shape) + 1]
-        n = int(np.clip(2 * truths[0].max(), 60, 500))
+        n = int(np.clip(2 * len(np.unique(truth)), 60, 500))
         own = superpixels(image, n, channel_axis=channel_axis, device=arguments.device)
         call = partial(run_slic, image, channel_axis)
         peer = call(match_count(call, int(own.max()), n / 8, n * 8))
-        row = {"image": path.stem, "shape": list(image.shape), "dtype": str(image.dtype), "N": n}
+        row = {"kind": path.parent.name, "image": path.stem, "shape": list(image.shape), "dtype": str(image.dtype), "N": n}
         for name, labels in (("ours", own), ("slic", peer)):
-            got = quality(labels, truths)
-            row |= {f"{name}_{c}": round(got[c], 4) for c in ("K", "ASA", "BR", "boundary_share")}
+            got = quality(labels, [truth]) | {"IoU": metrics.achievable_iou(labels, truth)}
+            columns = ("K", "ASA", "IoU", "BR", "boundary_share")
+            row |= {f"{name}_{c}": round(got[c], 4) for c in columns}
         rows.append(row)
         print(row, flush=True)
-    mean = {
-        key: round(float(np.mean([row[key] for row in rows])), 4)
-        for key in rows[0]
-        if key.startswith(("ours", "slic"))
+    columns = [key for key in rows[0] if key.startswith(("ours", "slic"))]
+    kinds = {
+        kind: mean_rows([row for row in rows if row["kind"] == kind], columns)
+        for kind in sorted({row["kind"] for row in rows})
     }
-    print("mean", mean)
-    path = RESULTS / "any_image.json"
-    path.write_text(json.dumps({"machine": machine(), "rows": rows, "mean": mean}, indent=1) + "\n")
+    mean = mean_rows(rows, columns)
+    print("\n".join(f"{kind}: {figures}" for kind, figures in (kinds | {"mean": mean}).items()))
+    path = RESULTS / f"{arguments.name}.json"
+    content = {"machine": machine(), "rows": rows, "kinds": kinds, "mean": mean}
+    path.write_text(json.dumps(content, indent=1) + "\n")
     print(f"saved {path}")
 
 

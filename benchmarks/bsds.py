@@ -1,7 +1,8 @@
 """Fig. 2: ASA and boundary recall against the number of superpixels, ours and peers in one run.
 
 For each image and each N, ours makes exactly N superpixels; every peer is brought as near to N as
-its own settings allow. Means over the images are interpolated linearly in log K.
+its own settings allow. Means over the images are interpolated linearly in log K. What does not
+depend on this package is kept in NAME_peers.json, and not measured again for another version of it.
 
     python benchmarks/bsds.py --data PATH --every 3 --n 25 50 100 200 400 --anchors ANCHORS.json
 
@@ -67,30 +68,31 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
 
     names = image_names(arguments.data, every=arguments.every, count=arguments.images)
-    own = our_methods(arguments.device, arguments.seed, paper=arguments.paper)
-    others = peers() | rivals()
-    settings = {
+    own = our_methods(arguments.device, arguments.seed, paper=arguments.paper) | rivals()
+    others = peers()
+    images = {"n": arguments.n, "images": names}
+    settings = images | {
         "balanced": get_preset("balanced").to_dict(),
         "fast": get_preset("fast").to_dict(),
         "device": arguments.device,
         "seed": arguments.seed,
-        "n": arguments.n,
-        "images": names,
     }
     path = RESULTS / f"{arguments.name}.json"
     results = Results(path, {"machine": machine(), "settings": settings})
+    kept = Results(path.with_stem(f"{path.stem}_peers"), {"machine": machine(), "settings": images})
     for name in names:
         image = load_image(arguments.data, name)
         for n in arguments.n:
             for method, make in (own | others).items():
-                if results.find(method=method, n=n, image=name) is not None:
+                where = kept if method in others else results
+                if where.find(method=method, n=n, image=name) is not None:
                     continue
-                exact = method in own or method == "SLIC + our merging"
+                exact = method.startswith("ours") or method == "SLIC + our merging"
                 call = partial(make, image.rgb)
                 setting = n if exact else match_count(call, n, n / 4, n * 4)
                 key = {"method": method, "n": n, "image": name, "setting": setting}
-                measure(results, key, image, partial(call, setting))
-    curves = summarise(results, [*own, *others], arguments.n)
+                measure(where, key, image, partial(call, setting))
+    curves = summarise(results, [*own], arguments.n) | summarise(kept, [*others], arguments.n)
     if arguments.anchors:
         curves |= anchor_curves(json.loads(arguments.anchors.read_text())["rows"])
     reach = [reached(curves, k) for k in arguments.n]
@@ -139,8 +141,9 @@ def anchor_curves(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, float]
     """Curves of methods that were measured elsewhere, one for each smoothness setting."""
     curves: dict[str, list[dict[str, float]]] = {}
     for row in sorted(rows, key=lambda r: r["K"]):
-        weight = row["settings"].get("length_weight")
-        name = row["method"] + ("" if weight is None else f" (length weight {weight})")
+        weight = row.get("settings", {}).get("length_weight")
+        setting = row.get("setting") if weight is None else f"length weight {weight}"
+        name = row["method"] + (f" ({setting})" if setting else "")
         point = {key: row[key] for key in ("K", "ASA", "BR", "boundary_share")}
         curves.setdefault(name, []).append(point)
     return curves

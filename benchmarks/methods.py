@@ -11,7 +11,7 @@ from skimage.segmentation import felzenszwalb, slic
 
 from napari_superpixels import SuperpixelParams, get_preset, refine, superpixels
 from napari_superpixels.core.prepare.prepared_image import prepare_image
-from napari_superpixels.core.regions.postprocess import finish
+from napari_superpixels.core.regions.postprocess import find_levels
 from napari_superpixels.events import drain
 from napari_superpixels.plan.resolution import finishing_downscale
 
@@ -69,8 +69,9 @@ def slic_then_merge(rgb: NDArray[np.uint8], n: float) -> Labels:
     params = SuperpixelParams(n_segments=round(n), count="exact")
     prepared = prepare_image(rgb, channel_axis=-1)
     factor = finishing_downscale(prepared.mask.shape, params)
-    pieces = run_slic(rgb, max(params.oversegmentation, 2 * n), compactness=20)
-    return drain(finish(pieces[::factor, ::factor], prepared, factor, params))
+    pieces = run_slic(rgb, max(params.oversegmentation, 2 * n), compactness=20)[::factor, ::factor]
+    levels = drain(find_levels(pieces, prepared, factor, params))
+    return drain(levels.superpixels(params))
 
 
 def ours(preset: str, device: str, seed: int, **changes: object) -> Method:
@@ -96,6 +97,7 @@ def our_methods(device: str, seed: int, *, paper: bool = False) -> dict[str, Met
     }
     return published | {
         "ours (balanced)": make("balanced"),
+        "ours (balanced, smoothness 0.15)": make("balanced", refine_smoothness=0.15),
         "ours (balanced, smoothness 0.05)": make("balanced", refine_smoothness=0.05),
         "ours (balanced, smoothness 0.4)": make("balanced", refine_smoothness=0.4),
         "ours (balanced, no reconstruction)": make("balanced", beta=0.0),

@@ -20,6 +20,27 @@ def test_achievable_segmentation_accuracy():
     assert metrics.achievable_segmentation_accuracy(TRUTH + 1, TRUTH) == 1
 
 
+def test_achievable_iou_by_hand():
+    truth = np.array([[0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2]])
+    labels = np.array([[1, 1, 1, 2, 2, 2], [1, 1, 1, 2, 2, 2]])
+    # 1 belongs to the background; 2, of two pixels of object 1 and four of object 2, to object 2.
+    assert metrics.achievable_iou(labels, truth) == pytest.approx((0 + 4 / 6) / 2)
+    everything = metrics.achievable_iou(labels, truth, background=None)
+    assert everything == pytest.approx((4 / 6 + 0 + 4 / 6) / 3)
+    assert metrics.achievable_iou(labels, truth, ignore_label=1) == 1
+    assert metrics.achievable_iou(truth + 1, truth) == 1
+    assert metrics.achievable_iou(labels, np.zeros_like(truth)) == 1
+
+
+def test_achievable_iou_counts_small_objects_like_large_ones():
+    truth = np.zeros((50, 50), int)
+    truth[:, :40], truth[:3, 44:47] = 1, 2
+    labels = np.ones((50, 50), int)
+    labels[:, 40:] = 2
+    assert metrics.achievable_iou(labels, truth) == 0.5
+    assert metrics.achievable_segmentation_accuracy(labels, truth) > 0.99
+
+
 def test_undersegmentation_error():
     # Superpixel 1 leaks min(4, 2) into segment 0's count and min(2, 4) into segment 1's.
     assert metrics.undersegmentation_error(LABELS, TRUTH) == pytest.approx(4 / 8)

@@ -18,7 +18,10 @@ from napari_superpixels.tiling.run import iter_superpixels_tiled
 from tests.fixtures.files import stated_size
 
 OLD = Path(__file__).parent / "data" / "v0_1"
+# What they were made with, where it is not the default today.
 FIELDS = {
+    "label_maps": 100,
+    "refine_smoothness": 0.15,
     "iterations": 4,
     "hidden_channels": (4, 4),
     "refine_iterations": 2,

@@ -81,7 +81,7 @@ def test_estimate_knows_that_there_are_no_more_channels_than_pixels():
 
 
 def test_estimate_of_a_volume_grows_with_its_maps_and_its_voxels():
-    params = SuperpixelParams()
+    params = SuperpixelParams(label_maps=100)
     small = estimate_memory((39, 39, 39), 1, params)
     assert 0.4e9 < small < 0.7e9  # 0.55 GB were measured
     assert estimate_memory((39, 39, 39), 1, params.replace(label_maps=200)) > 1.5 * small

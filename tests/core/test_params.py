@@ -149,7 +149,7 @@ def test_pieces_are_in_proportion_to_superpixels_where_the_image_is_large():
         return get_preset(preset).replace(n_segments=n_segments).n_pieces(n_pixels)
 
     photograph, mosaic = 38_640, 463_000
-    assert [pieces(n, photograph) for n in (100, 400, 1500)] == [1000, 1600, 4000]
-    assert [pieces(n, mosaic) for n in (100, 400, 1200, 3000)] == [1000, 4000, 11_575, 11_575]
-    assert [pieces(n, mosaic, "fast") for n in (100, 1200)] == [400, 4800]
+    assert [pieces(n, photograph) for n in (100, 400, 1500)] == [1500, 1600, 4000]
+    assert [pieces(n, mosaic) for n in (100, 400, 1200, 3000)] == [1500, 6000, 11_575, 11_575]
+    assert [pieces(n, mosaic, "fast") for n in (100, 1200)] == [600, 7200]
     assert pieces(1200, mosaic, "paper") == 0

@@ -60,7 +60,7 @@ def test_images_keep_their_factor():
 
 
 def test_small_images_keep_enough_pixels_for_each_superpixel():
-    params = SuperpixelParams(n_segments=100, downscale=4)
+    params = SuperpixelParams(n_segments=100, label_maps=100, downscale=4)
     assert working_downscale((1000, 1000), params) == 4
     factor = working_downscale((100, 100), params)
     assert (100 / factor) ** 2 >= MIN_PIXELS_PER_SEGMENT * 100
@@ -68,7 +68,7 @@ def test_small_images_keep_enough_pixels_for_each_superpixel():
 
 
 def test_a_small_mask_is_seen_finely_in_a_large_image():
-    params = SuperpixelParams(n_segments=100, downscale=4)
+    params = SuperpixelParams(n_segments=100, label_maps=100, downscale=4)
     mask = np.zeros((400, 400), bool)
     mask[:40, :40] = mask[-40:, -40:] = True
     prepared = prepare_image(np.zeros(mask.shape), mask=mask)

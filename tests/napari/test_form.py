@@ -10,7 +10,7 @@ from napari_superpixels._napari.segment.controls.parameter_form import (
     ParameterForm,
     preset_of,
 )
-from napari_superpixels.params import SuperpixelParams, get_preset, list_presets
+from napari_superpixels.params import AUTO, SuperpixelParams, get_preset, list_presets
 
 
 @pytest.fixture
@@ -60,7 +60,22 @@ def test_every_control_explains_itself_and_knows_its_range(form):
         assert control.tooltip == info.tooltip
         assert control.label == info.label
         if hasattr(control, "max") and not isinstance(control, ComboBox):
-            assert (control.min, control.max) == (info.minimum, info.maximum)
+            lowest = info.minimum - info.step if info.may_be_auto else info.minimum
+            assert (control.min, control.max) == (pytest.approx(lowest), info.maximum)
+
+
+def test_smoothness_is_auto_or_a_number(form):
+    control = form.control("refine_smoothness")
+    assert (control.value, control.native.text()) == (AUTO, AUTO)
+    control.native.stepUp()
+    assert control.value == 0
+    control.native.stepUp()
+    assert form.params().refine_smoothness == pytest.approx(0.05)
+    assert form.preset.value == "custom"
+    control.value = AUTO
+    assert form.params() == SuperpixelParams()
+    form.set_params(SuperpixelParams(refine_smoothness=0.123))
+    assert form.params().refine_smoothness == 0.123
 
 
 @pytest.mark.parametrize("text", ["", "32;32", "a", "32,,32"])

@@ -22,9 +22,16 @@ from napari_superpixels.core.prepare.checks import as_channels, check_spacing
 from napari_superpixels.core.prepare.prepared_image import PreparedImage, prepare_image
 from napari_superpixels.core.regions.postprocess import Levels, find_levels
 from napari_superpixels.core.regions.refine import refine_boundaries
+from napari_superpixels.core.regions.smoothness import auto_smoothness
 from napari_superpixels.errors import OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
-from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
+from napari_superpixels.params import (
+    AUTO,
+    DEFAULT_PRESET,
+    SuperpixelParams,
+    get_preset,
+    unknown_name,
+)
 from napari_superpixels.params.options import ColorOptions
 from napari_superpixels.plan.run_plan import ImageFacts, Machine, RunPlan, plan_run
 
@@ -334,7 +341,7 @@ def refine(
     channel_axis: int | None = None,
     spacing: Sequence[float] | None = None,
     compactness: float = 0.1,
-    smoothness: float = 0.15,
+    smoothness: float | str = AUTO,
     iterations: int = 20,
     color_space: str = "auto",
     max_channels: int = 32,
@@ -357,9 +364,10 @@ def refine(
         Size of a pixel along each axis, see `superpixels`; three numbers for a volume.
     compactness : float, default 0.1
         Weight of the distance to the label's centre, 0 to 100, no unit; higher gives rounder ones.
-    smoothness : float, default 0.15
+    smoothness : float or "auto", default "auto"
         Weight of the border's length, 0 to 100, no unit. Higher gives straighter borders and fewer
-        border pixels, lower follows every detail.
+        border pixels, lower follows every detail. ``"auto"`` is 0.15, up to 1 in an image with much
+        noise.
     iterations : int, default 20
         Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each.
     color_space : {"auto", "lab", "channels"}
@@ -422,7 +430,7 @@ def refine(
             features,
             iterations=iterations,
             compactness=compactness,
-            smoothness=smoothness,
+            smoothness=auto_smoothness(prepared) if smoothness == AUTO else float(smoothness),
             frozen=frozen,
             spacing=prepared.spacing,
         )

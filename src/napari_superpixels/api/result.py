@@ -71,7 +71,7 @@ class SuperpixelResult:
         n_segments: int | None = None,
         *,
         lam: float | None = None,
-        smoothness: float | None = None,
+        smoothness: float | str | None = None,
     ) -> SuperpixelResult:
         """Find another number of superpixels, from the same run and without the network.
 
@@ -85,7 +85,7 @@ class SuperpixelResult:
             result if None.
         lam : float, optional
             Lambda, 0 to 3: lower leaves fewer than N, see `SuperpixelParams`.
-        smoothness : float, optional
+        smoothness : float or "auto", optional
             Weight of the border's length, 0 to 100, see ``refine_smoothness``.
 
         Returns

@@ -45,6 +45,7 @@ def evaluate(options: EvaluateOptions) -> int:
         "achievable segmentation accuracy": mean(
             metrics.achievable_segmentation_accuracy, ignore_label=ignore
         ),
+        "achievable IoU of objects": mean(metrics.achievable_iou, ignore_label=ignore),
         "boundary recall": mean(metrics.boundary_recall, tolerance=tolerance),
         "boundary precision": mean(metrics.boundary_precision, tolerance=tolerance),
         "undersegmentation error": mean(metrics.undersegmentation_error, ignore_label=ignore),

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from napari_superpixels.core.prepare.channels import channel_numbers
 from napari_superpixels.errors import FileError, SuperpixelError, cannot_read
 from napari_superpixels.io.suffixes import OME_ZARR_VERSIONS, SEGMENT_FORMATS
-from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, list_presets
+from napari_superpixels.params import (
+    AUTO,
+    DEFAULT_PRESET,
+    SuperpixelParams,
+    get_preset,
+    list_presets,
+)
 from napari_superpixels.params.options import Resources, TilingOptions
 
 if TYPE_CHECKING:
@@ -522,10 +528,11 @@ def _add_segment(commands: Any) -> None:
     for f in fields(SuperpixelParams):
         info = SuperpixelParams.info(f.name)
         kind = hints[f.name]
+        is_one = info.may_be_auto or kind in (int, float, str)
         group.add_argument(
             f"--{f.name.replace('_', '-')}",
-            type=kind if kind in (int, float, str) else int,
-            nargs=None if kind in (int, float, str) else "+",
+            type=_number_or_auto if info.may_be_auto else kind if is_one else int,
+            nargs=None if is_one else "+",
             choices=info.choices,
             # argparse formats help with %
             help=info.tooltip.replace("%", "%%"),
@@ -548,6 +555,15 @@ def _add_tiles(segment: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on with a run in tiles that was stopped, if any"
     )
     group.add_argument("--level", type=int, help="level of a pyramid, 0 for full resolution")
+
+
+def _number_or_auto(text: str) -> float | str:
+    if text == AUTO:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"neither a number nor {AUTO}: {text!r}") from None
 
 
 def _channel_numbers(text: str) -> tuple[int, ...]:

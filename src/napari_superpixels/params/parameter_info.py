@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# Instead of a number: the image decides.
+AUTO = "auto"
+
 
 @dataclass(frozen=True, slots=True)
 class ParameterInfo:
@@ -22,6 +25,8 @@ class ParameterInfo:
         Step of a spin box.
     choices : tuple of str or None
         Allowed values of a text parameter.
+    may_be_auto : bool
+        Whether ``"auto"`` is allowed instead of a number.
     """
 
     label: str
@@ -30,13 +35,15 @@ class ParameterInfo:
     maximum: float | None = None
     step: float | None = None
     choices: tuple[str, ...] | None = None
+    may_be_auto: bool = False
 
     @property
     def range_text(self) -> str:
         """The allowed values in words."""
         if self.choices:
             return " or ".join(self.choices)
-        return f"{self.minimum:g} to {self.maximum:g}"
+        numbers = f"{self.minimum:g} to {self.maximum:g}"
+        return f"{AUTO} or {numbers}" if self.may_be_auto else numbers
 
 
 def parameter(
@@ -54,7 +61,7 @@ def parameter(
     Parameters
     ----------
     default : Any
-        Default value.
+        Default value; where it is ``"auto"``, numbers are allowed besides.
     label, tooltip : str
         See `ParameterInfo`.
     ge, le, step : float, optional
@@ -67,5 +74,6 @@ def parameter(
     dataclasses.Field
         With a `ParameterInfo` under ``metadata["info"]``.
     """
-    info = ParameterInfo(label, tooltip, ge, le, step, choices)
+    may_be_auto = default == AUTO and choices is None
+    info = ParameterInfo(label, tooltip, ge, le, step, choices, may_be_auto)
     return field(default=default, metadata={"info": info})

@@ -19,6 +19,7 @@ from napari_superpixels.errors import (
     SuperpixelError,
     UnknownParameter,
 )
+from napari_superpixels.params.parameter_info import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -233,6 +234,10 @@ def unknown_name(name: str, known: Iterable[str]) -> UnknownParameter:
 
 
 def _checked(name: str, value: Any, hint: Any, info: ParameterInfo) -> Any:
+    if info.may_be_auto:
+        if isinstance(value, str) and value != AUTO:
+            raise InvalidParameter(name, info.range_text, value)
+        return value if isinstance(value, str) else _checked_number(name, value, float, info)
     if hint is str:
         if value not in (info.choices or ()):
             raise InvalidParameter(name, info.range_text, value)

@@ -29,11 +29,9 @@ PRESETS: MappingProxyType[str, SuperpixelParams] = MappingProxyType(
     {
         "balanced": _BALANCED,
         "fast": _BALANCED.replace(
-            iterations=25,
-            label_maps=50,
-            hidden_channels=(16, 16),
-            oversegmentation=400,
-            refine_iterations=8,
+            iterations=12,
+            oversegmentation=600,
+            refine_iterations=10,
         ),
         "paper": _PAPER,
         "paper-no-recon": _PAPER.replace(beta=0.0),

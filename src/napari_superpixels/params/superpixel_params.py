@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_superpixels.params.options import ColorOptions
-from napari_superpixels.params.parameter_info import parameter
+from napari_superpixels.params.parameter_info import AUTO, parameter
 from napari_superpixels.params.parameter_set import ParameterSet
 
 OUTLIERS = ("clip", "keep")
@@ -17,7 +17,7 @@ COUNTS = ("adaptive", "exact")
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "bfloat16")
 _ENOUGH_PIECES = 4000  # for small images; in large ones they are as dense as in a photograph
-_PIXELS_PER_PIECE = 40
+_LEAST_PIXELS_PER_PIECE = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class SuperpixelParams(ParameterSet):
         step=0.01,
     )
     iterations: int = parameter(
-        50,
+        25,
         "Iterations",
         "Steps of the optimiser, 1 to 100000. More steps take proportionally more time.",
         ge=1,
@@ -168,7 +168,7 @@ class SuperpixelParams(ParameterSet):
         step=1,
     )
     label_maps: int = parameter(
-        100,
+        50,
         "Label maps",
         "Labels that the network tells apart, 0 to 65535. Separate pieces of a label become "
         "superpixels of their own, so it need not be N; memory and time grow with it. 0 takes N, "
@@ -178,7 +178,7 @@ class SuperpixelParams(ParameterSet):
         step=10,
     )
     hidden_channels: tuple[int, ...] = parameter(
-        (32, 32),
+        (16, 16),
         "Network widths",
         "Channels of the network's 3x3 layers, 1 to 4096 each; 32, 64, 128, 256 in the paper.",
         ge=1,
@@ -217,7 +217,7 @@ class SuperpixelParams(ParameterSet):
         choices=PRECISIONS,
     )
     oversegmentation: int = parameter(
-        1000,
+        1500,
         "Oversegmentation",
         "Pieces, 0 to 1000000, that the labels are cut into before the most alike merge to N; for "
         "each 100 superpixels where the image is large enough, at least 2 N, and 4 N up to 4000. "
@@ -244,14 +244,15 @@ class SuperpixelParams(ParameterSet):
         le=100,
         step=0.1,
     )
-    refine_smoothness: float = parameter(
-        0.15,
+    refine_smoothness: float | str = parameter(
+        AUTO,
         "Border smoothness",
         "Weight of the border's length in the refinement, 0 to 100, no unit. Higher gives "
-        "straighter, cleaner borders; lower follows every detail.",
+        "straighter, cleaner borders; lower follows every detail. auto: 0.15, up to 1 in an image "
+        "with much noise.",
         ge=0,
         le=100,
-        step=0.01,
+        step=0.05,
     )
 
     @property
@@ -282,7 +283,12 @@ class SuperpixelParams(ParameterSet):
         if self.oversegmentation == 0:
             return 0
         n = self.n_segments
+        dense = min(self.n_pieces_wanted, n_pixels // _LEAST_PIXELS_PER_PIECE)
+        return max(self.oversegmentation, 2 * n, min(4 * n, _ENOUGH_PIECES), dense)
+
+    @property
+    def n_pieces_wanted(self) -> int:
+        """Pieces that are as dense as in a photograph, if there are pixels enough."""
         # More pieces are better as long as each shows a colour of its own; then they only take
         # time (benchmarks/seams.py: a mosaic of photographs needs as many as the photographs do).
-        dense = min(self.oversegmentation * n // 100, n_pixels // _PIXELS_PER_PIECE)
-        return max(self.oversegmentation, 2 * n, min(4 * n, _ENOUGH_PIECES), dense)
+        return max(self.oversegmentation, self.oversegmentation * self.n_segments // 100)

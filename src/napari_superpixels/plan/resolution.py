@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Factor = int | tuple[int, ...]
 
 MIN_PIXELS_PER_SEGMENT = 16
+# Smaller pieces lose recall and accuracy to the blocks of pixels; larger ones only take time.
+_PIXELS_PER_PIECE = 100
 # Of an image at the working resolution that a small mask makes finer.
 _MOST_MASKED_PIXELS = 500_000
 # Enough for the network to tell 100 labels apart; an iteration on two cores takes half a second.
@@ -125,7 +127,8 @@ def working_downscale(
     int
         >= 1.
     """
-    return _fitting_factor(shape, params.downscale, params.n_label_maps, covered)
+    wanted = MIN_PIXELS_PER_SEGMENT * params.n_label_maps
+    return _fitting_factor(shape, params.downscale, wanted, covered)
 
 
 def finishing_downscale(
@@ -139,7 +142,7 @@ def finishing_downscale(
         Height and width.
     params : SuperpixelParams
         Half the working resolution's factor at most; it shrinks until each superpixel has
-        `MIN_PIXELS_PER_SEGMENT` pixels.
+        `MIN_PIXELS_PER_SEGMENT` pixels, and each piece that merges 100.
     covered : float, default 1.0
         Share of the pixels that the mask holds, in (0, 1].
 
@@ -148,11 +151,13 @@ def finishing_downscale(
     int
         >= 1.
     """
-    return _fitting_factor(shape, max(1, params.downscale // 2), params.n_segments, covered)
+    wanted = max(
+        MIN_PIXELS_PER_SEGMENT * params.n_segments, _PIXELS_PER_PIECE * params.n_pieces_wanted
+    )
+    return _fitting_factor(shape, max(1, params.downscale // 2), wanted, covered)
 
 
-def _fitting_factor(shape: tuple[int, int], factor: int, n: int, covered: float) -> int:
-    wanted = MIN_PIXELS_PER_SEGMENT * n
+def _fitting_factor(shape: tuple[int, int], factor: int, wanted: int, covered: float) -> int:
 
     def blocks(side: int) -> int:
         return math.ceil(shape[0] / side) * math.ceil(shape[1] / side)

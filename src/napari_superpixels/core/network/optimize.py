@@ -296,11 +296,26 @@ class _Run:
             if due and not coarse and winners is not None and settled.by(winners):
                 reason = FinishReason.SETTLED
                 break
-        factor = self.finishing_factor
+        return Optimized(
+            self._finest_winners(),
+            self.finishing_factor,
+            tuple(history),
+            done,
+            reason,
+            weights_of(self.net),
+        )
+
+    def _finest_winners(self) -> NDArray[np.int64]:
+        """Winning channel + 1 at the resolution of finishing."""
+        factor, prepared = self.finishing_factor, self.prepared
+        # Half the network's blocks are fine enough: to interpolate all label maps at each pixel
+        # takes longer than the refinement that follows.
+        half = self.scale.factor // 2 if isinstance(self.scale.factor, int) else 0
+        sampled = half if factor == 1 and half > 1 else factor
         with deterministic(), torch.no_grad():
             maps, _ = self._forward(self.scale)
-            winners = _winners_at(maps, self.scale.factor, shrink(prepared, factor), factor)
-        return Optimized(winners, factor, tuple(history), done, reason, weights_of(self.net))
+            winners = _winners_at(maps, self.scale.factor, shrink(prepared, sampled), sampled)
+        return winners if sampled == factor else enlarge(winners, prepared.mask, sampled)
 
     def _forward(self, scale: _Scale) -> tuple[Tensor, Tensor]:
         """Label maps and reconstruction, in float32 whatever the network computes with."""

@@ -17,7 +17,9 @@ from napari_superpixels.core.regions.connectivity import (
 )
 from napari_superpixels.core.regions.merge import MergeTree, merge_tree
 from napari_superpixels.core.regions.refine import refine_boundaries
+from napari_superpixels.core.regions.smoothness import auto_smoothness
 from napari_superpixels.core.regions.split import split_to_count
+from napari_superpixels.params.parameter_info import AUTO
 from napari_superpixels.plan.resolution import Factor, sides_of
 
 if TYPE_CHECKING:
@@ -51,12 +53,15 @@ class Levels:
         The same, reduced by `factor`.
     factor : int, or tuple of int for a volume
         Sides of the blocks of pixels that were one while pieces merged.
+    auto_smoothness : float
+        Weight of the border's length that suits the image.
     """
 
     tree: MergeTree
     image: PreparedImage
     small: PreparedImage
     factor: Factor
+    auto_smoothness: float
 
     def superpixels(self, params: SuperpixelParams) -> Generator[None, None, NDArray[np.int32]]:
         """Find the superpixels of a number, lambda and smoothness, with pauses to give up at.
@@ -85,6 +90,7 @@ class Levels:
             If the mask has more separate regions than ``n_segments``.
         """
         n, image = params.n_segments, self.image
+        params = _with_smoothness(params, self.auto_smoothness)
         merges_on = params.oversegmentation and params.count == "adaptive"
         labels = self.tree.cut(n, _STOP_BASE ** (1 - params.lam) if merges_on else 0.0)
         if labels.max() > n:
@@ -131,6 +137,8 @@ def find_levels(
     n = params.n_segments
     image = prepared.balanced()
     small = shrink(image, factor)
+    smoothness = auto_smoothness(image)
+    params = _with_smoothness(params, smoothness)
     min_size = params.min_size_px or round(image.mask.sum() / n * _AUTO_MIN_SHARE)
     min_size = max(1, round(min_size / math.prod(sides_of(factor, image.mask.ndim))))
     mean_area_px = small.mask.sum() / n
@@ -140,7 +148,11 @@ def find_levels(
     else:
         joined = join_small_pieces(connected_pieces(winners), small.features, min_size)
         tree = merge_tree(joined.astype(np.int32), small.features, mean_area_px)
-    return Levels(tree, image, small, factor)
+    return Levels(tree, image, small, factor, smoothness)
+
+
+def _with_smoothness(params: SuperpixelParams, auto: float) -> SuperpixelParams:
+    return params.replace(refine_smoothness=auto) if params.refine_smoothness == AUTO else params
 
 
 def _pieces(
@@ -153,15 +165,15 @@ def _pieces(
         n_segments=max(n_pieces, image.n_regions),
         min_size_px=_MIN_PIECE_PX,
     )
-    pieces = yield from _refined(pieces, image, params, params.refine_iterations // 2)
     # A piece that holds more than one object cannot be mended by merging.
     pieces = split_to_count(pieces, image.features, n_pieces, spacing=image.spacing)
-    return (yield from _refined(pieces, image, params, params.refine_iterations))
+    return (yield from _refined(pieces, image, params, params.refine_iterations // 2))
 
 
 def _refined(
     labels: NDArray[np.int32], image: PreparedImage, params: SuperpixelParams, iterations: int
 ) -> Generator[None, None, NDArray[np.int32]]:
+    assert not isinstance(params.refine_smoothness, str)
     return refine_boundaries(
         labels,
         image.features,

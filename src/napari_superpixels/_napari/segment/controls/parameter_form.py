@@ -8,9 +8,9 @@ from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from psygnal import Signal
 
-from napari_superpixels.params import PRESETS, SuperpixelParams, get_preset, list_presets
+from napari_superpixels.params import AUTO, PRESETS, SuperpixelParams, get_preset, list_presets
 
-MAIN_FIELDS = ("n_segments", "count", "lam")
+MAIN_FIELDS = ("n_segments", "count", "lam", "refine_smoothness")
 ADVANCED_FIELDS = tuple(
     name for name in SuperpixelParams.__dataclass_fields__ if name not in MAIN_FIELDS
 )
@@ -43,11 +43,44 @@ def make_control(name: str, default: SuperpixelParams) -> ValueWidget[Any]:
         return LineEdit(value=_tuple_text(value), **common)
     assert info.minimum is not None
     assert info.maximum is not None
+    assert info.step is not None
+    if info.may_be_auto:
+        lowest = info.minimum - info.step
+        return AutoSpinBox(value, lowest, max=info.maximum, step=info.step, **common)
     bounds: dict[str, Any] = {"min": info.minimum, "max": info.maximum, "step": info.step}
     if isinstance(value, int):
         bounds = {key: int(bound) for key, bound in bounds.items()}
         return SpinBox(value=value, **bounds, **common)
     return FloatSpinBox(value=value, **bounds, **common)
+
+
+class AutoSpinBox(FloatSpinBox):
+    """A spin box for a number, whose lowest step reads ``auto``.
+
+    Parameters
+    ----------
+    value : float or "auto"
+        To begin with.
+    lowest : float
+        A step below the range of the number.
+    **options
+        As for `magicgui.widgets.FloatSpinBox`.
+    """
+
+    def __init__(self, value: float | str, lowest: float, **options: Any) -> None:
+        self._lowest = lowest
+        super().__init__(min=lowest, **options)
+        self.native.setSpecialValueText(AUTO)
+        self.set_value(value)
+
+    def get_value(self) -> Any:
+        """The number, or ``"auto"``."""
+        value = super().get_value()
+        return AUTO if value <= self._lowest else value
+
+    def set_value(self, value: Any) -> None:
+        """Show a number, or ``"auto"``."""
+        super().set_value(self._lowest if value == AUTO else value)
 
 
 def _tuple_text(value: tuple[int, ...]) -> str:

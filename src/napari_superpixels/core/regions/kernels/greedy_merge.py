@@ -28,9 +28,14 @@ def _entry(
     length, step = links
     i, j = min(pairs[pair]), max(pairs[pair])
     squares = 0.0
-    for c in range(total.shape[1]):
-        gap = total[i, c] / size[i] - total[j, c] / size[j]
-        squares += gap * gap
+    n_channels = total.shape[1] // 2
+    for c in range(n_channels):
+        mean_i, mean_j = total[i, c] / size[i], total[j, c] / size[j]
+        square_i, square_j = total[i, n_channels + c] / size[i], total[j, n_channels + c] / size[j]
+        spread_i = np.sqrt(max(square_i - mean_i * mean_i, 0.0))
+        spread_j = np.sqrt(max(square_j - mean_j * mean_j, 0.0))
+        gap, wider = mean_i - mean_j, spread_i - spread_j
+        squares += gap * gap + wider * wider
     # x ** 1.25 and x ** 0.75 by square roots, which all machines round alike.
     share = size[i] * size[j] / (size[i] + size[j]) / mean_area
     cost = share * np.sqrt(np.sqrt(share)) * (squares + step[pair] / length[pair] + noise)
@@ -53,8 +58,8 @@ def merge_greedily(
     Parameters
     ----------
     regions : (size, total)
-        Pixels of each region, float64, shape (K + 1,), and the sums of their features, shape
-        (K + 1, C). Changed here.
+        Pixels of each region, float64, shape (K + 1,), and the sums of their features and of the
+        squares of these, shape (K + 1, 2 C). Changed here.
     pairs : ndarray of int64, shape (E, 2)
         Neighbours, the lower id first. Changed here.
     links : (length, step)
