@@ -59,6 +59,9 @@ def main() -> None:
         help="also the presets paper and paper-no-recon: the better part of an hour an image and N "
         "on a CPU",
     )
+    parser.add_argument(
+        "--own-only", action="store_true", help="peers from ANCHORS only, none are measured"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
@@ -69,7 +72,7 @@ def main() -> None:
 
     names = image_names(arguments.data, every=arguments.every, count=arguments.images)
     own = our_methods(arguments.device, arguments.seed, paper=arguments.paper) | rivals()
-    others = peers()
+    others = {} if arguments.own_only else peers()
     images = {"n": arguments.n, "images": names}
     settings = images | {
         "balanced": get_preset("balanced").to_dict(),
