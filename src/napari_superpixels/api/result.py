@@ -45,6 +45,8 @@ class SuperpixelResult:
     weights : dict of str to ndarray of float32
         The network's, to start a run on a similar image from (``initial``); empty where there was
         nothing to optimise.
+    run_params : SuperpixelParams or None
+        Those of the run, where this is another level of it, from `at`; None for the run itself.
     levels : Levels or None
         Superpixels of every number, for `at`; None where there was nothing to optimise, or planes
         of a stack were segmented.
@@ -59,6 +61,7 @@ class SuperpixelResult:
     device: str
     reason: FinishReason
     weights: dict[str, NDArray[np.float32]]
+    run_params: SuperpixelParams | None = None
     levels: Levels | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -72,6 +75,7 @@ class SuperpixelResult:
         *,
         lam: float | None = None,
         smoothness: float | str | None = None,
+        count: str | None = None,
     ) -> SuperpixelResult:
         """Find another number of superpixels, from the same run and without the network.
 
@@ -87,6 +91,8 @@ class SuperpixelResult:
             Lambda, 0 to 3: lower leaves fewer than N, see `SuperpixelParams`.
         smoothness : float or "auto", optional
             Weight of the border's length, 0 to 100, see ``refine_smoothness``.
+        count : {"adaptive", "exact"}, optional
+            Whether lambda may leave fewer than N, see `SuperpixelParams`.
 
         Returns
         -------
@@ -109,10 +115,16 @@ class SuperpixelResult:
         if self.levels is None:
             raise ValueError("this result keeps no levels: segment with the other number")
         begin = time.perf_counter()
-        changes = {"n_segments": n_segments, "lam": lam, "refine_smoothness": smoothness}
+        changes = {
+            "n_segments": n_segments,
+            "lam": lam,
+            "refine_smoothness": smoothness,
+            "count": count,
+        }
         params = self.params.replace(**{k: v for k, v in changes.items() if v is not None})
         n_pieces = self.levels.tree.n_regions
-        is_more = params.n_segments > max(n_pieces, self.params.n_segments)
+        of_run = self.run_params or self.params
+        is_more = params.n_segments > max(n_pieces, of_run.n_segments)
         if is_more and params.count == "adaptive":
             raise InvalidParameter(
                 "n_segments", f"at most {n_pieces}, the pieces of this run", params.n_segments
@@ -124,12 +136,15 @@ class SuperpixelResult:
             params=params,
             n_obtained=int(labels.max()),
             seconds=time.perf_counter() - begin,
+            run_params=None if params == of_run else of_run,
         )
 
     def provenance(self) -> dict[str, Any]:
         """How the labels were made, as plain values for a file or a layer's metadata."""
+        of_run = {} if self.run_params is None else {"run_parameters": self.run_params.to_dict()}
         return {
             "parameters": self.params.to_dict(),
+            **of_run,
             "n_requested": self.n_requested,
             "n_obtained": self.n_obtained,
             "iterations": self.iterations,

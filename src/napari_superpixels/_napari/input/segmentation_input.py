@@ -125,6 +125,29 @@ class SegmentationInput:
             del shape[self.channel_axis]
         return tuple(shape)
 
+    def is_same(self, other: SegmentationInput) -> bool:
+        """Whether the same pixels of the same layers are segmented.
+
+        Parameters
+        ----------
+        other : SegmentationInput
+
+        Returns
+        -------
+        bool
+            Whatever the layers are called, and whatever they hold by now.
+        """
+
+        def key(source: SegmentationInput) -> tuple[Any, ...]:
+            region = None if source.region is None else source.region.as_plain()
+            further = tuple(key(part) for part in source.further)
+            return (
+                *(source.layer_id, source.expression, source.mode, source.channel_axis),
+                *(source.channels, repr(source.nodata), region, further),
+            )
+
+        return key(self) == key(other)
+
     @property
     def n_stack(self) -> int:
         """Number of the axes of the stack."""

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_superpixels._napari.batch.panel import BatchChoices
 from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 from napari_superpixels._napari.messages import text_of
+from napari_superpixels._napari.segment.live_levels import LiveLevels
 from napari_superpixels._napari.segment.output_layer import was_edited
 from napari_superpixels._napari.segment.progress_text import Progress, of_result
 from napari_superpixels._napari.segment.run import Run, Target, last_result, warm_up
@@ -52,6 +53,7 @@ class SegmentWidget(SegmentView):
         self._run: Run | None = None
         self._done: Delivery | None = None
         self._time = TileEstimate(self)
+        self._live = LiveLevels(napari_viewer, self)
         self._connect()
         self._refresh()
 
@@ -65,6 +67,8 @@ class SegmentWidget(SegmentView):
             changes.connect(self._refresh)
         self.exporter.told.connect(self._on_told)
         self.exporter.failed.connect(self._on_not_exported)
+        self._live.shown.connect(self._on_shown)
+        self._live.failed.connect(self.status_label.setText)
         for made, slot in (
             (self.segment_button, self.segment),
             (self.cancel_button, self.cancel),
@@ -76,6 +80,7 @@ class SegmentWidget(SegmentView):
             when_clicked(made, slot)
         for part in (self._time, self.batch, self.exporter, preferences, canvas, self.choice):
             self._lifetime.at_end(part.cleanup)
+        self._lifetime.at_end(self._live.release)
         self._lifetime.at_end(self._abandon)
 
     # ---- what the dock says ------------------------------------------------------------------
@@ -94,6 +99,8 @@ class SegmentWidget(SegmentView):
         if run is not None:
             state = RunState.STOPPING if run.stopping else RunState.RUNNING
         self.show_state(resolve(choices, plan, text, state, has_result=self._done is not None))
+        if run is None and choices.source is not None and choices.params is not None:
+            self._live.show(choices.params, choices.source)
 
     def _choices(self) -> Choices:
         source = params = None
@@ -165,6 +172,7 @@ class SegmentWidget(SegmentView):
             str(self.form.preset.value),
             output,
         )
+        self._live.release()
         run = Run(self._viewer, request, replace, self)
         run.progressed.connect(self._on_progress)
         run.delivered.connect(self._on_delivered)
@@ -249,9 +257,16 @@ class SegmentWidget(SegmentView):
             self.status_label.setText(progress.text + left)
 
     def _on_delivered(self, delivery: Delivery, layer: Labels) -> None:
-        self._done = delivery
+        self._live.follow(delivery, layer)
         self.exporter.remember(layer)
-        self.result_label.setText(of_result(delivery, layer.name))
+        self._on_shown(delivery, layer)
+
+    def _on_shown(self, delivery: Delivery, layer: Labels) -> None:
+        self._done = delivery
+        text = of_result(delivery, layer.name)
+        if self._live.is_live:
+            text += " Change N, λ or border smoothness, and it follows."
+        self.result_label.setText(text)
 
     def _on_told(self, message: str) -> None:
         self.result_label.setText(escape(message, quote=False))
@@ -306,6 +321,7 @@ class SegmentWidget(SegmentView):
                 request.preset,
                 request.device,
                 tiled=request.tiled_output is not None,
+                run_params=getattr(self._done.result, "run_params", None),
             )
             if self._done.stopped:
                 code = f"# That run was stopped; this one goes on to its end.\n{code}"

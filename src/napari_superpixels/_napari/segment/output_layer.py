@@ -101,7 +101,8 @@ def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
     data = as_layer_data(delivery.request.source, delivery.labels)
     layer.data = data
     layer.features = pd.DataFrame(delivery.table)
-    layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": checksum(data)}}
+    made = provenance(delivery) | {"checksum": checksum(data)}
+    layer.metadata = layer.metadata | {METADATA_KEY: made}
     # Off and on: that empties the undo history, which reaches back into the preview.
     layer.editable = False
     layer.editable = True
@@ -188,6 +189,24 @@ def checksum_of(layer: Labels) -> int | str:
     """
     # Labels that are read from their file, level by level, cannot be edited.
     return _NOT_IN_MEMORY if layer.multiscale else checksum(np.asarray(layer.data))
+
+
+def is_as_delivered(layer: Labels, delivery: Delivery) -> bool:
+    """Whether a layer still holds the labels and the table of a run, and nothing else.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        A layer of ours.
+    delivery : Delivery
+        What was put into it last.
+
+    Returns
+    -------
+    bool
+        False after an edit, and where there are classes, locks or columns of others.
+    """
+    return not was_edited(layer) and layer.features.equals(pd.DataFrame(delivery.table))
 
 
 def was_edited(layer: Labels) -> bool:

@@ -146,6 +146,8 @@ def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
         after = f"{delivery.n_frames} of {counted(delivery.request.source.n_frames, NOUNS[mode])}"
     if mode == Mode.VOLUME:
         kind = "supervoxel"
+    if result.run_params is not None:
+        loss = f", from the run for {result.run_params.n_segments}"
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""
     return (
         f"<b>{counted(result.n_obtained, kind)}{within}</b>{asked}{stopped}, "

@@ -25,6 +25,7 @@ def as_python(
     device: str,
     *,
     tiled: bool = False,
+    run_params: SuperpixelParams | None = None,
 ) -> str:
     """Write the Python that repeats a run in napari's console.
 
@@ -39,12 +40,16 @@ def as_python(
         Where to run.
     tiled : bool, default False
         Whether it is done in tiles.
+    run_params : SuperpixelParams, optional
+        Of the run, where its result was asked for another number, lambda or smoothness since.
 
     Returns
     -------
     str
         Code that needs ``viewer`` and leaves ``labels``.
     """
+    if run_params is not None:
+        return _level_of_a_run(source, params, run_params, device)
     base = DEFAULT_PRESET if preset == CUSTOM else preset
     default = get_preset(base)
     mask = mask_as_python(source)
@@ -77,14 +82,51 @@ def as_python(
         f"device={device!r}",
     ]
     lines = "".join(f"    {argument},\n" for argument in arguments)
-    needs_numpy = "import numpy as np\n" if mask or source.further or source.channels else ""
     return (
-        f"{needs_numpy}from napari_superpixels import {function}\n\n"
+        f"{_numpy(source, mask)}from napari_superpixels import {function}\n\n"
         f"{_image(source)}"
         f"{mask}"
         f"{_as_frames(source)}"
         f"labels = {function}(\n{lines})\n"
     )
+
+
+def _level_of_a_run(
+    source: SegmentationInput, params: SuperpixelParams, of_run: SuperpixelParams, device: str
+) -> str:
+    """Code that repeats the run, and asks it for the other superpixels."""
+    default, mask = SuperpixelParams(), mask_as_python(source)
+    changed = "".join(
+        f", {f.name}={value!r}"
+        for f in fields(of_run)
+        if (value := getattr(of_run, f.name)) != getattr(default, f.name)
+        and f.name not in ("n_segments", "seed")
+    )
+    arguments = [
+        "image",
+        f"SuperpixelParams(n_segments={of_run.n_segments}, seed={of_run.seed}{changed})",
+        f"channel_axis={source.read_axis}",
+        *(["mask=mask"] if mask else []),
+        f"nodata={source.nodata!r}" if isfinite(source.nodata) else 'nodata=float("nan")',
+        f"device={device!r}",
+    ]
+    if source.mode == Mode.VOLUME:
+        arguments.append(f"spacing={tuple(map(float, source.placement.spacing))}")
+    lines = "".join(f"    {argument},\n" for argument in arguments)
+    return (
+        f"{_numpy(source, mask)}from napari_superpixels import SuperpixelParams, iter_superpixels\n"
+        "from napari_superpixels.events import drain\n\n"
+        f"{_image(source)}"
+        f"{mask}"
+        f"{_as_frames(source)}"
+        f"result = drain(iter_superpixels(\n{lines}))\n"
+        f"labels = result.at(\n    {params.n_segments},\n    lam={params.lam!r},\n"
+        f"    smoothness={params.refine_smoothness!r},\n    count={params.count!r},\n).labels\n"
+    )
+
+
+def _numpy(source: SegmentationInput, mask: str) -> str:
+    return "import numpy as np\n" if mask or source.further or source.channels else ""
 
 
 def renamed(source: SegmentationInput, names: Mapping[str, str]) -> SegmentationInput:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +89,8 @@ class Delivery:
         Planes that were segmented.
     problem : str
         Which planes failed, and why; empty if none did.
+    channels : ndarray or None
+        The image, with its channels first, while other levels of the result can be asked for.
     """
 
     request: Request
@@ -98,6 +100,7 @@ class Delivery:
     colormap: CyclicLabelColormap | None
     n_frames: int = 1
     problem: str = ""
+    channels: NDArray[np.generic] | None = None
 
     @property
     def stopped(self) -> bool:
@@ -160,15 +163,38 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[AnyStep, None,
     result = yield from watched(steps, switch)
     if result is None:
         return None
+    channels = as_channels(image, source.read_axis, n_axes=len(source.shape))
+    return delivery_of(request, result, channels)
+
+
+def delivery_of(
+    request: Request, result: SuperpixelResult, channels: NDArray[np.generic]
+) -> Delivery:
+    """Add to a result what its layer needs.
+
+    Parameters
+    ----------
+    request : Request
+        What was asked for.
+    result : SuperpixelResult
+        Of a run in one piece.
+    channels : ndarray, shape (C, *labels.shape)
+        The image.
+
+    Returns
+    -------
+    Delivery
+        With a table of sizes and means, and colours that differ between neighbours.
+    """
+    source = request.source
     table = superpixel_table(
         result.labels,
-        as_channels(image, source.read_axis, n_axes=len(source.shape)),
+        channels,
         channel_names=source.channel_names,
         pixel_area=source.placement.voxel_volume,
     )
-    # Levels hold the image's colours, and the dock has no use for them yet.
-    result = replace(result, levels=None)
-    return Delivery(request, result, result.labels, table, _colormap(result.labels))
+    colormap = _colormap(result.labels)
+    return Delivery(request, result, result.labels, table, colormap, channels=channels)
 
 
 def _colormap(labels: NDArray[np.int32]) -> CyclicLabelColormap | None:

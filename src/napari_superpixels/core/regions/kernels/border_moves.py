@@ -53,6 +53,7 @@ def border_moves(
     points, mean = colors
     offsets, sides, weights = ring
     n_values, n_ring = points.shape[1], len(offsets)
+    steps = offsets[sides]
     near = np.empty(n_ring, np.int32)
     n_moves = 0
     for k in range(count[0]):
@@ -64,9 +65,11 @@ def border_moves(
                 if own == 0 or (fixed.size and fixed[at]):
                     continue
                 is_border = False
-                for side in sides:
-                    other = flat[at + offsets[side]]
-                    is_border |= other != own and other != 0
+                for step in steps:  # most pixels end here
+                    other = flat[at + step]
+                    if other != own and other != 0:
+                        is_border = True
+                        break
                 if not is_border:
                     continue
                 pattern = 0
