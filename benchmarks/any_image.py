@@ -72,7 +72,13 @@ def main() -> None:
         own = superpixels(image, n, channel_axis=channel_axis, device=arguments.device)
         call = partial(run_slic, image, channel_axis)
         peer = call(match_count(call, int(own.max()), n / 8, n * 8))
-        row = {"kind": path.parent.name, "image": path.stem, "shape": list(image.shape), "dtype": str(image.dtype), "N": n}
+        row = {
+            "kind": path.parent.name,
+            "image": path.stem,
+            "shape": list(image.shape),
+            "dtype": str(image.dtype),
+            "N": n,
+        }
         for name, labels in (("ours", own), ("slic", peer)):
             got = quality(labels, [truth]) | {"IoU": metrics.achievable_iou(labels, truth)}
             columns = ("K", "ASA", "IoU", "BR", "boundary_share")

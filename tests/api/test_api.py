@@ -20,7 +20,9 @@ from napari_superpixels import (
     metrics,
     superpixels,
 )
+from napari_superpixels.api import image as image_module
 from napari_superpixels.core.network import optimize as optimize_module
+from napari_superpixels.errors import OutOfMemory
 from napari_superpixels.events import drain
 from napari_superpixels.io import sample_images as samples
 
@@ -425,3 +427,43 @@ def test_paper_preset_at_full_size(assert_superpixels):
     result = drain(iter_superpixels(image, params, channel_axis=-1))
     assert_superpixels(result.labels, 100)
     assert result.losses[-1].total < result.losses[0].total
+
+
+def test_where_a_gpu_runs_out_of_memory_the_run_begins_anew_on_the_cpu(
+    tiles_image, quick, monkeypatch
+):
+    real, devices = image_module._guarded, []
+
+    def guarded(prepared, params, plan, device, *rest):
+        devices.append(device)
+        if len(devices) == 1:
+            raise OutOfMemory("cuda: a card, 1 GB free", 2e9, is_cpu=False)
+        return (yield from real(prepared, params, plan, device, *rest))
+
+    expected = superpixels(tiles_image, 12, channel_axis=-1, iterations=8)
+    monkeypatch.setattr(image_module, "_guarded", guarded)
+    steps = iter_superpixels(
+        tiles_image, get_preset("balanced").replace(n_segments=12, iterations=8), channel_axis=-1
+    )
+    with pytest.warns(RuntimeWarning, match="ran out of memory: the run begins anew on the CPU"):
+        result = drain(steps)
+    assert len(devices) == 2
+    assert devices[1] == torch.device("cpu")
+    np.testing.assert_array_equal(result.labels, expected)
+    assert result.device.startswith("cpu")
+    assert result.device.endswith("ran out of memory")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_full_card_leaves_the_run_to_the_cpu(tiles_image, quick):
+    drain(iter_superpixels(tiles_image, quick, channel_axis=-1, device="cuda"))
+    torch.cuda.set_per_process_memory_fraction(1e-5)
+    try:
+        with pytest.warns(RuntimeWarning, match="begins anew on the CPU"):
+            result = drain(iter_superpixels(tiles_image, quick, channel_axis=-1, device="cuda"))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert result.device.startswith("cpu")
+    again = drain(iter_superpixels(tiles_image, quick, channel_axis=-1, device="cuda"))
+    assert again.device.startswith("cuda")

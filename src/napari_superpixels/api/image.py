@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+import warnings
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -196,7 +197,8 @@ def iter_superpixels(
     ValueError
         If the image, the mask, the device or a parameter is unusable.
     SuperpixelMemoryError
-        If memory does not, or did not, suffice. The next run is not affected.
+        If memory does not, or did not, suffice. The next run is not affected. Where the memory of a
+        GPU runs out, the run begins anew on the CPU, with a warning.
     """
     params = params if params is not None else SuperpixelParams()
     begin = time.perf_counter()
@@ -216,23 +218,35 @@ def iter_superpixels(
     if isinstance(initial, SuperpixelResult):
         initial = initial.weights or initial.labels
     start = start_from(initial, prepared)
-    plan = plan_run(
-        ImageFacts(
-            shape=prepared.mask.shape,
-            n_channels=len(prepared.features),
-            spacing=prepared.spacing,
-            covered=prepared.covered,
-            n_labels=start.n_labels,
-        ),
-        params,
-        Machine(describe_device(where), memory_limit_gb),
+    facts = ImageFacts(
+        shape=prepared.mask.shape,
+        n_channels=len(prepared.features),
+        spacing=prepared.spacing,
+        covered=prepared.covered,
+        n_labels=start.n_labels,
     )
-    if plan.problem is not None:
-        raise plan.problem
+
+    def optimized_on(device: torch.device) -> Generator[Step, Command | None, Optimized]:
+        plan = plan_run(facts, params, Machine(describe_device(device), memory_limit_gb))
+        if plan.problem is not None:
+            raise plan.problem
+        return _guarded(prepared, params, plan, device, preview_interval_s, start)
+
+    ran_on = describe_device(where).where
+    steps = optimized_on(where)
     if params.n_segments == 1 or prepared.mask.sum() == 1:
         labels, optimized, levels = prepared.mask.astype(np.int32), None, None
     else:
-        optimized = yield from _guarded(prepared, params, plan, where, preview_interval_s, start)
+        try:
+            optimized = yield from steps
+        except OutOfMemory as error:
+            if error.is_cpu:
+                raise
+            text = f"{ran_on} ran out of memory"
+            warnings.warn(f"{text}: the run begins anew on the CPU", RuntimeWarning, stacklevel=2)
+            cpu = resolve_device("cpu")
+            ran_on = f"{describe_device(cpu).where}, as {text}"
+            optimized = yield from optimized_on(cpu)
         labels, levels = yield from _finished(optimized, prepared, params)
     return SuperpixelResult(
         labels=prepared.embed(labels),
@@ -241,7 +255,7 @@ def iter_superpixels(
         losses=optimized.losses if optimized else (),
         iterations=optimized.iterations if optimized else 0,
         seconds=time.perf_counter() - begin,
-        device=describe_device(where).where,
+        device=ran_on,
         reason=optimized.reason if optimized else FinishReason.COMPLETED,
         weights=optimized.weights if optimized else {},
         levels=levels,

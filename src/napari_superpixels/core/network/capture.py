@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import torch
 
-from napari_superpixels.core.device import is_out_of_memory
 from napari_superpixels.errors import reason_of
 
 _log = logging.getLogger(__name__)
@@ -24,7 +23,8 @@ Replay = Callable[[], tuple[torch.Tensor, ...]]
 class _Graph:
     def __init__(self, iterate: Replay) -> None:
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # Of this thread alone: others may use the card meanwhile, in napari and for other tiles.
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._terms = iterate()
 
     def __call__(self) -> tuple[torch.Tensor, ...]:
@@ -61,18 +61,12 @@ def capture(iterate: Replay) -> Replay | None:
     -------
     callable or None
         Does an iteration at each call. None, with the reason in the log, where the driver or a
-        kernel does not allow it.
-
-    Raises
-    ------
-    RuntimeError
-        If memory does not suffice.
+        kernel does not allow it, or memory does not suffice for a second set of tensors.
     """
     try:
         return _Graph(iterate)
     except RuntimeError as error:
-        if is_out_of_memory(error):
-            raise
         _log.warning("iterations are not captured as a CUDA graph (%s)", reason_of(error))
-        torch.cuda.synchronize()
-        return None
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    return None

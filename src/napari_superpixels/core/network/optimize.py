@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 # A Step costs a device synchronisation; on a GPU an iteration takes less than a millisecond.
 _GPU_ITERATIONS_PER_STEP = 10
+# Without a coarse stage, pixels up to which launching the kernels takes longer than they do.
+_MOST_CAPTURED_PX = 2**16
 # Iterations before one is captured as a CUDA graph; and that many more, or it does not pay.
 _BEFORE_CAPTURE, _WORTH_CAPTURE = 3, 5
 # Looking at the winning channels costs a tenth of an iteration.
@@ -250,7 +252,7 @@ class _Run:
             capturable=on_gpu,
         )
         self.half_precision = half_precision
-        self.captured: dict[bool, Replay | None] = {}  # of the coarse stage, and of the fine one
+        self.captured: dict[bool, Replay | None] = {}  # of the first stage, and of the second
 
     def steps(
         self, offset: int, preview_interval_s: float | None
@@ -349,18 +351,20 @@ class _Run:
 
     def _captured(self, scale: _Scale, number: int, imitates: bool) -> Replay | None:
         """A captured iteration, where that is possible and pays, after some without."""
-        # Without a coarse stage the network works on many pixels, whose kernels take longer than
-        # their launches.
-        if not can_capture(self.device) or self.coarse is self.scale:
+        is_small = scale.image[0].numel() <= _MOST_CAPTURED_PX
+        if not can_capture(self.device) or (self.coarse is self.scale and not is_small):
             return None
-        is_coarse = scale is self.coarse
-        before = 0 if is_coarse else self.n_coarse
-        n_all = self.n_coarse if is_coarse else self.params.iterations - self.n_coarse
+        # Labels to imitate have a stage of their own even where its resolution is the same.
+        is_first_stage = number <= self.n_coarse
+        before = 0 if is_first_stage else self.n_coarse
+        n_all = self.n_coarse if is_first_stage else self.params.iterations - self.n_coarse
         if number - before <= _BEFORE_CAPTURE or n_all < _BEFORE_CAPTURE + _WORTH_CAPTURE:
             return None
-        if is_coarse not in self.captured:
-            self.captured[is_coarse] = capture(lambda: self._step(scale, imitates, look=False)[0])
-        return self.captured[is_coarse]
+        if is_first_stage not in self.captured:
+            self.captured[is_first_stage] = capture(
+                lambda: self._step(scale, imitates, look=False)[0]
+            )
+        return self.captured[is_first_stage]
 
     def _step(
         self, scale: _Scale, imitates: bool, look: bool

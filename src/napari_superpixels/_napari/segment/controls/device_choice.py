@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from napari_superpixels.plan.memory import DeviceInfo
 
 
-def _compile_loops() -> None:
-    """Compile what finishes a result, so that the first one need not wait; runs in a worker."""
-    from napari_superpixels.core.regions.warm_up import compile_loops
+def _warm_up(device: str) -> None:
+    """Spare the first run what it would wait for; runs in a worker."""
+    from napari_superpixels.api.warm_up import warm_up
 
-    compile_loops()
+    warm_up(device)
 
 
 def _find_devices() -> tuple[list[DeviceInfo], str]:
@@ -115,7 +115,7 @@ class DeviceChoice:
         if wanted in names:
             self.box.value = wanted
         self._problem = ""
-        create_worker(_compile_loops, _start_thread=True)
+        create_worker(_warm_up, self.resolved, _start_thread=True)
         self.changed.emit()
 
     def _on_error(self, error: Exception) -> None:

@@ -1,0 +1,19 @@
+"""What the first run of a process would wait for, done ahead."""
+
+from __future__ import annotations
+
+from napari_superpixels.api.image import superpixels
+from napari_superpixels.core.regions.warm_up import compile_loops
+
+
+def warm_up(device: str = "cpu") -> None:
+    """Compile and load what a run needs.
+
+    Parameters
+    ----------
+    device : str, default "cpu"
+        PyTorch's name; the libraries of a GPU take seconds to load.
+    """
+    compile_loops()
+    image = [[i % 9 * j % 7 for i in range(64)] for j in range(64)]
+    superpixels(image, 9, device=device)
