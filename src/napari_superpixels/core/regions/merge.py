@@ -120,14 +120,16 @@ def merge_tree(
         All merges.
     """
     smooth = _smoothed(features, labels != 0)
-    # The spread is that of the pixels as they are: the finest texture would be smoothed away.
-    colors = np.concatenate([smooth, features**2])
-    area, sums = superpixel_sums(labels, colors, int(labels.max(initial=0)) + 1)
+    n_ids = int(labels.max(initial=0)) + 1
+    area, sums = superpixel_sums(labels, smooth, n_ids)
+    # The spread is that of the pixels as they are: the finest texture would be smoothed away. One
+    # channel at a time: the squares of all would take as much memory as the image.
+    squares = [superpixel_sums(labels, channel[np.newaxis] ** 2, n_ids)[1] for channel in features]
     area[0] = 0
     pairs, border = adjacency(labels)
     steps = border_steps(labels, smooth, pairs)
     merges, costs = merge_greedily(
-        (area.astype(np.float64), sums),
+        (area.astype(np.float64), np.hstack([sums, *squares])),
         pairs,
         (border.astype(np.float64), steps),
         float(mean_area_px),
