@@ -12,8 +12,11 @@ def warm_up(device: str = "cpu") -> None:
     Parameters
     ----------
     device : str, default "cpu"
-        PyTorch's name; the libraries of a GPU take seconds to load.
+        PyTorch's name. A small run loads the libraries of a GPU, which takes seconds; a CPU has
+        nothing to load but the compiled loops.
     """
     compile_loops()
+    if device == "cpu":
+        return
     image = [[i % 9 * j % 7 for i in range(64)] for j in range(64)]
     superpixels(image, 9, device=device)
