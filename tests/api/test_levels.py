@@ -7,7 +7,7 @@ import pytest
 
 from napari_superpixels import SuperpixelParams, get_preset, iter_superpixels
 from napari_superpixels.core.regions.merge import merge_tree
-from napari_superpixels.errors import InvalidParameter
+from napari_superpixels.errors import InvalidParameter, TooFewPixels
 from napari_superpixels.events import drain
 from napari_superpixels.io import sample_images
 
@@ -46,9 +46,24 @@ def test_lambda_leaves_fewer_and_smoothness_shortens_borders(result):
 
 def test_exactly_so_many_may_be_more_than_the_pieces(result):
     assert result.at(40).params.count == "adaptive"
-    n_pieces = result.levels.tree.n_regions
-    with pytest.raises(InvalidParameter, match=f"at most {n_pieces}, the pieces of this run"):
-        result.at(n_pieces + 1)
+    assert result.n_most == result.levels.tree.n_regions
+    more = result.n_most + 1
+    with pytest.raises(InvalidParameter, match=f"at most {result.n_most}, the pieces of this run"):
+        result.at(more)
+    assert result.at(more, count="exact").n_obtained == more
+    with pytest.raises(TooFewPixels):
+        result.at(result.labels.size + 1, count="exact")
+
+
+def test_a_level_knows_its_run_and_its_smoothness(result):
+    level = result.at(7)
+    assert level.run_params == result.params
+    assert level.at(5).run_params == result.params
+    assert level.at(40).run_params is None
+    found = level.provenance()
+    assert found["run_parameters"]["n_segments"] == 40
+    assert found["border_smoothness"] == pytest.approx(result.levels.auto_smoothness, abs=1e-4)
+    assert "border_smoothness" not in result.at(smoothness=0.3).provenance()
 
 
 @pytest.mark.parametrize("preset", ["balanced", "paper"])

@@ -74,6 +74,9 @@ def test_smoothness_is_auto_or_a_number(form):
     assert form.preset.value == "custom"
     control.value = AUTO
     assert form.params() == SuperpixelParams()
+    control.value = 0.03
+    control.native.stepDown()  # below 0 there is only auto
+    assert (control.value, control.native.text()) == (AUTO, AUTO)
     form.set_params(SuperpixelParams(refine_smoothness=0.123))
     assert form.params().refine_smoothness == 0.123
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from napari.layers import Labels
+from napari.utils.colormaps import direct_colormap
 from qtpy.QtGui import QGuiApplication
 
 from napari_superpixels import SuperpixelParams, iter_superpixels
+from napari_superpixels._napari.input.region import Where
 from napari_superpixels.events import drain
 from napari_superpixels.io.formats import METADATA_KEY
 
@@ -41,7 +46,7 @@ def test_another_number_is_shown_in_the_same_layer(
     layer.name = "mine"
     layer.metadata["of another plugin"] = 1
     run = drain(iter_superpixels(tiles_image, dock.form.params(), channel_axis=-1))
-    assert "Change N" in dock.result_label.text()
+    assert "change it" in dock.result_label.text()
     turn(dock, "n_segments", 5)
     wait_for_n(5)
     assert [each for each in viewer.layers if isinstance(each, Labels)] == [layer]
@@ -50,7 +55,7 @@ def test_another_number_is_shown_in_the_same_layer(
     assert len(layer.features) == layer.data.max()
     assert layer.features["area_px"].sum() == layer.data.size
     assert layer.editable
-    assert "from the run for 12" in dock.result_label.text()
+    assert "without another run" in dock.result_label.text()
     made = layer.metadata[METADATA_KEY]
     assert (made["parameters"]["n_segments"], made["run_parameters"]["n_segments"]) == (5, 12)
     assert layer.metadata["of another plugin"] == 1
@@ -105,7 +110,7 @@ def test_more_superpixels_than_pieces_are_refused_in_words(dock, after_a_run, qt
     _, layer = after_a_run
     before = layer.data.copy()
     turn(dock, "n_segments", 60_000)
-    qtbot.waitUntil(lambda: "pieces of this run" in dock.status_label.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "need another run" in dock.status_label.text(), timeout=20_000)
     assert dock.segment_button.isEnabled()
     np.testing.assert_array_equal(layer.data, before)
 
@@ -151,6 +156,96 @@ def test_it_ends_with_the_next_run(viewer, dock, after_a_run, run_to_end, wait_f
     wait_for_n(5)
     np.testing.assert_array_equal(first.data, before)
     assert second.data.max() <= 5
+
+
+def test_back_and_forth_ends_where_the_controls_are(dock, after_a_run, qtbot):
+    _, layer = after_a_run
+    before = layer.data.copy()
+    turn(dock, "n_segments", 5)
+    turn(dock, "n_segments", 12)  # before the first is there
+    qtbot.wait(500)
+    np.testing.assert_array_equal(layer.data, before)
+    turn(dock, "n_segments", 5)
+    turn(dock, "iterations", 9)  # takes another run
+    qtbot.wait(500)
+    np.testing.assert_array_equal(layer.data, before)
+    assert "change it" not in dock.result_label.text()
+
+
+def test_what_the_user_set_on_the_layer_stays(dock, after_a_run, wait_for_n):
+    _, layer = after_a_run
+    layer.mode, layer.selected_label, layer.contour, layer.opacity = "pick", 3, 2, 0.9
+    colormap = layer.colormap
+    turn(dock, "n_segments", 5)
+    wait_for_n(5)
+    assert (layer.mode, layer.selected_label, layer.contour, layer.opacity) == ("pick", 3, 2, 0.9)
+    assert not np.array_equal(layer.colormap.colors, colormap.colors)  # ours follows
+    own = direct_colormap({None: "black", 1: "red"})
+    layer.colormap = own
+    turn(dock, "n_segments", 8)
+    wait_for_n(8)
+    assert layer.colormap == own
+
+
+def test_a_locked_layer_is_left_alone(dock, after_a_run, qtbot):
+    _, layer = after_a_run
+    layer.editable = False
+    before = layer.data.copy()
+    turn(dock, "n_segments", 5)
+    qtbot.wait(300)
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_other_pixels_take_another_run(viewer, dock, after_a_run, qtbot):
+    image, layer = after_a_run
+    before = layer.data.copy()
+    image.data = image.data[::-1].copy()
+    turn(dock, "n_segments", 5)
+    qtbot.wait(300)
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_a_mask_that_was_changed_takes_another_run_and_a_renamed_one_does_not(
+    viewer, dock, tiles_image, run_to_end, wait_for_n, qtbot
+):
+    viewer.add_image(tiles_image, name="tiles")
+    mask = np.zeros(tiles_image.shape[:2], np.uint8)
+    mask[4:44, 4:60] = 1
+    region = viewer.add_labels(mask, name="mask")
+    viewer.layers.selection.active = viewer.layers["tiles"]
+    dock.region.where_box.value = Where.LABELS
+    dock.region.layer_box.value = region.name
+    run_to_end(dock)
+    layer = viewer.layers["tiles superpixels"]
+    region.name = "cells"
+    turn(dock, "n_segments", 5)
+    wait_for_n(5)
+    before = layer.data.copy()
+    region.data_setitem(tuple(np.mgrid[20:30, 20:30].reshape(2, -1)), 0)
+    turn(dock, "n_segments", 8)
+    qtbot.wait(300)
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_lambda_is_of_the_network_where_no_pieces_merge(dock, after_a_run, run_to_end, qtbot):
+    turn(dock, "oversegmentation", 0)
+    run_to_end(dock)
+    before = dock.result_label.text()
+    turn(dock, "lam", 0.5)
+    qtbot.wait(300)
+    assert "change it" in before
+    assert "change it" not in dock.result_label.text()
+
+
+def test_levels_are_let_go_of_with_their_layer(viewer, dock, after_a_run, qtbot):
+    _, layer = after_a_run
+    levels = weakref.ref(dock._live._delivery.result.levels)
+    assert levels() is not None
+    viewer.layers.remove(layer)
+    dock.form.control("n_segments").value = 5
+    qtbot.wait(50)
+    gc.collect()
+    assert levels() is None
 
 
 def test_copy_as_python_gives_what_is_shown(viewer, dock, after_a_run, wait_for_n):

@@ -237,11 +237,13 @@ def iter_superpixels(
     if params.n_segments == 1 or prepared.mask.sum() == 1:
         labels, optimized, levels = prepared.mask.astype(np.int32), None, None
     else:
+        optimized = None
         try:
             optimized = yield from steps
         except OutOfMemory as error:
             if error.is_cpu:
                 raise
+        if optimized is None:
             text = f"{ran_on} ran out of memory"
             warnings.warn(f"{text}: the run begins anew on the CPU", RuntimeWarning, stacklevel=2)
             cpu = resolve_device("cpu")

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import InvalidParameter
+from napari_superpixels.errors import InvalidParameter, TooFewPixels
 from napari_superpixels.events import drain
+from napari_superpixels.params.parameter_info import AUTO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ class SuperpixelResult:
     labels : ndarray of int32, shape (H, W)
         Connected superpixels 1...K; 0 outside the mask.
     params : SuperpixelParams
-        Parameters of the run.
+        Parameters of these superpixels.
     n_obtained : int
         K, at most ``params.n_segments``; equal to it for ``count="exact"``.
     losses : tuple of Losses
@@ -37,7 +38,7 @@ class SuperpixelResult:
     iterations : int
         Iterations done.
     seconds : float
-        Wall-clock time of the whole run.
+        Wall-clock time of the whole run, or of finding this level of it.
     device : str
         Device and its name.
     reason : FinishReason
@@ -46,7 +47,8 @@ class SuperpixelResult:
         The network's, to start a run on a similar image from (``initial``); empty where there was
         nothing to optimise.
     run_params : SuperpixelParams or None
-        Those of the run, where this is another level of it, from `at`; None for the run itself.
+        Those of the run, where `at` has found these superpixels and they are other ones than the
+        run's; else None.
     levels : Levels or None
         Superpixels of every number, for `at`; None where there was nothing to optimise, or planes
         of a stack were segmented.
@@ -69,6 +71,12 @@ class SuperpixelResult:
         """N, the number asked for."""
         return self.params.n_segments
 
+    @property
+    def n_most(self) -> int:
+        """Largest N that `at` takes: the number of pieces of the run, or its own N."""
+        of_run = (self.run_params or self.params).n_segments
+        return of_run if self.levels is None else max(self.levels.tree.n_regions, of_run)
+
     def at(
         self,
         n_segments: int | None = None,
@@ -85,8 +93,8 @@ class SuperpixelResult:
         Parameters
         ----------
         n_segments : int, optional
-            N, 1 to the number of pieces that the run has found, or to its own N; that of this
-            result if None.
+            N, 1 to `n_most`, or with an exact count to the number of pixels; that of this result
+            if None.
         lam : float, optional
             Lambda, 0 to 3: lower leaves fewer than N, see `SuperpixelParams`.
         smoothness : float or "auto", optional
@@ -122,13 +130,14 @@ class SuperpixelResult:
             "count": count,
         }
         params = self.params.replace(**{k: v for k, v in changes.items() if v is not None})
-        n_pieces = self.levels.tree.n_regions
         of_run = self.run_params or self.params
-        is_more = params.n_segments > max(n_pieces, of_run.n_segments)
-        if is_more and params.count == "adaptive":
+        if params.count == "adaptive" and params.n_segments > self.n_most:
             raise InvalidParameter(
-                "n_segments", f"at most {n_pieces}, the pieces of this run", params.n_segments
+                "n_segments", f"at most {self.n_most}, the pieces of this run", params.n_segments
             )
+        n_pixels = int(self.levels.image.mask.sum())
+        if params.count == "exact" and params.n_segments > n_pixels:
+            raise TooFewPixels(params.n_segments, n_pixels)
         labels = drain(self.levels.superpixels(params))
         return replace(
             self,
@@ -141,10 +150,14 @@ class SuperpixelResult:
 
     def provenance(self) -> dict[str, Any]:
         """How the labels were made, as plain values for a file or a layer's metadata."""
-        of_run = {} if self.run_params is None else {"run_parameters": self.run_params.to_dict()}
+        found: dict[str, Any] = {}
+        if self.run_params is not None:
+            found["run_parameters"] = self.run_params.to_dict()
+        if self.levels is not None and self.params.refine_smoothness == AUTO:
+            found["border_smoothness"] = round(self.levels.auto_smoothness, 4)
         return {
             "parameters": self.params.to_dict(),
-            **of_run,
+            **found,
             "n_requested": self.n_requested,
             "n_obtained": self.n_obtained,
             "iterations": self.iterations,

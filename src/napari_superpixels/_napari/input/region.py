@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,12 @@ class Region:
     mask: Outlines | LabelMask | None
     description: str
     layer_name: str | None = None
+
+    def fingerprint(self) -> tuple[Any, ...]:
+        """What tells it from other regions, whatever its layer is called."""
+        mask = None if self.mask is None else zlib.crc32(np.packbits(self.mask.pixels()).tobytes())
+        box = (self.rows.start, self.rows.stop, self.columns.start, self.columns.stop)
+        return (self.where, *box, mask)
 
     def as_plain(self) -> dict[str, Any]:
         """Plain values, for the metadata of a result."""

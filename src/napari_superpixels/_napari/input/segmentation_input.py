@@ -49,6 +49,13 @@ __all__ = [
 LARGEST_FULL_GRID = 16_000_000
 
 
+def _is_same_array(a: Any, b: Any) -> bool:
+    """Whether two views are of one array, as far as can be told."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.may_share_memory(a, b)
+    return type(a) is type(b) and getattr(a, "name", None) == getattr(b, "name", None)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentationInput:
     """A plane of an image layer, a stack of planes, or a region of it, frozen when asked for.
@@ -135,18 +142,21 @@ class SegmentationInput:
         Returns
         -------
         bool
-            Whatever the layers are called, and whatever they hold by now.
+            Whatever the layers are called, and whatever the region holds; False where a layer has
+            got other data since. Pixels that were changed in place are not noticed.
         """
 
         def key(source: SegmentationInput) -> tuple[Any, ...]:
-            region = None if source.region is None else source.region.as_plain()
-            further = tuple(key(part) for part in source.further)
             return (
                 *(source.layer_id, source.expression, source.mode, source.channel_axis),
-                *(source.channels, repr(source.nodata), region, further),
+                *(source.channels, repr(source.nodata), len(source.further)),
             )
 
-        return key(self) == key(other)
+        return (
+            key(self) == key(other)
+            and _is_same_array(self.data, other.data)
+            and all(a.is_same(b) for a, b in zip(self.further, other.further, strict=True))
+        )
 
     @property
     def n_stack(self) -> int:

@@ -52,6 +52,7 @@ class SegmentWidget(SegmentView):
         self._viewer = napari_viewer
         self._run: Run | None = None
         self._done: Delivery | None = None
+        self._result_text = ""  # of the last result, while nothing else is said in its place
         self._time = TileEstimate(self)
         self._live = LiveLevels(napari_viewer, self)
         self._connect()
@@ -101,6 +102,15 @@ class SegmentWidget(SegmentView):
         self.show_state(resolve(choices, plan, text, state, has_result=self._done is not None))
         if run is None and choices.source is not None and choices.params is not None:
             self._live.show(choices.params, choices.source)
+        if self._result_text:
+            self.result_label.setText(self._result_text + self._live_hint(choices))
+
+    def _live_hint(self, choices: Choices) -> str:
+        """What moves the result, as long as it does."""
+        source, params = choices.source, choices.params
+        if source is None or params is None or not self._live.can_show(params, source):
+            return ""
+        return " Superpixels (N), count, λ and border smoothness change it." * self._live.is_live
 
     def _choices(self) -> Choices:
         source = params = None
@@ -172,7 +182,6 @@ class SegmentWidget(SegmentView):
             str(self.form.preset.value),
             output,
         )
-        self._live.release()
         run = Run(self._viewer, request, replace, self)
         run.progressed.connect(self._on_progress)
         run.delivered.connect(self._on_delivered)
@@ -181,7 +190,7 @@ class SegmentWidget(SegmentView):
         run.ended.connect(self._on_ended)
         self._run = run
         self._lifetime.remember_window(self)
-        self.result_label.setText("")
+        self._say("")
         self.status_label.setText(f"Segmenting “{source.layer_name}”…")
         self.progress.setRange(0, 0)
         self.progress.setVisible(True)
@@ -262,21 +271,24 @@ class SegmentWidget(SegmentView):
         self._on_shown(delivery, layer)
 
     def _on_shown(self, delivery: Delivery, layer: Labels) -> None:
-        self._done = delivery
-        text = of_result(delivery, layer.name)
-        if self._live.is_live:
-            text += " Change N, λ or border smoothness, and it follows."
+        self._done = delivery.without_levels()
+        self._result_text = of_result(delivery, layer.name)
+        self._refresh()
+
+    def _say(self, text: str) -> None:
+        """Say something in the place of the last result."""
+        self._result_text = ""
         self.result_label.setText(text)
 
     def _on_told(self, message: str) -> None:
-        self.result_label.setText(escape(message, quote=False))
+        self._say(escape(message, quote=False))
 
     def _on_not_exported(self, message: str) -> None:
-        self.result_label.setText(f"<b>Not exported.</b> {escape(message, quote=False)}")
+        self._say(f"<b>Not exported.</b> {escape(message, quote=False)}")
         show_error(message)
 
     def _on_failed(self, message: str) -> None:
-        self.result_label.setText(f"<b>Not segmented.</b> {escape(message, quote=False)}")
+        self._say(f"<b>Not segmented.</b> {escape(message, quote=False)}")
         show_error(message)
 
     def _on_cancelled(self) -> None:
@@ -289,7 +301,7 @@ class SegmentWidget(SegmentView):
                 f" The tiles that are done are kept in {kept}: segment to the same name again, and "
                 "the run goes on."
             )
-        self.result_label.setText(escape(text, quote=False))
+        self._say(escape(text, quote=False))
 
     def _on_ended(self) -> None:
         run, self._run = self._run, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
@@ -14,7 +14,7 @@ from napari_superpixels._napari.segment.cancelling import (
     tell_runtime_errors,
 )
 from napari_superpixels._napari.segment.controls.parameter_form import preset_of
-from napari_superpixels._napari.segment.output_layer import finish_layer, is_as_delivered
+from napari_superpixels._napari.segment.output_layer import is_as_delivered, update_layer
 from napari_superpixels._napari.segment.worker import Delivery, delivery_of
 from napari_superpixels.api.result import SuperpixelResult
 from napari_superpixels.params import SuperpixelParams
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 
-# What can change without the network.
-LIVE_FIELDS = ("n_segments", "count", "lam", "refine_smoothness")
+# What can change without the network. Without pieces that merge, lambda is the network's alone.
+_LIVE_FIELDS = ("n_segments", "count", "refine_smoothness")
+_LIVE_WHERE_PIECES_MERGE = (*_LIVE_FIELDS, "lam")
 
 
 class LiveLevels(QObject):
@@ -50,7 +51,9 @@ class LiveLevels(QObject):
         self._viewer = viewer
         self._delivery: Delivery | None = None
         self._layer: Labels | None = None
-        self._wanted: SuperpixelParams | None = None
+        self._region: tuple[Any, ...] | None = None
+        # What the controls say; None where that takes another run.
+        self._asked: SuperpixelParams | None = None
         self._switch: CancelSwitch | None = None
 
     def follow(self, delivery: Delivery, layer: Labels) -> None:
@@ -66,12 +69,14 @@ class LiveLevels(QObject):
         self.release()
         if isinstance(delivery.result, SuperpixelResult) and delivery.result.levels is not None:
             self._delivery, self._layer = delivery, layer
+            # Now: a mask that is painted changes in place, in the request too.
+            self._region = _region_of(delivery.request.source)
 
     def release(self) -> None:
         """Let go of the result, and of the memory that its levels take."""
         if self._switch is not None:
             self._switch.cancel()
-        self._delivery = self._layer = self._wanted = None
+        self._delivery = self._layer = self._asked = None
 
     @property
     def is_live(self) -> bool:
@@ -93,43 +98,91 @@ class LiveLevels(QObject):
         """
         if self._delivery is None:
             return
-        has = self._delivery.request.params
-        others = params.replace(**{name: getattr(has, name) for name in LIVE_FIELDS})
-        is_other_run = others != has or not source.is_same(self._delivery.request.source)
-        self._wanted = None if is_other_run or params == has else params
+        if self._layer not in self._viewer.layers:
+            self.release()
+            return
+        self._asked = params if self.can_show(params, source) else None
         if self._switch is None:
             self._start()
 
+    def can_show(self, params: SuperpixelParams, source: SegmentationInput) -> bool:
+        """Tell whether parameters are those of the result, or need no other run.
+
+        Parameters
+        ----------
+        params : SuperpixelParams
+            What the controls say.
+        source : SegmentationInput
+            What they would segment.
+
+        Returns
+        -------
+        bool
+            Whatever became of the layer.
+        """
+        if self._delivery is None:
+            return False
+        has = self._delivery.request.params
+        live = _LIVE_WHERE_PIECES_MERGE if has.oversegmentation else _LIVE_FIELDS
+        others = params.replace(**{name: getattr(has, name) for name in live})
+        is_same = source.is_same(self._delivery.request.source)
+        return others == has and is_same and _region_of(source) == self._region
+
     def _start(self) -> None:
-        if self._wanted is None or not self.is_live:
+        """Compute what is asked for, unless it is shown already."""
+        asked, delivery = self._asked, self._delivery
+        if asked is None or delivery is None or asked == delivery.request.params:
             return
-        assert self._delivery is not None
+        if not self.is_live:
+            return
+        assert isinstance(delivery.result, SuperpixelResult)
+        most = delivery.result.n_most
+        if asked.count == "adaptive" and asked.n_segments > most:
+            self._asked = None
+            self.failed.emit(f"More than {most:,} superpixels need another run: press Segment.")
+            return
         switch = CancelSwitch()
-        worker = CancellableWorker(_at, (self._delivery, self._wanted), switch)
+        worker = CancellableWorker(_at, (delivery, asked), switch)
         worker.returned.connect(self._on_returned)
-        worker.errored.connect(lambda error: self.failed.emit(text_of(error)))
+        worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finished)
-        self._wanted, self._switch = None, switch
+        self._switch = switch
         worker.start()
 
+    @property
+    def _is_due(self) -> bool:
+        """Whether what a worker brings is still wanted, and not of the result before."""
+        return self._switch is not None and not self._switch.cancelled
+
     def _on_returned(self, delivery: Delivery | None) -> None:
-        layer = self._layer
-        # A cancelled one may belong to the result before.
-        is_due = self._switch is not None and not self._switch.cancelled
-        if delivery is None or layer is None or not is_due or not self.is_live:
+        layer, before = self._layer, self._delivery
+        if delivery is None or layer is None or before is None or not self._is_due:
+            return
+        # The controls may say something else by now; and an edit wins.
+        if delivery.request.params != self._asked or not self.is_live:
             return
         self._delivery = delivery
-        finish_layer(layer, delivery, layer.name)
+        update_layer(layer, delivery, before)
         self.shown.emit(delivery, layer)
+
+    def _on_error(self, error: Exception) -> None:
+        if self._is_due:
+            self._asked = None
+            self.failed.emit(text_of(error))
 
     def _on_finished(self, _nothing: None = None) -> None:
         self._switch = None
         self._start()  # the controls may have moved meanwhile
 
 
+def _region_of(source: SegmentationInput) -> tuple[Any, ...] | None:
+    return None if source.region is None else source.region.fingerprint()
+
+
 def _at(
     job: tuple[Delivery, SuperpixelParams], switch: CancelSwitch
 ) -> Generator[None, None, Delivery | None]:
+    """Find the superpixels of other parameters; runs in the worker."""
     return (yield from tell_runtime_errors(_delivered(job, switch)))
 
 

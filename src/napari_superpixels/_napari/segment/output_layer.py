@@ -98,6 +98,31 @@ def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
         layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": _NOT_IN_MEMORY}}
         layer.editable = False
         return
+    _fill(layer, delivery)
+    layer.selected_label = 1
+
+
+def update_layer(layer: Labels, delivery: Delivery, before: Delivery) -> None:
+    """Put other superpixels of the same run into its layer, and leave the rest as it is.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        As `before` was delivered, see `is_as_delivered`.
+    delivery : Delivery
+        What it gets. Colours that the user has chosen stay.
+    before : Delivery
+        What it holds.
+    """
+    mode, label = layer.mode, layer.selected_label
+    if delivery.colormap is not None and layer.colormap == before.colormap:
+        layer.colormap = delivery.colormap
+    _fill(layer, delivery)
+    layer.mode, layer.selected_label = mode, label
+
+
+def _fill(layer: Labels, delivery: Delivery) -> None:
+    assert not isinstance(delivery.labels, list)
     data = as_layer_data(delivery.request.source, delivery.labels)
     layer.data = data
     layer.features = pd.DataFrame(delivery.table)
@@ -106,7 +131,6 @@ def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
     # Off and on: that empties the undo history, which reaches back into the preview.
     layer.editable = False
     layer.editable = True
-    layer.selected_label = 1
 
 
 def provenance(delivery: Delivery) -> dict[str, Any]:
@@ -192,7 +216,7 @@ def checksum_of(layer: Labels) -> int | str:
 
 
 def is_as_delivered(layer: Labels, delivery: Delivery) -> bool:
-    """Whether a layer still holds the labels and the table of a run, and nothing else.
+    """Whether a layer may still be edited, and holds the labels and the table of a run.
 
     Parameters
     ----------
@@ -206,7 +230,9 @@ def is_as_delivered(layer: Labels, delivery: Delivery) -> bool:
     bool
         False after an edit, and where there are classes, locks or columns of others.
     """
-    return not was_edited(layer) and layer.features.equals(pd.DataFrame(delivery.table))
+    if not layer.editable or was_edited(layer):
+        return False
+    return bool(layer.features.equals(pd.DataFrame(delivery.table)))
 
 
 def was_edited(layer: Labels) -> bool:

@@ -147,7 +147,7 @@ def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
     if mode == Mode.VOLUME:
         kind = "supervoxel"
     if result.run_params is not None:
-        loss = f", from the run for {result.run_params.n_segments}"
+        return f"<b>{counted(result.n_obtained, kind)}</b>{asked}, without another run."
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""
     return (
         f"<b>{counted(result.n_obtained, kind)}{within}</b>{asked}{stopped}, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from napari_superpixels._napari.segment.cancelling import (
 )
 from napari_superpixels._napari.segment.colors import neighbour_colormap
 from napari_superpixels._napari.settings import Preferences
+from napari_superpixels.api.result import SuperpixelResult
 from napari_superpixels.core.regions.graph import (
     PartSums,
     part_sums,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from napari.utils.colormaps import CyclicLabelColormap
     from numpy.typing import NDArray
 
-    from napari_superpixels.api.result import SuperpixelResult
     from napari_superpixels.api.series import SeriesStep
     from napari_superpixels.events import Step
     from napari_superpixels.tiling.progress import TileStep
@@ -101,6 +101,12 @@ class Delivery:
     n_frames: int = 1
     problem: str = ""
     channels: NDArray[np.generic] | None = None
+
+    def without_levels(self) -> Delivery:
+        """The same without what takes memory for other levels."""
+        if not isinstance(self.result, SuperpixelResult):
+            return self
+        return replace(self, result=replace(self.result, levels=None), channels=None)
 
     @property
     def stopped(self) -> bool:
@@ -244,7 +250,6 @@ def _segment_frames(
     request: Request, switch: CancelSwitch
 ) -> Generator[AnyStep, None, Delivery | None]:
     """Segment each plane of a stack; those that fail stay 0, those done are kept if asked."""
-    from napari_superpixels.api.result import SuperpixelResult
     from napari_superpixels.api.series import iter_series, spelled_problems
     from napari_superpixels.core.device import describe_device, resolve_device
 

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 # A Step costs a device synchronisation; on a GPU an iteration takes less than a millisecond.
 _GPU_ITERATIONS_PER_STEP = 10
-# Without a coarse stage, pixels up to which launching the kernels takes longer than they do.
+# Without a coarse stage: on larger images kernels take longer than their launches, and a graph
+# brings nothing.
 _MOST_CAPTURED_PX = 2**16
 # Iterations before one is captured as a CUDA graph; and that many more, or it does not pay.
 _BEFORE_CAPTURE, _WORTH_CAPTURE = 3, 5
@@ -252,7 +253,8 @@ class _Run:
             capturable=on_gpu,
         )
         self.half_precision = half_precision
-        self.captured: dict[bool, Replay | None] = {}  # of the first stage, and of the second
+        # True: the first stage, which is coarse or imitates labels. False: the second.
+        self.captured: dict[bool, Replay | None] = {}
 
     def steps(
         self, offset: int, preview_interval_s: float | None

@@ -95,11 +95,13 @@ def merge_tree(
     The pair with the lowest
     :math:`\left(\frac{a_i a_j}{(a_i + a_j) A}\right)^{1.25} (\|\mu_i - \mu_j\|^2 +
     \|\sigma_i - \sigma_j\|^2 + c_{ij} + 0.02) \left(\frac{\min(l_i, l_j)}{l_{ij}}\right)^{0.75}`
-    goes first: area a, mean mu and standard deviation sigma of each channel, mean colour step c
-    across the common border, length l of the borders, A the mean area of a superpixel. The first
-    factor is that of Ward's criterion; the squared distances are the Wasserstein distance of two
-    normal distributions, so that texture counts besides colour; the last factor prefers neighbours
-    that enclose each other. Superpixels below `min_size_px` go before all others.
+    goes first: area a, mean mu and spread sigma of each channel, mean colour step c across the
+    common border, length l of the borders, A the mean area of a superpixel. The first factor is
+    that of Ward's criterion; the squared distances are those of the Wasserstein metric of normal
+    distributions, so that texture counts besides colour; the last factor prefers neighbours that
+    enclose each other. mu and c are of a slightly smoothed image, sigma is the root of the mean
+    square of the image as it is, less mu squared: thin lines count as texture too. Superpixels
+    below `min_size_px` go before all others.
 
     Parameters
     ----------

@@ -66,7 +66,8 @@ class Levels:
     def superpixels(self, params: SuperpixelParams) -> Generator[None, None, NDArray[np.int32]]:
         """Find the superpixels of a number, lambda and smoothness, with pauses to give up at.
 
-        Merged to that number and refined on the reduced image, then refined at full resolution.
+        Merged to that number and refined; where that was on a reduced image, refined once more at
+        full resolution.
 
         Parameters
         ----------

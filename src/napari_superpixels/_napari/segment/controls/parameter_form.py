@@ -68,15 +68,21 @@ class AutoSpinBox(FloatSpinBox):
     """
 
     def __init__(self, value: float | str, lowest: float, **options: Any) -> None:
-        self._lowest = lowest
+        self._lowest, self._least = lowest, lowest + options["step"]
         super().__init__(min=lowest, **options)
         self.native.setSpecialValueText(AUTO)
         self.set_value(value)
+        self.changed.connect(self._snap)
 
     def get_value(self) -> Any:
         """The number, or ``"auto"``."""
         value = super().get_value()
-        return AUTO if value <= self._lowest else value
+        return AUTO if value < self._least - 1e-9 else value
+
+    def _snap(self) -> None:
+        """Show ``auto`` where a step went below the range of the number."""
+        if self.get_value() == AUTO:
+            self.set_value(AUTO)
 
     def set_value(self, value: Any) -> None:
         """Show a number, or ``"auto"``."""
