@@ -21,6 +21,7 @@ from skimage import data
 import napari
 from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
 from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.segment.view import DISCARD, KEEP
 from napari_superpixels.plan.run_plan import Tiles
 
 if TYPE_CHECKING:
@@ -64,10 +65,16 @@ def histology() -> None:
     viewer.open_sample("napari-superpixels", "histology")
     pause(1500)
     shoot(viewer, "idle.png")
+    dock.form.control("iterations").value = 400  # 25 are over before there is a preview
     dock.segment_button.click()
-    wait_until(lambda: len(viewer.layers) == 2 and dock.progress.value() > 30)
+    wait_until(lambda: len(viewer.layers) == 2 and dock.progress.value() > 150)
     shoot(viewer, "running.png")
+    dock.on_cancel.value = DISCARD
+    dock.cancel_button.click()
     wait_until(lambda: not dock.running)
+    dock.on_cancel.value = KEEP
+    dock.form.control("iterations").value = 25
+    segment(viewer, dock)
     shoot(viewer, "finished.png")
     dock.advanced.expand(animate=False)
     viewer.layers[-1].contour = 1
