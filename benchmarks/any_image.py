@@ -23,7 +23,11 @@ from common import RESULTS, machine, match_count, mean_rows, quality
 from napari_superpixels import metrics, superpixels
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+    Pair = tuple[str, str, NDArray[np.generic], int | None, NDArray[np.integer], int]
 
 MAX_CHANNELS = 8
 
@@ -47,6 +51,16 @@ def load_pair(path: Path) -> tuple[NDArray[np.generic], int | None, NDArray[np.i
     return image, channel_axis, truth
 
 
+def pairs(data: Path) -> Iterator[Pair]:
+    """Kind (the folder), name, image, channel axis, ground truth and N, twice the objects."""
+    for truth_path in sorted(data.rglob("*_gt.tif")):
+        path = truth_path.with_name(truth_path.name.replace("_gt", ""))
+        pair = load_pair(path) if path.exists() else None
+        if pair is not None:
+            n = int(np.clip(2 * len(np.unique(pair[2])), 60, 500))
+            yield path.parent.name, path.stem, *pair, n
+
+
 def run_slic(image: NDArray[np.generic], channel_axis: int | None, n: float) -> NDArray:
     """SLIC on the image stretched between its 0.1 and 99.9 percentiles."""
     low, high = np.percentile(image, [0.1, 99.9])
@@ -62,27 +76,21 @@ def main() -> None:
     parser.add_argument("--name", default="any_image", help="of the result file")
     arguments = parser.parse_args()
     rows = []
-    for truth_path in sorted(arguments.data.rglob("*_gt.tif")):
-        path = truth_path.with_name(truth_path.name.replace("_gt", ""))
-        pair = load_pair(path) if path.exists() else None
-        if pair is None:
-            continue
-        image, channel_axis, truth = pair
-        n = int(np.clip(2 * len(np.unique(truth)), 60, 500))
+    for kind, name, image, channel_axis, truth, n in pairs(arguments.data):
         own = superpixels(image, n, channel_axis=channel_axis, device=arguments.device)
         call = partial(run_slic, image, channel_axis)
         peer = call(match_count(call, int(own.max()), n / 8, n * 8))
         row = {
-            "kind": path.parent.name,
-            "image": path.stem,
+            "kind": kind,
+            "image": name,
             "shape": list(image.shape),
             "dtype": str(image.dtype),
             "N": n,
         }
-        for name, labels in (("ours", own), ("slic", peer)):
+        for method, labels in (("ours", own), ("slic", peer)):
             got = quality(labels, [truth]) | {"IoU": metrics.achievable_iou(labels, truth)}
             columns = ("K", "ASA", "IoU", "BR", "boundary_share")
-            row |= {f"{name}_{c}": round(got[c], 4) for c in columns}
+            row |= {f"{method}_{c}": round(got[c], 4) for c in columns}
         rows.append(row)
         print(row, flush=True)
     columns = [key for key in rows[0] if key.startswith(("ours", "slic"))]

@@ -3,7 +3,7 @@
     python benchmarks/smoothness.py --photos PATH --data PATH
 
 PHOTOS has the layout of BSDS500 (see `common.load_image`), DATA holds pairs of NAME.tif and
-NAME_gt.tif in a folder for each kind (see `any_image.load_pair`). Each image is segmented once;
+NAME_gt.tif in a folder for each kind (see `any_image.pairs`). Each image is segmented once;
 borders are then refined with each smoothness.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from any_image import load_pair
+from any_image import pairs
 from common import RESULTS, Results, image_names, load_image, machine, mean_rows, quality
 from napari_superpixels import get_preset, iter_superpixels, metrics
 from napari_superpixels.events import drain
@@ -35,14 +35,10 @@ COLUMNS = ["smoothness", "ASA", "IoU", "BR", "boundary_share"]
 def items(photos: Path, data: Path, every: int) -> Iterator[Item]:
     """Kind, name, image, channel axis, ground truths and N."""
     for name in image_names(photos, every=every):
-        image = load_image(photos, name)
-        yield "photograph", name, image.rgb, -1, image.truths, 100
-    for truth_path in sorted(data.rglob("*_gt.tif")):
-        path = truth_path.with_name(truth_path.name.replace("_gt", ""))
-        pair = load_pair(path) if path.exists() else None
-        if pair is not None:
-            n = int(np.clip(2 * len(np.unique(pair[2])), 60, 500))
-            yield path.parent.name, path.stem, pair[0], pair[1], [pair[2]], n
+        photo = load_image(photos, name)
+        yield "photograph", name, photo.rgb, -1, photo.truths, 100
+    for kind, name, image, channel_axis, truth, n in pairs(data):
+        yield kind, name, image, channel_axis, [truth], n
 
 
 def main() -> None:

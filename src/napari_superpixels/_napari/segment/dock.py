@@ -100,17 +100,12 @@ class SegmentWidget(SegmentView):
         if run is not None:
             state = RunState.STOPPING if run.stopping else RunState.RUNNING
         self.show_state(resolve(choices, plan, text, state, has_result=self._done is not None))
+        follows = False
         if run is None and choices.source is not None and choices.params is not None:
-            self._live.show(choices.params, choices.source)
+            follows = self._live.show(choices.params, choices.source)
         if self._result_text:
-            self.result_label.setText(self._result_text + self._live_hint(choices))
-
-    def _live_hint(self, choices: Choices) -> str:
-        """What moves the result, as long as it does."""
-        source, params = choices.source, choices.params
-        if source is None or params is None or not self._live.can_show(params, source):
-            return ""
-        return " Superpixels (N), count, λ and border smoothness change it." * self._live.is_live
+            hint = " Superpixels (N), count, λ and border smoothness change it." if follows else ""
+            self.result_label.setText(self._result_text + hint)
 
     def _choices(self) -> Choices:
         source = params = None

@@ -86,27 +86,8 @@ class LiveLevels(QObject):
             return False
         return is_as_delivered(layer, delivery)
 
-    def show(self, params: SuperpixelParams, source: SegmentationInput) -> None:
+    def show(self, params: SuperpixelParams, source: SegmentationInput) -> bool:
         """Show the superpixels of other parameters, if they can be had without another run.
-
-        Parameters
-        ----------
-        params : SuperpixelParams
-            What the controls say.
-        source : SegmentationInput
-            What they would segment.
-        """
-        if self._delivery is None:
-            return
-        if self._layer not in self._viewer.layers:
-            self.release()
-            return
-        self._asked = params if self.can_show(params, source) else None
-        if self._switch is None:
-            self._start()
-
-    def can_show(self, params: SuperpixelParams, source: SegmentationInput) -> bool:
-        """Tell whether parameters are those of the result, or need no other run.
 
         Parameters
         ----------
@@ -118,15 +99,26 @@ class LiveLevels(QObject):
         Returns
         -------
         bool
-            Whatever became of the layer.
+            Whether the layer follows the controls.
         """
         if self._delivery is None:
             return False
+        if self._layer not in self._viewer.layers:
+            self.release()
+            return False
+        follows = self._is_of_this_run(params, source) and self.is_live
+        self._asked = params if follows else None
+        if self._switch is None:
+            self._start()
+        return follows
+
+    def _is_of_this_run(self, params: SuperpixelParams, source: SegmentationInput) -> bool:
+        assert self._delivery is not None
         has = self._delivery.request.params
         live = _LIVE_WHERE_PIECES_MERGE if has.oversegmentation else _LIVE_FIELDS
         others = params.replace(**{name: getattr(has, name) for name in live})
-        is_same = source.is_same(self._delivery.request.source)
-        return others == has and is_same and _region_of(source) == self._region
+        is_same = others == has and source.is_same(self._delivery.request.source)
+        return is_same and _region_of(source) == self._region
 
     def _start(self) -> None:
         """Compute what is asked for, unless it is shown already."""

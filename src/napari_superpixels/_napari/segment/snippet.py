@@ -53,13 +53,6 @@ def as_python(
     base = DEFAULT_PRESET if preset == CUSTOM else preset
     default = get_preset(base)
     mask = mask_as_python(source)
-    nodata = repr(source.nodata) if isfinite(source.nodata) else 'float("nan")'
-    changed = [
-        f"{f.name}={value!r}"
-        for f in fields(params)
-        if (value := getattr(params, f.name)) != getattr(default, f.name)
-        and f.name not in ("n_segments", "seed")
-    ]
     function = "superpixels"
     channel_axis, special = source.read_axis, []
     if source.mode == Mode.VOLUME:
@@ -74,11 +67,11 @@ def as_python(
         f"n_segments={params.n_segments}",
         f"preset={base!r}",
         f"seed={params.seed}",
-        *changed,
+        *_changed(params, default),
         f"channel_axis={channel_axis}",
         *special,
         *(["mask=mask"] if mask else []),
-        f"nodata={nodata}",
+        _nodata(source),
         f"device={device!r}",
     ]
     lines = "".join(f"    {argument},\n" for argument in arguments)
@@ -95,19 +88,15 @@ def _level_of_a_run(
     source: SegmentationInput, params: SuperpixelParams, of_run: SuperpixelParams, device: str
 ) -> str:
     """Code that repeats the run, and asks it for the other superpixels."""
-    default, mask = SuperpixelParams(), mask_as_python(source)
-    changed = "".join(
-        f", {f.name}={value!r}"
-        for f in fields(of_run)
-        if (value := getattr(of_run, f.name)) != getattr(default, f.name)
-        and f.name not in ("n_segments", "seed")
-    )
+    mask = mask_as_python(source)
+    values = [f"n_segments={of_run.n_segments}", f"seed={of_run.seed}"]
+    values += _changed(of_run, SuperpixelParams())
     arguments = [
         "image",
-        f"SuperpixelParams(n_segments={of_run.n_segments}, seed={of_run.seed}{changed})",
+        f"SuperpixelParams({', '.join(values)})",
         f"channel_axis={source.read_axis}",
         *(["mask=mask"] if mask else []),
-        f"nodata={source.nodata!r}" if isfinite(source.nodata) else 'nodata=float("nan")',
+        _nodata(source),
         f"device={device!r}",
     ]
     if source.mode == Mode.VOLUME:
@@ -123,6 +112,20 @@ def _level_of_a_run(
         f"labels = result.at(\n    {params.n_segments},\n    lam={params.lam!r},\n"
         f"    smoothness={params.refine_smoothness!r},\n    count={params.count!r},\n).labels\n"
     )
+
+
+def _changed(params: SuperpixelParams, default: SuperpixelParams) -> list[str]:
+    """Arguments for what differs from a preset, but for the number and the seed."""
+    return [
+        f"{f.name}={value!r}"
+        for f in fields(params)
+        if (value := getattr(params, f.name)) != getattr(default, f.name)
+        and f.name not in ("n_segments", "seed")
+    ]
+
+
+def _nodata(source: SegmentationInput) -> str:
+    return "nodata=" + (repr(source.nodata) if isfinite(source.nodata) else 'float("nan")')
 
 
 def _numpy(source: SegmentationInput, mask: str) -> str:

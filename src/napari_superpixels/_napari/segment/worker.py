@@ -185,7 +185,7 @@ def delivery_of(
     result : SuperpixelResult
         Of a run in one piece.
     channels : ndarray, shape (C, *labels.shape)
-        The image.
+        Values of the image as they are, for the means of the table.
 
     Returns
     -------
