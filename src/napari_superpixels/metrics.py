@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+_HUGE = 2**62
+
+
 def _label_map(
     labels: ArrayLike, name: str, *, axes: tuple[int, ...] = (2,)
 ) -> NDArray[np.integer]:
@@ -29,6 +32,11 @@ def _label_map(
         raise ValueError(f"{name} must hold integers, got dtype {array.dtype}")
     if array.dtype.kind == "i" and array.min() < 0:
         raise ValueError(f"{name} must hold labels >= 0, got {array.min()}")
+    is_huge = array >= _HUGE
+    if array.dtype.itemsize == 8 and is_huge.any():  # they get other ids, which int64 can hold
+        rest = int(array[~is_huge].max(initial=0))
+        array = array.copy()
+        array[is_huge] = rest + 1 + np.unique(array[is_huge], return_inverse=True)[1]
     return array.astype(np.int64, copy=False)
 
 

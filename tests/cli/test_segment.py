@@ -77,7 +77,7 @@ def test_refuses_to_overwrite_unless_forced(tmp_path, photo, capsys):
         (["{photo}", "{photo}", "-o", "out/"], "photo.png would both be written to out"),
         (["{photo}", "-o", "no/such/out.tif"], "no such folder"),
         (["{photo}", "-o", "bad.toml/out.tif"], "bad.toml: is a file; choose a folder"),
-        (["text.npy", "-o", "out.tif"], "(it is no NPY file of numbers)"),
+        (["text.npy", "-o", "out.tif"], "(its content is no picture of a kind that is known)"),
         (["text.png", "-o", "out.tif"], "(its content is no picture of a kind that is known)"),
         (["line.npy", "-o", "out.tif"], "got 1 (9,): it has no rows and columns"),
         (["plane.npy", "-o", "out.tif", "--channel-axis", "0"], "none of its axes holds channels"),

@@ -311,7 +311,7 @@ def test_a_plane_takes_an_image_of_that_plane(tmp_path, rng, capsys):
 def test_labels_that_are_none(tmp_path, capsys):
     iio.imwrite(tmp_path / "empty.png", np.zeros((5, 6), np.uint8))
     np.save(tmp_path / "floats.npy", np.full((5, 6), 0.5))
-    iio.imwrite(tmp_path / "photo.png", np.zeros((5, 6, 3), np.uint8))
+    iio.imwrite(tmp_path / "photo.png", np.arange(90, dtype=np.uint8).reshape(5, 6, 3))
     for name, words in (
         ("empty.png", "empty.png: the label map holds no superpixel"),
         ("floats.npy", "floats.npy: a label map has two axes, or three in a volume, and whole"),

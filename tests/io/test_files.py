@@ -43,7 +43,7 @@ def test_png_jpeg_npy_and_tiff(tmp_path, rng):
         ((20, 30, 4), {"photometric": "rgb"}, (20, 30, 3), -1),
         ((3, 20, 30), {"photometric": "rgb", "planarconfig": "separate"}, (20, 30, 3), -1),
         ((4, 20, 30), {"photometric": "rgb", "planarconfig": "separate"}, (20, 30, 3), -1),
-        ((20, 30, 2), {"photometric": "minisblack", "planarconfig": "contig"}, (20, 30), None),
+        ((20, 30, 2), {"photometric": "minisblack", "planarconfig": "contig"}, (20, 30, 2), -1),
         ((5, 20, 30), {"imagej": True, "metadata": {"axes": "CYX"}}, (5, 20, 30), 0),
         ((1, 3, 20, 30), {"metadata": {"axes": "TCYX"}, "ome": True}, (3, 20, 30), 0),
         ((4, 20, 30), {"imagej": True, "metadata": {"axes": "ZYX"}}, (4, 20, 30), None),

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from napari_superpixels.io.images import open_image
-from napari_superpixels.io.tiff import TiffSource
+from napari_superpixels.io.readers.tiff import TiffSource
 
 SHAPE = (12_000, 12_000)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import complain, text_of
 from napari_superpixels.errors import FileExists, SuperpixelError
@@ -80,7 +80,10 @@ def export_files(options: ExportOptions) -> int:
                 pixel_size=size,
                 unit=options.unit or spatial.unit,
                 georeference=spatial.georeference,
+                translation=_last(spatial.translation, size),
+                flipped=_last(spatial.flipped, size),
                 frames=frames,
+                time_step=label_file.metadata.time_step,
                 provenance=carried(
                     label_file.metadata.provenance, frames=frames and labels.ndim == 3
                 ),
@@ -107,6 +110,11 @@ def export_files(options: ExportOptions) -> int:
     for text in failures:
         complain(f"  {text}" if len(options.output) > 1 else text)
     return 1 if failures else 0
+
+
+def _last(values: Any, size: Sequence[float] | None) -> Any:
+    """Those along the axes of the pixel size."""
+    return values and size and values[-len(size) :]
 
 
 def _plane(

@@ -9,18 +9,21 @@ from napari_superpixels.errors.quantities import counted
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from napari_superpixels.io.images import ImageFile
 
-def mask_of(image: Path, alpha: Any, mask_file: Path | None) -> NDArray[Any] | None:
+
+def mask_of(image: ImageFile, alpha: Any, mask_file: Path | None) -> NDArray[Any] | None:
     """Put the mask that is given and the transparency of the image together.
 
     Parameters
     ----------
-    image : Path
-        The image, for messages.
+    image : ImageFile
+        The image.
     alpha : array_like or None
-        How opaque the image is, see `ImageFile`.
+        How opaque it is, or a part of it.
     mask_file : Path or None
         The mask that is given.
 
@@ -32,25 +35,25 @@ def mask_of(image: Path, alpha: Any, mask_file: Path | None) -> NDArray[Any] | N
     Raises
     ------
     FileError
-        If the mask, or the transparency, cannot be read.
+        If the mask, or the transparency, cannot be read, or the mask lies elsewhere on the map.
     MaskMismatch
         If the mask has other pixels than the image.
     """
-    import numpy as np
+    from napari_superpixels.core.prepare.checks import check_mask_shape
+    from napari_superpixels.io.images import check_same_grid, open_image, read_now
 
-    from napari_superpixels.core.prepare.checks import check_mask_shape, is_wanted
-    from napari_superpixels.io.images import open_image, read_now
-
-    opaque = None if alpha is None else read_now(alpha, image) != 0
+    opaque = None if alpha is None else read_now(alpha, image.path) != 0
     if mask_file is None:
         return opaque
     with open_image(mask_file) as found:
-        mask = found.read()
+        check_same_grid(found, image)
+        mask: NDArray[np.bool_] = read_now(found.as_mask(), mask_file)
     if opaque is None:
         return mask
     # A series may have one mask for all frames.
     check_mask_shape(mask.shape, opaque.shape[-mask.ndim :])
-    return np.asarray(is_wanted(mask) & opaque)
+    both: NDArray[np.bool_] = mask & opaque
+    return both
 
 
 def left_out(labels: Any) -> str:

@@ -18,6 +18,7 @@ from napari_superpixels.cli.stacks import (
     refuse_formats_of_planes,
     refuse_stack,
     segment_series,
+    spatial_fields,
     spatial_of,
     voxel_size,
 )
@@ -179,7 +180,7 @@ def _segment_at_once(
     elif isinstance(asked.channel_axis, str):  # as the file says
         refuse_stack(found)
     nodata = asked.nodata_of(found)
-    mask = mask_of(image, alpha, asked.mask)
+    mask = mask_of(found, alpha, asked.mask)
     steps = iter_superpixels(
         read_now(chosen_channels(array, channel_axis, asked.channels), image),
         params,
@@ -198,9 +199,7 @@ def _segment_at_once(
         provenance["spacing"] = list(spacing)
     about = LabelDescription(
         channel_axis=channel_axis,
-        pixel_size=spatial.pixel_size,
-        unit=spatial.unit,
-        georeference=spatial.georeference,
+        **spatial_fields(spatial),
         provenance=provenance,
     )
     pixels = None

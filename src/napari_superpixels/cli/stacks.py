@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import complain, text_of
@@ -164,7 +164,7 @@ def segment_series(
     if axis is not None and axis > planes[0]:
         axis -= 1
     # Frames are first in it, as it has no channels.
-    mask = mask_of(image, found.alpha, options.input.mask)
+    mask = mask_of(found, found.alpha, options.input.mask)
     nodata = options.input.nodata_of(found)
     steps = iter_series(
         frames,
@@ -214,10 +214,9 @@ def segment_series(
         )
     about = LabelDescription(
         channel_axis=None if axis is None else axis + 1,
-        pixel_size=spatial.pixel_size,
-        unit=spatial.unit,
-        georeference=spatial.georeference,
+        **spatial_fields(spatial),
         frames=True,
+        time_step=found.metadata.time_step,
         provenance=provenance,
     )
     for target in targets:
@@ -251,6 +250,20 @@ def spatial_of(found: ImageFile, ndim: int) -> Spatial:
         return found.metadata.spatial(ndim)
     except (ExportError, MissingLibrary):
         return Spatial()
+
+
+def spatial_fields(spatial: Spatial) -> dict[str, Any]:
+    """Spread what is known over the fields of a `LabelDescription`.
+
+    Parameters
+    ----------
+    spatial : Spatial
+
+    Returns
+    -------
+    dict
+    """
+    return {field.name: getattr(spatial, field.name) for field in fields(spatial)}
 
 
 def refuse_stack(image: ImageFile) -> None:

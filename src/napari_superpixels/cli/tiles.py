@@ -131,7 +131,7 @@ def segment_in_tiles(
     """
     import dask.array as da
 
-    from napari_superpixels.cli.stacks import spatial_of
+    from napari_superpixels.cli.stacks import spatial_fields, spatial_of
     from napari_superpixels.core.device import machine_here
     from napari_superpixels.events import drain
     from napari_superpixels.io.formats.label_image import LabelDescription
@@ -183,6 +183,8 @@ def segment_in_tiles(
         mask=asked.mask,
         pixel_size=spatial.pixel_size or (where.pixel_size if where else None),
         unit=spatial.unit or (where.unit if where else None),
+        translation=spatial.translation,
+        flipped=spatial.flipped,
         place=spatial.to_dict().get("place"),
         resume=options.resume,
         overwrite=told.force,
@@ -203,9 +205,7 @@ def segment_in_tiles(
     outside = left_out(da.from_zarr(str(output / "0")))
     about = LabelDescription(
         channel_axis=pixels.channel_axis,
-        pixel_size=spatial.pixel_size,
-        unit=spatial.unit,
-        georeference=where,
+        **spatial_fields(spatial),
         provenance=result.provenance() | {"source": image.name} | spatial.to_dict(),
     )
     for target in others:

@@ -12,7 +12,7 @@ import tifffile
 from napari_superpixels.errors import ExportError, MissingLibrary, NotGeoreferenced
 from napari_superpixels.errors.optional import need
 from napari_superpixels.io.problems import READ_ERRORS
-from napari_superpixels.io.suffixes import is_tiff
+from napari_superpixels.io.readers.signatures import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,35 @@ class Georeference:
         shape = (rows.stop - top, columns.stop - left)
         return Georeference(shape, transform, self.crs, self.unit)
 
+    def is_elsewhere(self, other: Georeference) -> bool:
+        """Tell whether a raster of as many pixels does not lie on this one.
+
+        Parameters
+        ----------
+        other : Georeference
+            Of as many rows and columns.
+
+        Returns
+        -------
+        bool
+            True if a corner is off by more than half a pixel, or the CRS is another one.
+        """
+        if self.crs and other.crs and self.crs != other.crs:
+            crs: Any = need("rasterio.crs", "geo").CRS
+            if crs.from_wkt(self.crs) != crs.from_wkt(other.crs):
+                return True
+        (a, b, c, d, e, f), (height, width) = self.transform, self.shape
+        limit = math.sqrt(abs(a * e - b * d)) / 2
+        u, v, w, x, y, z = other.transform
+        return any(
+            math.hypot(
+                (a - u) * column + (b - v) * row + c - w, (d - x) * column + (e - y) * row + f - z
+            )
+            > limit
+            for row in (0, height)
+            for column in (0, width)
+        )
+
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Georeference:
         """Make one from plain values, as `dataclasses.asdict` and JSON give them.
@@ -120,7 +149,7 @@ def is_georeferenced(path: Path) -> bool:
     bool
         True for a GeoTIFF with a transform.
     """
-    if not is_tiff(path):
+    if kind_of(path) != "tiff":
         return False
     try:
         with tifffile.TiffFile(path) as tiff:
@@ -163,13 +192,30 @@ def read_georeference(path: Path) -> Georeference:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with rasterio.open(path) as raster:
+            with rasterio.open(gdal_name(path)) as raster:
                 place = georeference_of(raster)
     except rasterio.errors.RasterioError as error:
         raise ExportError(f"{path}: cannot be read as a raster ({error})") from error
     if place is None:
         raise NotGeoreferenced(str(path))
     return place
+
+
+def gdal_name(path: Path) -> str:
+    """Name a file so that GDAL takes it for one on this machine.
+
+    Relative names such as ``zip:x.tif`` or ``s3:z.tif`` mean other things to it.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        From the root.
+    """
+    return str(path.absolute())
 
 
 def georeference_of(raster: Any) -> Georeference | None:
@@ -188,6 +234,8 @@ def georeference_of(raster: Any) -> Georeference | None:
     crs, shape = raster.crs, raster.shape
     a, b, c, d, e, f = tuple(raster.transform)[:6]
     transform = (a, b, c, d, e, f)
+    if not all(map(math.isfinite, transform)) or math.isclose(a * e, b * d):
+        return None  # it is damaged, and lies nowhere
     if crs is None:
         return (
             None

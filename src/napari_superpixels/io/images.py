@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import dask.array as da
 import numpy as np
+import psutil
+from PIL.Image import DecompressionBombError
 
 from napari_superpixels.core.prepare.nodata import is_nodata
-from napari_superpixels.errors import FileError
-from napari_superpixels.io.arrays import open_npy
+from napari_superpixels.errors import ExportError, FileError, MissingLibrary
+from napari_superpixels.errors.quantities import gigabytes
 from napari_superpixels.io.metadata import FileMetadata
 from napari_superpixels.io.ome_zarr import open_zarr
-from napari_superpixels.io.pictures import is_too_large, read_picture
 from napari_superpixels.io.problems import READ_ERRORS, check_level, unreadable
-from napari_superpixels.io.suffixes import is_tiff
-from napari_superpixels.io.tiff import TiffSource, n_levels, open_tiff
+from napari_superpixels.io.readers.arrays import open_npy
+from napari_superpixels.io.readers.gdal_nodata import mask_beside, nodata_beside
+from napari_superpixels.io.readers.pictures import read_picture
+from napari_superpixels.io.readers.signatures import kind_of
+from napari_superpixels.io.readers.tiff import TiffSource, n_levels, open_tiff, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_OTHER_KINDS = {"zip": "an archive (ZIP or NPZ)", "hdf5": "an HDF5 file"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +53,8 @@ class ImageFile:
     alpha : array or None
         How opaque each pixel is, 0 where the image has none: transparency, or a raster's own mask.
         Of the shape of `array` without its channel axis; None where the file has neither.
+    indices : array or None
+        Of a picture with a palette, the indices into it; `array` holds its colours.
     metadata : FileMetadata
         Pixel size, georeference, how labels were made.
     source : TiffSource or None
@@ -56,6 +68,7 @@ class ImageFile:
     nodata: float | None = None
     axes: str = ""
     alpha: Any = None
+    indices: Any = None
     source: TiffSource | None = None
 
     def __enter__(self) -> Self:
@@ -83,6 +96,36 @@ class ImageFile:
             If they cannot be read.
         """
         return read_now(self.array, self.path)
+
+    def as_mask(self) -> Any:
+        """Take the file for a mask.
+
+        Returns
+        -------
+        dask array of bool
+            False where the values are 0 (the index, of a picture with a palette; black, of one in
+            colours), NaN or nodata, or the image itself is transparent or masked.
+
+        Raises
+        ------
+        FileError
+            If it has channels that are no colours.
+        """
+        values, axis = (
+            (self.array, self.channel_axis) if self.indices is None else (self.indices, None)
+        )
+        values = da.asarray(values)
+        wanted = (values != 0) & (values == values)
+        if self.nodata is not None:
+            wanted &= ~values.map_blocks(is_nodata, self.nodata, dtype=bool)
+        if axis is not None:
+            if "S" not in self.axes or values.shape[axis] != 3:
+                raise FileError(
+                    f"{self.path}: has {values.shape[axis]} channels, and a mask has none: give "
+                    "one plane that is 0 where pixels are left out"
+                )
+            wanted = wanted.any(axis)
+        return wanted if self.alpha is None else wanted & (da.asarray(self.alpha) != 0)
 
     @property
     def plane_shape(self) -> tuple[int, int]:
@@ -114,19 +157,21 @@ def open_image(path: str | Path, level: int = 0) -> ImageFile:
     FileError
         If it is missing, cannot be read, is no image, or has no such level.
     """
-    path = Path(path)
-    if not path.exists():
+    if not Path(path).exists():
+        if _ADDRESS.match(str(path)):
+            raise FileError(f"{path}: is an address; download the file first, and give its name")
         raise FileError(f"{path}: no such file")
+    path = Path(path)
     try:
-        return _opened(path, level)
+        return _with_sidecars(_opened(path, level), level)
     except FileError:
         raise
+    except DecompressionBombError as error:
+        raise FileError(
+            f"{path}: has more pixels than are read from a file of this kind; save it as TIFF, "
+            "which is read part by part"
+        ) from error
     except READ_ERRORS as error:
-        if is_too_large(error):
-            raise FileError(
-                f"{path}: has more pixels than are read from a file of this kind; save it as TIFF, "
-                "which is read part by part"
-            ) from error
         raise unreadable(path, error) from error
 
 
@@ -134,7 +179,8 @@ def _opened(path: Path, level: int) -> ImageFile:
     if path.is_dir():
         found = open_zarr(path, level)
         return ImageFile(path, found.array, found.channel_axis, found.metadata, axes=found.axes)
-    if is_tiff(path):
+    kind = kind_of(path)
+    if kind == "tiff":
         source = TiffSource(path)
         try:
             check_level(path, level, n_levels(source))
@@ -142,22 +188,88 @@ def _opened(path: Path, level: int) -> ImageFile:
         except BaseException:
             source.close()
             raise
+        shown = image.shown
         return ImageFile(
             path,
-            image.array,
-            image.channel_axis,
+            shown.array,
+            shown.channel_axis,
             image.metadata,
-            image.nodata,
-            image.axes,
-            image.alpha,
+            shown.nodata,
+            shown.axes,
+            shown.alpha,
+            shown.indices,
             source,
         )
     check_level(path, level, 1)
-    if path.suffix.lower() == ".npy":
+    if kind in _OTHER_KINDS:
+        raise FileError(
+            f"{path}: is {_OTHER_KINDS[kind]}; save the image in it as TIFF, NPY or Zarr"
+        )
+    if kind == "npy":
         return ImageFile(path, open_npy(path), None, FileMetadata(path))
-    array, alpha = read_picture(path)
-    axis = -1 if array.ndim == 3 else None
-    return ImageFile(path, da.from_array(array), axis, FileMetadata(path), alpha=alpha)
+    picture = read_picture(path)
+    return ImageFile(
+        path,
+        da.from_array(picture.array),
+        -1 if "S" in picture.axes else None,
+        FileMetadata(path),
+        # Only what is not plain: a picture says nothing else of its axes.
+        axes=picture.axes,
+        alpha=picture.alpha,
+        indices=picture.indices,
+    )
+
+
+def _with_sidecars(image: ImageFile, level: int) -> ImageFile:
+    """Add what GDAL keeps in files beside a raster: its nodata value, and its mask."""
+    if image.path.is_dir():
+        return image
+    if image.nodata is None:
+        image = replace(image, nodata=nodata_beside(image.path))
+    beside = mask_beside(image.path)
+    if beside is None:
+        return image
+    with open_image(beside) as mask:
+        if mask.channel_axis is not None:
+            raise FileError(f"{beside}: masks each band by itself, and a pixel needs all of them")
+        alpha = mask.array
+    if level == 0 and alpha.shape != image.plane_shape:
+        raise FileError(
+            f"{beside}: masks {alpha.shape} pixels, and {image.path} has {image.plane_shape}: it "
+            "belongs to another raster; remove it, or make it again"
+        )
+    alpha = resampled(alpha, image.plane_shape) != 0
+    if image.alpha is not None:
+        alpha &= da.asarray(image.alpha) != 0
+    return replace(image, alpha=alpha)
+
+
+def check_same_grid(found: ImageFile, image: ImageFile) -> None:
+    """Refuse a mask or an image that lies elsewhere on the map.
+
+    Parameters
+    ----------
+    found : ImageFile
+        What is to lie on the pixels of `image`.
+    image : ImageFile
+        If one of the two is not on the map, or rasterio is not installed, nothing is known.
+
+    Raises
+    ------
+    FileError
+        If both are on the map, have as many pixels, and do not lie on each other.
+    """
+    try:
+        here, there = (one.metadata.spatial(2).georeference for one in (found, image))
+    except (ExportError, MissingLibrary):
+        return
+    if here is None or there is None or here.shape != there.shape:
+        return
+    if here.is_elsewhere(there):
+        raise FileError(
+            f"{found.path}: has as many pixels as {image.path} and lies elsewhere on the map: "
+            "bring it onto the same grid first (in QGIS: Warp; gdalwarp -t_srs … -te … -tr …)"
+        )
 
 
 def read_now(array: Any, path: str | Path) -> NDArray[Any]:
@@ -180,6 +292,14 @@ def read_now(array: Any, path: str | Path) -> NDArray[Any]:
     FileError
         If they cannot be read.
     """
+    needed = math.prod(array.shape) * array.dtype.itemsize
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise FileError(
+            f"{path}: reading its {' × '.join(map(str, array.shape))} values takes "
+            f"{gigabytes(needed)}, and {gigabytes(free)} are free: segment it in tiles, or a part "
+            "of it"
+        )
     try:
         return np.asarray(array)
     except READ_ERRORS as error:

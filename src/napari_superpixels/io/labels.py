@@ -10,16 +10,16 @@ import numpy as np
 
 from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.errors import FileError
-from napari_superpixels.io.images import open_image
-from napari_superpixels.io.metadata import FileMetadata
-from napari_superpixels.io.pictures import read_palette_indices
+from napari_superpixels.io.images import ImageFile, open_image, read_now
 from napari_superpixels.io.problems import READ_ERRORS, unreadable
-from napari_superpixels.io.tiff import read_further
+from napari_superpixels.io.readers.tiff import read_further
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from napari_superpixels.io.metadata import FileMetadata
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class LabelFile:
     Attributes
     ----------
     labels : ndarray of int, shape (..., H, W)
-        Labels; 0 is outside.
+        Labels; 0 is outside, as is what has no data or is transparent.
     has_frames : bool
         Whether the first of three axes holds frames that were segmented one by one.
     metadata : FileMetadata
@@ -65,25 +65,22 @@ def read_labels(path: str | Path, *, with_further: bool = False) -> LabelFile:
         If it cannot be read, or holds no labels.
     """
     path = Path(path)
-    indices = read_palette_indices(path)
-    if indices is not None:
-        return LabelFile(indices, False, FileMetadata(path))
     with open_image(path) as found:
-        if found.channel_axis is not None:
-            n = found.array.shape[found.channel_axis]
-            raise FileError(
-                f"{path}: holds {n} channels or colours, and labels have none; give the label map "
-                "itself, of whole numbers"
-            )
-        array = found.read()
+        array = read_now(_values_of(found), path)
+        alpha = None if found.alpha is None else read_now(found.alpha, path)
         further = {}
         if with_further and found.source is not None:
             try:
                 further = read_further(found.source)
             except READ_ERRORS as error:
                 raise unreadable(path, error) from error
-    if found.nodata is not None:
-        array = np.where(is_nodata(array, found.nodata), 0, array)
+    outside = np.zeros(array.shape, bool) if alpha is None else alpha == 0
+    if found.nodata is not None and found.indices is None:
+        outside |= is_nodata(array, found.nodata)
+    if array.dtype.kind == "f":
+        outside |= np.isnan(array)  # as R writes what has no value
+    if outside.any():
+        array = np.where(outside, array.dtype.type(0), array)
     if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
         array = array.astype(np.int64)  # as ImageJ stores what is above 65535
     if array.dtype.kind not in "biu" or array.ndim < 2:
@@ -93,6 +90,23 @@ def read_labels(path: str | Path, *, with_further: bool = False) -> LabelFile:
         )
     has_frames = "T" in found.axes or "series" in found.metadata.provenance
     return LabelFile(array, has_frames, found.metadata, further)
+
+
+def _values_of(found: ImageFile) -> Any:
+    """Indices into a palette, or grey values, also where these are stored as equal colours."""
+    if found.indices is not None:
+        return found.indices
+    if found.channel_axis is None:
+        return found.array
+    n = found.array.shape[found.channel_axis]
+    if "S" in found.axes and n == 3:
+        colors = read_now(found.array, found.path)
+        if (colors == colors[..., :1]).all():
+            return colors[..., 0]
+    raise FileError(
+        f"{found.path}: holds {n} channels or colours, and labels have none; give the label map "
+        "itself, of whole numbers"
+    )
 
 
 def read_plane(path: str | Path) -> NDArray[np.integer]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.io.spatial import Spatial
-from napari_superpixels.io.units import short_unit
+from napari_superpixels.io.units import metres, short_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_NO_UNIT = ("", "pixel", "pixels", "reference frame")
+_NO_UNIT = ("", "pixel", "pixels", "px", "reference frame")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +24,31 @@ class PixelSizes:
     ----------
     sizes : tuple of (float or None)
         Along the axes of space, the last two of which are rows and columns; None where the file
-        says nothing.
+        says nothing, negative where an axis runs backwards.
     units : tuple of str
         Their units, as written there.
+    translation : tuple of float or None
+        Where the centre of the first pixel lies, along the same axes, in the same units.
     scale_alone : bool
         Whether a scale without a unit says something, as in OME-Zarr.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If what is stated is no number.
     """
 
     sizes: tuple[float | None, ...]
     units: tuple[str, ...]
+    translation: tuple[float, ...] | None = None
     scale_alone: bool = False
 
-    def along(self, ndim: int) -> tuple[tuple[float, ...], str | None] | None:
+    def __post_init__(self) -> None:
+        for value in (*self.sizes, *(self.translation or ())):
+            if value is not None and not math.isfinite(float(value)):
+                raise ValueError(f"a pixel size of {value}")
+
+    def along(self, ndim: int) -> Spatial | None:
         """Take the size along the last axes.
 
         Parameters
@@ -44,22 +58,44 @@ class PixelSizes:
 
         Returns
         -------
-        tuple of (tuple of float, str or None), or None
-            Sizes and their short unit, None for a scale without a unit; None where one of the
-            sizes is missing, or units differ.
+        Spatial or None
+            Without a unit for a scale alone. Where units differ, all is in that of the columns.
+            None where one of the sizes is missing, or units cannot be converted.
         """
         sizes = self.sizes[-ndim:]
         if len(sizes) < ndim:  # a series has no depth
             return None
-        known = zip(sizes, self.units[-ndim:], strict=True)
-        units = {unit for size, unit in known if size is not None}
-        if len(units) != 1 or not all(size and size > 0 for size in sizes):
+        signed = [float(size) for size in sizes if size]
+        if len(signed) < ndim:
             return None
-        scale = tuple(float(size) for size in sizes if size)
-        unit = units.pop()
-        if unit in _NO_UNIT:
-            return (scale, None) if self.scale_alone and set(scale) != {1.0} else None
-        return scale, short_unit(unit)
+        units = ["" if unit.strip().lower() in _NO_UNIT else unit for unit in self.units[-ndim:]]
+        factors = _factors(units)
+        if factors is None:
+            return None
+        signed = [size * factor for size, factor in zip(signed, factors, strict=True)]
+        moved = self.translation and tuple(
+            float(n) * factor for n, factor in zip(self.translation[-ndim:], factors, strict=True)
+        )
+        found = Spatial(
+            None,
+            tuple(map(abs, signed)),
+            short_unit(units[-1]) if units[-1] else None,
+            moved if moved and any(moved) else None,
+            tuple(size < 0 for size in signed) if min(signed) < 0 else None,
+        )
+        if found.unit is None and not self.scale_alone:
+            return None
+        says_nothing = found == Spatial(None, (1.0,) * ndim)
+        return None if says_nothing else found
+
+
+def _factors(units: Sequence[str]) -> list[float] | None:
+    """For each unit, how many of the last one it is; None where that is not known."""
+    if len(set(units)) == 1:
+        return [1.0] * len(units)
+    lengths = [metres(unit) for unit in units]
+    known = [n for n in lengths if n]
+    return [n / known[-1] for n in known] if len(known) == len(lengths) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +111,17 @@ class FileMetadata:
         Whether it is a raster that lies on the map.
     provenance : dict
         How labels of ours were made; empty where they are not ours.
+    time_step : tuple of (float, str) or None
+        Time from one frame to the next, and its unit as written there.
     """
 
     path: Path
     pixel_sizes: PixelSizes | None = None
     is_georeferenced: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    time_step: tuple[float, str] | None = None
 
-    def pixel_size(self, ndim: int) -> tuple[tuple[float, ...], str | None] | None:
+    def pixel_size(self, ndim: int) -> Spatial | None:
         """Take the stated size along the last axes; see `PixelSizes.along`."""
         return None if self.pixel_sizes is None else self.pixel_sizes.along(ndim)
 
@@ -112,9 +151,4 @@ class FileMetadata:
         if known.georeference is not None:
             return known
         stated = self.pixel_size(ndim)
-        if stated is not None:
-            return Spatial(None, *stated)
-        if known.pixel_size is None:
-            return known
-        size = known.pixel_size[-ndim:]
-        return Spatial(None, size, known.unit) if len(size) == ndim else Spatial()
+        return known.along(ndim) if stated is None else stated

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 
 from napari_superpixels.io.problems import READ_ERRORS, unreadable
-from napari_superpixels.io.suffixes import is_tiff
+from napari_superpixels.io.readers.signatures import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ FURTHER_MAP = "napari-superpixels map"
 _TITLE = "Superpixels of napari-superpixels:"
 # Another file says itself how large its pixels are and where they lie, has no edits to undo, and is
 # no result of tiles that a run could go on with.
-_NOT_CARRIED = ("place", "pixel_size", "unit", "correction", "run")
+_NOT_CARRIED = ("place", *("pixel_size", "unit", "translation", "flipped"), "correction", "run")
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if path.is_dir():
         return _of_folder(path)
-    if not is_tiff(path):
+    if kind_of(path) != "tiff":
         return {}
     try:
         with tifffile.TiffFile(path) as tiff:

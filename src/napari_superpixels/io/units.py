@@ -1,4 +1,4 @@
-"""Units of length by pint, as napari uses it."""
+"""Units of length and time by pint, as napari uses it."""
 
 from __future__ import annotations
 
@@ -65,6 +65,29 @@ def full_name(unit: str) -> str | None:
     return f"{_parsed(short):D}" if short in _SHORT else None
 
 
+def time_name(unit: str) -> str | None:
+    """Spell a unit of time out, as OME-Zarr does: ``"second"``.
+
+    Parameters
+    ----------
+    unit : str
+        A name that pint knows, such as ``"s"`` or ``"min"``, or ``"sec"``.
+
+    Returns
+    -------
+    str or None
+        None if it is no unit of time.
+    """
+    found = _parsed({"sec": "s", "secs": "s"}.get(unit.strip().lower(), unit), "[time]")
+    return None if found is None else f"{found:D}"
+
+
+def time_symbol(unit: str) -> str | None:
+    """Write a unit of time by its symbol, as OME-TIFF does: ``"ms"``; see `time_name`."""
+    name = time_name(unit)
+    return None if name is None else f"{_parsed(name, '[time]'):~}"
+
+
 def symbol(unit: str) -> str | None:
     """Write a unit of length by its symbol, as OME-TIFF does: ``"µm"``.
 
@@ -82,7 +105,7 @@ def symbol(unit: str) -> str | None:
     return f"{_parsed(short):~}" if short in _SHORT else None
 
 
-def _parsed(unit: str) -> Any:
+def _parsed(unit: str, dimension: str = "[length]") -> Any:
     # Here: pint takes a third of a second to load, and few files state a unit.
     import pint
 
@@ -97,6 +120,6 @@ def _parsed(unit: str) -> Any:
         # It parses texts as Python does, and fails on others in as many ways.
         except Exception:  # noqa: BLE001
             continue
-        if found.dimensionality == {"[length]": 1}:
+        if found.dimensionality == {dimension: 1}:
             return found
     return None

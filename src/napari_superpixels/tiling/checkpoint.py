@@ -20,10 +20,10 @@ import zarr
 
 from napari_superpixels.errors import TilingError, UnfinishedRun
 from napari_superpixels.errors.optional import need
-from napari_superpixels.io.arrays import ONE_NPY_AT_A_TIME
 from napari_superpixels.io.atomic import not_written
-from napari_superpixels.io.ome_zarr import create_level, describe, set_attribute
+from napari_superpixels.io.ome_zarr import axes_of, create_level, describe, set_attribute
 from napari_superpixels.io.provenance import METADATA_KEY, read_provenance
+from napari_superpixels.io.readers.arrays import ONE_NPY_AT_A_TIME
 from napari_superpixels.plan.tile_grid import common, inside
 from napari_superpixels.tiling.identity import differences
 from napari_superpixels.tiling.segment_tile import TileLabels
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_superpixels.io.spatial import Spatial
     from napari_superpixels.plan.tile_grid import Box, Tile
     from napari_superpixels.tiling.reader import ImageReader
     from napari_superpixels.tiling.run_spec import RunSpec, Statistics
@@ -272,18 +273,16 @@ class Checkpoint:
         self,
         name: str,
         provenance: Mapping[str, Any],
-        pixel_size: Sequence[float] | None,
-        unit: str | None,
+        spatial: Spatial,
     ) -> None:
         """Write the metadata that make the labels an OME-Zarr."""
         root = zarr.open_group(self.labels, mode="a", zarr_format=2)
         arrays = [self.level(level) for level in range(len(list(root.array_keys())))]
-        size = tuple(pixel_size or (1.0,) * arrays[0].ndim)
-        levels = [size]
+        factors = [(1.0,) * arrays[0].ndim]
         for below, here in pairwise(arrays):
             steps = step_between(below.shape, here.shape)
-            levels.append(tuple(s * k for s, k in zip(levels[-1], steps, strict=True)))
-        describe(root, name, "zyx"[-len(size) :], levels, unit)
+            factors.append(tuple(s * k for s, k in zip(factors[-1], steps, strict=True)))
+        describe(root, name, axes_of("zyx"[-arrays[0].ndim :], spatial), factors)
         set_attribute(root, "image-label", {})
         root.attrs[METADATA_KEY] = dict(provenance) | {"run": self.saved_identity()}
 

@@ -63,15 +63,18 @@ class ImageReader:
 
     def opened(self) -> Any:
         """The array, with nothing read yet."""
-        return self.array if self.path is None else self._file().array
+        if self.path is None:
+            return self.array
+        return self.file().as_mask() if self.kind == "mask" else self.file().array
 
-    def _file(self) -> ImageFile:
+    def file(self) -> ImageFile:
+        """Where `path` is not None, the file."""
         assert self.path is not None
         return _opened(self.path, self.level, _state(self.path))
 
     def with_described_axis(self) -> ImageReader:
         """The same, with the channel axis that the file names."""
-        axis = None if self.path is None else self._file().channel_axis
+        axis = None if self.path is None else self.file().channel_axis
         return replace(self, channel_axis=axis)
 
     @property
@@ -142,7 +145,7 @@ class ImageReader:
         FileError
             If it cannot be read; the message names file and window.
         """
-        alpha = None if self.path is None else self._file().alpha
+        alpha = None if self.path is None else self.file().alpha
         if alpha is None:
             return np.ones([s.stop - s.start for s in window], bool)
         return np.asarray(self._read(alpha, window, window, masked=False) != 0)
@@ -213,7 +216,8 @@ def _open_reader(image: Any, level: int, channel_axis: int | None, kind: str) ->
         array = image if hasattr(image, "shape") else np.asarray(image)
         return ImageReader(array, None, level, channel_axis, kind)
     found = ImageReader(None, Path(image), level, channel_axis, kind)
-    return found if channel_axis is not None else found.with_described_axis()
+    is_known = channel_axis is not None or kind == "mask"
+    return found if is_known else found.with_described_axis()
 
 
 def _state(path: Path) -> tuple[int, ...]:

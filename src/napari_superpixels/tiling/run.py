@@ -20,7 +20,9 @@ from napari_superpixels.core.prepare.scaling import fit_scaling
 from napari_superpixels.errors import FileExists, RunBrokenOff, TilingError
 from napari_superpixels.events import drain
 from napari_superpixels.io.atomic import with_remedy
+from napari_superpixels.io.images import check_same_grid
 from napari_superpixels.io.ome_zarr import holds_labels
+from napari_superpixels.io.spatial import Spatial
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
 from napari_superpixels.params.options import Resources, TilingOptions
 from napari_superpixels.plan.memory import tile_memory
@@ -64,6 +66,8 @@ def iter_superpixels_tiled(
     halo_px: int | None = None,
     pixel_size: Sequence[float] | None = None,
     unit: str | None = None,
+    translation: Sequence[float] | None = None,
+    flipped: Sequence[bool] | None = None,
     place: Mapping[str, Any] | None = None,
     device: str = "auto",
     scheduler: str | None = None,
@@ -107,6 +111,8 @@ def iter_superpixels_tiled(
         Size of a pixel along each axis that is not channels, for the OME-Zarr.
     unit : str, optional
         Its unit, such as ``"um"``.
+    translation, flipped : sequence, optional
+        See `export_labels`.
     place : mapping, optional
         Where on the map the labels lie, as plain values of `io.georeference.Georeference`; noted
         in the file, so that exports of it know.
@@ -157,6 +163,8 @@ def iter_superpixels_tiled(
     wanted = None if mask is None else open_reader(mask, kind="mask")
     if wanted is not None:
         check_mask_shape(wanted.opened().shape, reader.shape)
+        if wanted.path and reader.path:
+            check_same_grid(wanted.file(), reader.file())
     for path in [s.path.resolve() for s in (reader, wanted) if s and s.path]:
         if output.resolve() in (path, *path.parents):
             raise TilingError(f"{output}: holds an input; write the labels to another folder")
@@ -207,7 +215,9 @@ def iter_superpixels_tiled(
                 raise
         found = result(n)
         known = {} if place is None else {"place": dict(place)}
-        checkpoint.describe(output.stem, found.provenance() | known, pixel_size, unit)
+        size = {"pixel_size": pixel_size, "translation": translation, "flipped": flipped}
+        spatial = Spatial.from_dict(size | {"unit": unit})
+        checkpoint.describe(output.stem, found.provenance() | known, spatial)
         checkpoint.finish(output)
     except OSError as error:
         raise RunBrokenOff(with_remedy(error), str(checkpoint.path)) from error
@@ -223,6 +233,8 @@ _OPTIONS_IN_MEMORY = set(signature(iter_superpixels_tiled).parameters) - {
     "params",
     "pixel_size",
     "unit",
+    "translation",
+    "flipped",
     "place",
     "resume",
     "overwrite",

@@ -57,6 +57,8 @@ def write_imagej(path: Path, label_image: LabelImage) -> None:
         about["unit"] = "".join(c if c.isascii() else f"\\u{ord(c):04x}" for c in label_image.unit)
         if depth:
             about["spacing"] = depth[0]
+    if label_image.axes[0] == "t" and label_image.time_step is not None:
+        about["finterval"], about["tunit"] = label_image.time_step
     # By way of the memory: on a full disk, pixels that are not compressed may end too early.
     file = io.BytesIO()
     tifffile.imwrite(file, labels, imagej=True, resolution=resolution, metadata=about)

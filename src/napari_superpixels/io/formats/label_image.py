@@ -12,6 +12,7 @@ import numpy as np
 from napari_superpixels.errors import HoldsPlanes, SuperpixelError
 from napari_superpixels.errors.optional import need
 from napari_superpixels.io.formats.label_tiff import compact
+from napari_superpixels.io.spatial import Spatial
 from napari_superpixels.io.suffixes import OME_ZARR_VERSIONS
 from napari_superpixels.io.units import metres, short_unit
 
@@ -50,6 +51,8 @@ class LabelDescription:
         Whether the first of three axes holds frames.
     provenance : mapping or None
         How the labels were made, as plain values.
+    translation, flipped, time_step
+        See `LabelImage`.
     sheared_content, ome_zarr_version
         See `LabelImage`.
     """
@@ -61,6 +64,9 @@ class LabelDescription:
     georeference: Georeference | None = None
     frames: bool = False
     provenance: Mapping[str, Any] | None = None
+    translation: Sequence[float] | None = None
+    flipped: Sequence[bool] | None = None
+    time_step: tuple[float, str] | None = None
     sheared_content: float | None = None
     ome_zarr_version: str = OME_ZARR_VERSIONS[0]
 
@@ -88,6 +94,14 @@ class LabelImage:
         that of a frame, else in depth.
     provenance : mapping
         How the labels were made, as plain values; TIFF and OME-Zarr keep it.
+    translation : tuple of float or None
+        Where the centre of the first pixel lies, along the axes of `pixel_size`, in its unit;
+        OME-Zarr keeps it.
+    flipped : tuple of bool or None
+        Which of these axes run backwards; OME-Zarr keeps it.
+    time_step : tuple of (float, str) or None
+        Time from one frame to the next, and its unit; OME-Zarr, OME-TIFF and TIFF for ImageJ keep
+        it.
     sheared_content : float or None
         Area of a pixel, or volume of a voxel, whose sides are not at right angles; of frames, area
         of a pixel of one.
@@ -103,6 +117,9 @@ class LabelImage:
     georeference: Georeference | None = None
     frames: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    translation: tuple[float, ...] | None = None
+    flipped: tuple[bool, ...] | None = None
+    time_step: tuple[float, str] | None = None
     sheared_content: float | None = None
     ome_zarr_version: str = OME_ZARR_VERSIONS[0]
 
@@ -117,6 +134,11 @@ class LabelImage:
         """Size of a pixel along each axis; 1 where it is unknown, and in time."""
         known = self.pixel_size or ()
         return (1.0,) * (self.labels.ndim - len(known)) + known
+
+    @property
+    def spatial(self) -> Spatial:
+        """How large and where the pixels are."""
+        return Spatial(None, self.pixel_size, self.unit, self.translation, self.flipped)
 
     @property
     def pixel_content(self) -> float:
@@ -169,7 +191,9 @@ class LabelImage:
         factor = metres(self.unit) or self._metres_on_the_map()
         if factor is None:
             return self
-        return replace(self, pixel_size=tuple(n * factor for n in self.pixel_size), unit="m")
+        moved = self.translation and tuple(n * factor for n in self.translation)
+        size = tuple(n * factor for n in self.pixel_size)
+        return replace(self, pixel_size=size, unit="m", translation=moved)
 
     def _metres_on_the_map(self) -> float | None:
         """Metres of the map's unit, if it is what the pixel size is given in."""
@@ -265,9 +289,27 @@ def label_image_of(
         place,
         frames,
         dict(about.provenance or {}),
+        _along(about.translation, array.ndim, size),
+        _along(about.flipped, array.ndim, size),
+        about.time_step,
         about.sheared_content,
         about.ome_zarr_version,
     )
+
+
+def _along(
+    values: Sequence[Any] | None, ndim: int, size: tuple[float, ...] | None
+) -> tuple[Any, ...] | None:
+    """Check that there is a value for each axis of `size`, or else of the labels."""
+    if values is None:
+        return None
+    wanted = ndim if size is None else len(size)
+    if len(values) != wanted:
+        raise InvalidLabels(
+            f"translation and flipped need {wanted} values, one for each axis of the pixel size; "
+            f"got {', '.join(map(str, values))}"
+        )
+    return tuple(values)
 
 
 def _channels_first(

@@ -8,7 +8,7 @@ import tifffile
 
 from napari_superpixels.errors import UnitNotKnown
 from napari_superpixels.io.provenance import as_description
-from napari_superpixels.io.units import symbol
+from napari_superpixels.io.units import symbol, time_symbol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +45,9 @@ def write_ome(path: Path, label_image: LabelImage) -> None:
         sizes = label_image.pixel_size
         for axis, size in zip("ZYX"[-len(sizes) :], sizes, strict=True):
             about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
+    if label_image.axes[0] == "t" and label_image.time_step is not None:
+        step, time_unit = label_image.time_step
+        about |= {"TimeIncrement": step, "TimeIncrementUnit": time_symbol(time_unit) or "s"}
     tifffile.imwrite(
         path,
         label_image.labels,

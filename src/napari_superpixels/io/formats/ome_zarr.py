@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
-from napari_superpixels.io.ome_zarr import set_attribute, write_pyramid
+from napari_superpixels.io.ome_zarr import axes_of, set_attribute, write_pyramid
 from napari_superpixels.io.provenance import LABELS, METADATA_KEY
 from napari_superpixels.io.units import full_name
 
@@ -72,13 +72,11 @@ def _mark_as_labels(group: Any, label_image: LabelImage, more: dict[str, Any]) -
 def _write_levels(
     group: Any, array: NDArray[np.generic], name: str, label_image: LabelImage
 ) -> None:
-    axes, sizes = label_image.axes, list(label_image.spacing)
+    axes = axes_of(label_image.axes, label_image.spatial, label_image.time_step)
     if array.ndim > label_image.labels.ndim:
-        at = int(axes[0] == "t")  # NGFF orders time, channels, space
-        array = np.moveaxis(array, 0, at)
-        axes = f"{axes[:at]}c{axes[at:]}"
-        sizes.insert(at, 1.0)
-    write_pyramid(group, array, name, axes, sizes, label_image.unit)
+        at = int(axes.letters[0] == "t")  # NGFF orders time, channels, space
+        array, axes = np.moveaxis(array, 0, at), axes.with_channels(at)
+    write_pyramid(group, array, name, axes)
 
 
 class _Store(LocalStore):

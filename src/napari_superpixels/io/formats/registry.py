@@ -112,6 +112,9 @@ def export_labels(
     like: str | Path | None = None,
     frames: bool = False,
     provenance: Mapping[str, Any] | None = None,
+    translation: Sequence[float] | None = None,
+    flipped: Sequence[bool] | None = None,
+    time_step: tuple[float, str] | None = None,
     overwrite: bool = False,
     sheared_content: float | None = None,
     ome_zarr_version: str = OME_ZARR_VERSIONS[0],
@@ -152,6 +155,14 @@ def export_labels(
     provenance : mapping, optional
         How the labels were made, as plain values; TIFF and OME-Zarr keep it,
         see `read_provenance`.
+    translation : sequence of float, optional
+        Where the centre of the first pixel lies, along the axes of `pixel_size` and in its unit;
+        OME-Zarr keeps it.
+    flipped : sequence of bool, optional
+        Which of these axes run backwards; OME-Zarr keeps it, as a negative scale.
+    time_step : tuple of (float, str), optional
+        Time from one frame to the next, and its unit, such as ``(0.5, "s")``; OME-Zarr, OME-TIFF
+        and TIFF for ImageJ keep it.
     overwrite : bool, default False
         Replace an existing file.
     sheared_content : float, optional
@@ -186,6 +197,9 @@ def export_labels(
         georeference=place,
         frames=frames,
         provenance=provenance,
+        translation=translation,
+        flipped=flipped,
+        time_step=time_step,
         sheared_content=sheared_content,
         ome_zarr_version=ome_zarr_version,
     )

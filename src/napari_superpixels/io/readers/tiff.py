@@ -1,11 +1,11 @@
-"""TIFF files: axes, transparency, masks, pixel size; pixels read where they are needed."""
+"""TIFF files: axes, transparency, masks; pixels read where they are needed."""
 
 from __future__ import annotations
 
 import logging
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from mmap import ACCESS_READ, mmap
 from threading import Lock
@@ -16,11 +16,15 @@ import numpy as np
 import tifffile
 import zarr
 
-from napari_superpixels.io.arrays import CHUNK
+from napari_superpixels.errors import FileError
 from napari_superpixels.io.georeference import states_georeference
-from napari_superpixels.io.metadata import FileMetadata, PixelSizes
+from napari_superpixels.io.metadata import FileMetadata
 from napari_superpixels.io.problems import unless_damaged
 from napari_superpixels.io.provenance import FURTHER_MAP, of_tiff
+from napari_superpixels.io.readers.arrays import CHUNK, lazy
+from napari_superpixels.io.readers.gdal_nodata import parse_nodata
+from napari_superpixels.io.readers.tiff_colors import Shown, as_shown
+from napari_superpixels.io.readers.tiff_sizes import pixel_sizes_of, time_step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_GDAL_NODATA = 42113
-_ALPHA = {tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA}
+_GDAL_NODATA, _ORIENTATION = 42113, 274
 # Of a file of thin strips, these are read together.
 _STRIPS_BYTES = 2**20
 _log = logging.getLogger(__name__)
@@ -41,25 +44,13 @@ class TiffImage:
 
     Attributes
     ----------
-    array : dask array
-        Pixels; samples of a pixel come last.
-    channel_axis : int or None
-        Axis that the file calls channels or samples.
-    nodata : float or None
-        As GDAL writes it.
-    axes : str
-        A letter for each axis, as tifffile names them.
-    alpha : dask array or None
-        Declared transparency, or GDAL's mask; 0 where there is no image.
+    shown : Shown
+        Lazy arrays: pixels, transparency or GDAL's mask, indices into a palette; axes, nodata.
     metadata : FileMetadata
         What else the file says.
     """
 
-    array: Any
-    channel_axis: int | None
-    nodata: float | None
-    axes: str
-    alpha: Any
+    shown: Shown
     metadata: FileMetadata
 
 
@@ -134,23 +125,33 @@ def open_tiff(source: TiffSource, level: int) -> TiffImage:
         Lazy arrays, and what the file says.
     """
     with source.opened() as tiff:
-        series = _first_series(tiff, source.path)
-        pixels = _pixels(source, tiff, 0, level)
-        tag = series.keyframe.tags.get(_GDAL_NODATA)
-        nodata = None if tag is None else float(tag.value.strip("\0 "))
-        array, channel_axis, axes, alpha = _sorted(pixels, series, source.path)
+        series, path = _first_series(tiff, source.path), source.path
+        page = series.keyframe
+        tag = page.tags.get(_GDAL_NODATA)
+        nodata = None if tag is None else parse_nodata(tag.value, path)
+        array, axes = _sorted(_pixels(source, tiff, 0, level), series, path)
+        shown = as_shown(array, axes, nodata, page)
         mask = _mask_series(tiff)
         if mask is not None:
             number = tiff.series.index(mask)
             alpha = _pixels(source, tiff, number, min(level, len(mask.levels) - 1))
-            alpha = _resampled(alpha, series.levels[level].keyframe)
+            fine = series.levels[level].keyframe
+            alpha = resampled(alpha, (fine.imagelength, fine.imagewidth))
+            shown = replace(shown, alpha=alpha)
+        if (turned := page.tags.get(_ORIENTATION)) is not None and turned.value != 1:
+            _log.warning(
+                "%s: its orientation tag says that it is shown turned; its rows and columns are "
+                "taken as they are stored, as napari and GIS software do",
+                path,
+            )
         metadata = FileMetadata(
-            source.path,
-            unless_damaged(source.path, _pixel_sizes, tiff),
+            path,
+            unless_damaged(path, pixel_sizes_of, tiff),
             states_georeference(tiff),
-            unless_damaged(source.path, of_tiff, tiff) or {},
+            unless_damaged(path, of_tiff, tiff) or {},
+            unless_damaged(path, time_step_of, tiff),
         )
-        return TiffImage(array, channel_axis, nodata, axes, alpha, metadata)
+        return TiffImage(shown, metadata)
 
 
 def n_levels(source: TiffSource) -> int:
@@ -198,19 +199,16 @@ def _mask_series(tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries | None:
     return None
 
 
-def _sorted(
-    array: Any, series: tifffile.TiffPageSeries, path: Path
-) -> tuple[Any, int | None, str, Any]:
-    """Drop axes of length 1, put samples last, part transparency from them."""
+def _sorted(array: Any, series: tifffile.TiffPageSeries, path: Path) -> tuple[Any, str]:
+    """Drop axes of length 1, put samples last."""
     axes = series.axes
     if array.size == 0:
         raise ValueError("it holds no pixels")
     kept = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
     array = array[tuple(slice(None) if i in kept else 0 for i in range(array.ndim))]
     axes = "".join(axes[i] for i in kept)
-    channel_axis = next((axes.index(name) for name in "SC" if name in axes), None)
-    if channel_axis is None or axes[channel_axis] != "S":
-        return array, channel_axis, axes, None
+    if "S" not in axes:
+        return array, axes
     # Samples of a pixel, wherever they are stored: RGB or grey, perhaps with transparency.
     if series.kind == "shaped" and axes == "SYX" and array.dtype == np.uint16:
         # What tifffile writes by default for any three or four planes of 16 bits.
@@ -220,26 +218,7 @@ def _sorted(
             path,
             len(array),
         )
-    array = np.moveaxis(array, channel_axis, -1)
-    axes = axes.replace("S", "") + "S"
-    array, alpha = _without_alpha(array, series.keyframe)
-    if array.shape[-1] == 1:
-        return array[..., 0], None, axes[:-1], alpha
-    return array, -1, axes, alpha
-
-
-def _without_alpha(samples: Any, page: tifffile.TiffPage) -> tuple[Any, Any]:
-    """Part colours or bands, which lie along the last axis, from the transparency among them."""
-    n = samples.shape[-1]
-    extra = page.extrasamples
-    declared = [n - len(extra) + i for i, kind in enumerate(extra) if kind in _ALPHA]
-    if declared:
-        kept = [i for i in range(n) if i != declared[0]]
-        # Slices where they do, as they copy nothing.
-        rest = samples[..., :-1] if declared[0] == n - 1 else samples[..., kept]
-        return rest, samples[..., declared[0]]
-    # A second or fourth sample is transparency, but a map says it; what is not said masks nothing.
-    return (samples[..., :-1] if n in (2, 4) and not page.is_geotiff else samples), None
+    return np.moveaxis(array, axes.index("S"), -1), axes.replace("S", "") + "S"
 
 
 # ---- pixels ------------------------------------------------------------------------------------
@@ -249,15 +228,20 @@ def _pixels(source: TiffSource, tiff: tifffile.TiffFile, number: int, level: int
     series = tiff.series[number].levels[level]
     # Memory-mapped where the pixels lie in one piece; else in the file's tiles or strips.
     stored: Any = series.keyframe.dtype
-    if series.dataoffset is not None and series.size:
+    if _is_in_this_file(series, tiff) and series.dataoffset is not None and series.size:
         dtype = np.dtype(f"{tiff.byteorder}{stored.char}")
         if series.dataoffset + dtype.itemsize * series.size > tiff.filehandle.size:
             raise ValueError("it is shorter than its pixels")
         mapped = _MappedPixels(source, dtype, series.shape, series.dataoffset)
-        return da.from_array(mapped, chunks=CHUNK)
+        return lazy(mapped, CHUNK)
     pixels = zarr.open_array(tiff.series[number].aszarr(level=level), mode="r")
-    lazy = _TiledPixels(source, number, level, pixels.shape, pixels.dtype)
-    return da.from_array(lazy, chunks=_grouped(pixels, tiff.series[number].axes))
+    tiled = _TiledPixels(source, number, level, pixels.shape, pixels.dtype)
+    return lazy(tiled, _grouped(pixels, tiff.series[number].axes))
+
+
+def _is_in_this_file(series: tifffile.TiffPageSeries, tiff: tifffile.TiffFile) -> bool:
+    """Tell whether no page is missing or, as in OME-TIFF, in a file beside this one."""
+    return all(page is not None and page.parent is tiff for page in series.pages)
 
 
 def _grouped(pixels: zarr.Array[Any], axes: str) -> tuple[int, ...]:
@@ -270,9 +254,21 @@ def _grouped(pixels: zarr.Array[Any], axes: str) -> tuple[int, ...]:
     return tuple(chunks)
 
 
-def _resampled(mask: Any, page: tifffile.TiffPage) -> Any:
-    """A mask as large as an image, which may have more levels than its mask."""
-    for axis, wanted in enumerate((page.imagelength, page.imagewidth)):
+def resampled(mask: Any, shape: tuple[int, int]) -> Any:
+    """Make a mask as large as its image, which may have more levels.
+
+    Parameters
+    ----------
+    mask : dask array
+    shape : tuple of int
+        Rows and columns of the image.
+
+    Returns
+    -------
+    dask array
+        By the nearest pixels.
+    """
+    for axis, wanted in enumerate(shape):
         if (n := mask.shape[axis]) != wanted:
             mask = da.take(mask, np.arange(wanted) * n // wanted, axis)
     return mask
@@ -310,27 +306,23 @@ class _TiledPixels:
 
     def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
         with self.source.opened() as tiff:
-            store = tiff.series[self.series].aszarr(level=self.level)
-            return np.asarray(zarr.open_array(store, mode="r")[index])
+            series = tiff.series[self.series].levels[self.level]
+            self._refuse_missing(series, index)
+            return np.asarray(zarr.open_array(series.aszarr(), mode="r")[index])
 
-
-# ---- pixel size --------------------------------------------------------------------------------
-
-
-def _pixel_sizes(tiff: tifffile.TiffFile) -> PixelSizes | None:
-    """Sizes as OME-TIFF or ImageJ states them."""
-    if tiff.is_ome:
-        image = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]["Image"]
-        pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
-        # Micrometres are what the schema says where a file states no unit.
-        return PixelSizes(
-            tuple(pixels.get(f"PhysicalSize{axis}") for axis in "ZYX"),
-            tuple(str(pixels.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"),
-        )
-    tags = tiff.pages.first.tags
-    if not tiff.is_imagej or "XResolution" not in tags or "YResolution" not in tags:
-        return None
-    about = tiff.imagej_metadata or {}
-    pixels, per_unit = zip(*(tags[f"{axis}Resolution"].value for axis in "YX"), strict=True)
-    sizes = [unit / n if n else None for n, unit in zip(pixels, per_unit, strict=True)]
-    return PixelSizes((about.get("spacing"), *sizes), (str(about.get("unit", "")),) * 3)
+    def _refuse_missing(self, series: tifffile.TiffPageSeries, index: tuple[slice, ...]) -> None:
+        """Refuse planes whose files are not there, which tifffile gives as zeros."""
+        pages = list(series.pages)
+        if all(page is not None for page in pages):
+            return
+        n_axes = next(n for n in range(self.ndim) if math.prod(self.shape[:n]) == len(pages))
+        numbers = np.arange(len(pages)).reshape(self.shape[:n_axes])
+        wanted = np.ravel(numbers[index[:n_axes]])
+        missing = [int(i) for i in wanted if pages[i] is None]
+        if missing:
+            where = np.unravel_index(missing[0], self.shape[:n_axes])
+            place = ", ".join(f"{a} = {i}" for a, i in zip(series.axes, where, strict=False))
+            raise FileError(
+                f"{self.source.path}: {len(missing)} of its planes (the first at {place}) lie in "
+                "files that are not beside it: put all files of the image into one folder"
+            )
