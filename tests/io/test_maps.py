@@ -38,19 +38,19 @@ def source(tmp_path):
     return path
 
 
-def write_raster(path, transform, crs=UTM):
+def write_raster(path, transform, crs=UTM, shape=(12, 16)):
     with rasterio.open(
         path,
         "w",
         driver="GTiff",
-        width=16,
-        height=12,
+        width=shape[1],
+        height=shape[0],
         count=1,
         dtype="uint8",
         crs=crs,
         transform=rasterio.Affine(*transform),
     ) as raster:
-        raster.write(np.ones((12, 16), np.uint8), 1)
+        raster.write(np.ones(shape, np.uint8), 1)
 
 
 @pytest.mark.parametrize("transform", [CORNER, TURNED])
@@ -93,16 +93,73 @@ def test_polygons_lie_where_the_pixels_lie(tmp_path, labels, image, source, name
     assert on_map.geometry[3].contains(inside[3])
 
 
-@pytest.mark.parametrize(
-    ("crs", "corner"), [("EPSG:32660", (826_000, 1_000_000)), ("EPSG:3413", (-8000, 6000))]
-)
-def test_polygons_that_geojson_would_tear(tmp_path, labels, crs, corner):
-    write_raster(tmp_path / "s.tif", (1000.0, 0.0, corner[0], 0.0, -1000.0, corner[1]), crs)
-    with pytest.raises(ExportError, match=r"180th meridian or a pole, .* write \.gpkg"):
+def as_written(path):
+    """Parts of the features of a file, and their outer bounds."""
+    frame = geopandas.read_file(path)
+    return frame.geometry, frame.total_bounds
+
+
+def test_geojson_is_cut_at_the_180th_meridian(tmp_path, labels):
+    # Columns of 1 km, most of them east of the meridian.
+    write_raster(tmp_path / "s.tif", (1000.0, 0.0, 826_000.0, 0.0, -1000.0, 1e6), "EPSG:32660")
+    for name in ("t.geojson", "t.gpkg"):
+        export_labels(tmp_path / name, labels, like=tmp_path / "s.tif")
+    shapes, (west, _, east, _) = as_written(tmp_path / "t.geojson")
+    assert (west, east) == (-180, 180)
+    assert shapes.is_valid.all()
+    for shape in shapes.explode():  # no part spans the world
+        assert shape.bounds[2] - shape.bounds[0] < 1
+    true_areas = geopandas.read_file(tmp_path / "t.gpkg").area
+    np.testing.assert_allclose(shapes.to_crs("EPSG:32660").area, true_areas, rtol=2e-3)
+    np.testing.assert_allclose(true_areas.sum(), np.count_nonzero(labels) * 1e6)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:4258", "EPSG:3857"])
+@pytest.mark.parametrize(("left", "columns"), [(-180, 71), (-182.5, 72), (0, 72), (100, 30)])
+def test_geojson_of_the_world(tmp_path, crs, left, columns):
+    """Superpixels of up to the whole width of the world, one with a hole for another."""
+    world = np.ones((24, 72), np.uint16)[:, :columns]
+    world[12:], world[5:8, 5:15] = 2, 3
+    degree = 1.0 if crs != "EPSG:3857" else 20037508.342789244 / 180
+    pixel, corner = 5 * degree, left * degree
+    write_raster(tmp_path / "w.tif", (pixel, 0, corner, 0, -pixel, 60 * degree), crs, world.shape)
+    export_labels(tmp_path / "w.geojson", world, like=tmp_path / "w.tif")
+    shapes, (west, south, east, north) = as_written(tmp_path / "w.geojson")
+    shapes = shapes.set_crs(None, allow_override=True)  # areas in degrees
+    assert west >= -180
+    assert east <= 180
+    assert shapes.is_valid.all()
+    assert set(shapes.geom_type) <= {"Polygon", "MultiPolygon"}
+    widths = np.array([shape.area for shape in shapes]) / (north - south)
+    assert shapes.intersection(shapes.iloc[0]).area.tolist()[1:] == pytest.approx([0, 0], abs=1e-6)
+    assert widths.sum() == pytest.approx(5 * columns, rel=1e-4)
+    if crs != "EPSG:3857":  # where a pixel is as large everywhere
+        areas = [np.count_nonzero(world == i) * 25 for i in (1, 2, 3)]
+        assert [shape.area for shape in shapes] == pytest.approx(areas)
+
+
+def test_a_superpixel_that_holds_a_pole_is_no_geojson(tmp_path, labels):
+    write_raster(tmp_path / "s.tif", (1000.0, 0.0, -8000.0, 0.0, -1000.0, 6000.0), "EPSG:3413")
+    with pytest.raises(ExportError, match=r"holds a pole, .* write \.gpkg"):
         export_labels(tmp_path / "t.geojson", labels, like=tmp_path / "s.tif")
     export_labels(tmp_path / "t.gpkg", labels, like=tmp_path / "s.tif")
-    area = geopandas.read_file(tmp_path / "t.gpkg").area.sum()
-    np.testing.assert_allclose(area, np.count_nonzero(labels) * 1e6)
+
+
+@pytest.mark.parametrize(
+    "crs",
+    [
+        'LOCAL_CS["mine grid",UNIT["metre",1]]',
+        'GEOGCS["Moon 2000",DATUM["D_Moon_2000",SPHEROID["Moon_2000_IAU_IAG",1737400,0]],'
+        'PRIMEM["Reference_Meridian",0],UNIT["Degree",0.0174532925199433]]',
+    ],
+)
+def test_a_crs_without_a_way_to_longitudes(tmp_path, labels, crs):
+    write_raster(tmp_path / "s.tif", (1.0, 0.0, 5.0, 0.0, -1.0, 6.0), rasterio.CRS.from_wkt(crs))
+    with pytest.raises(ExportError, match=r"no way to longitude and latitude; write \.gpkg"):
+        export_labels(tmp_path / "t.geojson", labels, like=tmp_path / "s.tif")
+    export_labels(tmp_path / "t.gpkg", labels, like=tmp_path / "s.tif")
+    areas = shapely.area(geopandas.read_file(tmp_path / "t.gpkg").geometry.to_numpy())
+    np.testing.assert_allclose(areas.sum(), np.count_nonzero(labels))
 
 
 def test_columns_that_differ_in_case_only(tmp_path, labels, image):

@@ -93,7 +93,9 @@ def _(error: errors.AmbiguousAxes) -> str:
 
 @_problem.register
 def _(error: errors.WrongAxes) -> str:
-    if error.n_axes == 3:
+    if error.n_axes == 3 and len(error.shape) > error.wanted:
+        remedy = "choose one volume, for example by its time, with --plane"
+    elif error.n_axes == 3:
         remedy = "it is no volume, leave out --volume and --spacing"
     elif len(error.shape) > error.wanted:
         remedy = "choose one plane of a stack with --plane"

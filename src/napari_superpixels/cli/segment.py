@@ -139,8 +139,8 @@ def _segment_file(
             raise ExportError(f"{target}: is an input; write the labels to another file")
     if asked.series is not None and options.has_tile_options:
         raise ValueError("--series does not work in tiles: leave out their options")
-    if asked.is_volume and (options.has_tile_options or asked.plane is not None):
-        raise ValueError("--volume takes no plane, and does not work in tiles")
+    if asked.is_volume and options.has_tile_options:
+        raise ValueError("--volume does not work in tiles: leave out their options")
     _compile_loops()
     with open_image(image) as opened:
         found = bands_as_planes(opened, asked)
@@ -174,9 +174,13 @@ def _segment_at_once(
     spacing = None
     if asked.is_volume:
         spacing = voxel_size(image, spatial, asked)
-    elif asked.plane is not None:
-        array, channel_axis = plane_of(array, channel_axis, asked.plane)
-        alpha = None if alpha is None else plane_of(alpha, None, asked.plane)[0]
+    if asked.plane is not None:
+        n_kept = 3 if asked.is_volume else 2
+        array, channel_axis = plane_of(array, channel_axis, asked.plane, found.axes, n_kept)
+        if alpha is not None:
+            alpha, _ = plane_of(alpha, None, asked.plane, found.plane_axes, n_kept)
+    elif asked.is_volume:
+        pass
     elif isinstance(asked.channel_axis, str):  # as the file says
         refuse_stack(found)
     nodata = asked.nodata_of(found)

@@ -283,9 +283,9 @@ def refuse_stack(image: ImageFile) -> None:
 
 
 def plane_of(
-    array: Any, channel_axis: int | None, position: Sequence[int]
+    array: Any, channel_axis: int | None, position: Sequence[int], axes: str = "", n_kept: int = 2
 ) -> tuple[Any, int | None]:
-    """Cut a plane out of a stack; rows and columns are its last axes besides the channels.
+    """Cut a plane, or a volume, out of a stack.
 
     Parameters
     ----------
@@ -295,11 +295,16 @@ def plane_of(
         Its channel axis.
     position : sequence of int
         Where to cut, for each other axis.
+    axes : str
+        A letter for each axis, where it is known.
+    n_kept : int, default 2
+        Axes to keep besides the channels: 2 for a plane, 3 for a volume. They are the last ones,
+        or those that are called depth, rows and columns.
 
     Returns
     -------
     array : array_like
-        One plane, with its channels if it has some.
+        What was cut out, with its channels if it has some.
     channel_axis : int or None
         Its channel axis.
 
@@ -309,12 +314,17 @@ def plane_of(
         If the position does not fit the stack.
     """
     channels = None if channel_axis is None else check_axis(channel_axis, array.ndim)
-    others = [axis for axis in range(array.ndim) if axis != channels][:-2]
+    inner = [axis for axis in range(array.ndim) if axis != channels]
+    kept = [axis for axis in inner if axes[axis : axis + 1] in {*"ZYX"[-n_kept:]}]
+    others = [
+        axis for axis in inner if axis not in (kept if len(kept) == n_kept else inner[-n_kept:])
+    ]
     sizes = [array.shape[axis] for axis in others]
     if len(position) != len(others) or any(
         not 0 <= i < n for i, n in zip(position, sizes, strict=True)
     ):
-        wanted = ", ".join(f"0 to {n - 1}" for n in sizes) or "no number: this is no stack"
+        kind = "stack" if n_kept == 2 else "series of volumes"
+        wanted = ", ".join(f"0 to {n - 1}" for n in sizes) or f"no number: this is no {kind}"
         raise ValueError(f"--plane takes {wanted}; got {', '.join(map(str, position))}")
     index: list[int | slice] = [slice(None)] * array.ndim
     for axis, i in zip(others, position, strict=True):

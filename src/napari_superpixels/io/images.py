@@ -128,6 +128,15 @@ class ImageFile:
         return wanted if self.alpha is None else wanted & (da.asarray(self.alpha) != 0)
 
     @property
+    def plane_axes(self) -> str:
+        """A letter for each axis that is not channels."""
+        axis = self.channel_axis
+        if axis is None or not self.axes:
+            return self.axes
+        axis %= len(self.axes)
+        return self.axes[:axis] + self.axes[axis + 1 :]
+
+    @property
     def plane_shape(self) -> tuple[int, int]:
         """Rows and columns: the last two axes that are not channels."""
         axis, shape = self.channel_axis, self.array.shape

@@ -6,8 +6,9 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import ColumnsDifferByCase, ExportError
+from napari_superpixels.errors import ColumnsDifferByCase
 from napari_superpixels.errors.optional import need
+from napari_superpixels.io.formats.longitudes import to_longitudes
 from napari_superpixels.io.formats.polygonize import polygonize
 from napari_superpixels.io.formats.table import measure
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from napari_superpixels.io.formats.label_image import LabelImage
 
 LAYER = "superpixels"
-_WGS84 = "EPSG:4326"
 _DECIMALS = 9  # of a degree: a tenth of a millimetre
 
 
@@ -86,7 +86,8 @@ def write_geopackage(path: Path, label_image: LabelImage) -> None:
 def write_geojson(path: Path, label_image: LabelImage) -> None:
     """Write polygons in WGS84 longitude and latitude, as RFC 7946 wants it.
 
-    Where the labels have no CRS, in the coordinates that they have: of the map, or in pixels.
+    What lies across the 180th meridian is cut there. Where the labels have no CRS, in the
+    coordinates that they have: of the map, or in pixels.
 
     Parameters
     ----------
@@ -98,23 +99,14 @@ def write_geojson(path: Path, label_image: LabelImage) -> None:
     Raises
     ------
     ExportError
-        If the labels have a depth.
+        If the labels have a depth, their CRS has no way to WGS84, or a superpixel holds a pole.
     MissingLibrary
         If a library is not installed.
     """
     frame = polygons(label_image)
     options: dict[str, str | int] = {"COORDINATE_PRECISION": _DECIMALS}
     if frame.crs is not None:
-        is_geographic = frame.crs.is_geographic
-        frame = frame.to_crs(_WGS84)
-        # What lies on both ends of the world. GDAL would split it, and lose holes with that.
-        west, _, east, _ = frame.bounds.to_numpy().T
-        if not is_geographic and (east - west > 180).any():
-            raise ExportError(
-                "superpixels lie across the 180th meridian or a pole, where longitude and latitude "
-                "tear them; write .gpkg, which stays in the CRS of the raster"
-            )
-        options["RFC7946"] = "YES"
+        frame = to_longitudes(frame)
     _write(frame, path, "GeoJSON", layer=LAYER, **options)
 
 
