@@ -185,3 +185,18 @@ def test_ids_are_taken_over_by_overlap():
     assert keep_ids(labels, before, 20).tolist() == [[7, 7, 9, 20, 20]] or keep_ids(
         labels, before, 20
     ).tolist() == [[7, 7, 9, 4, 4]]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+@pytest.mark.parametrize("kind", ["stack", "frames", "dask"])
+def test_what_masked_arrays_hide_is_left_out(rng, follow, kind):
+    movie = rng.normal(size=(3, 40, 50))
+    hidden = np.zeros(movie.shape, bool)
+    hidden[:, :10] = hidden[2, 20:] = True
+    masked = np.ma.masked_array(movie, hidden)
+    frames = {"stack": masked, "frames": list(masked), "dask": da.from_array(masked, asarray=False)}
+    mask = np.ones((40, 50))
+    mask[:, :5] = 0
+    quick = {"iterations": 3, "hidden_channels": (4, 4)}
+    labels = superpixels_series(frames[kind], 9, follow=follow, mask=mask, **quick)
+    np.testing.assert_array_equal(labels > 0, ~hidden & (mask > 0))

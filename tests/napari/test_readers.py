@@ -354,3 +354,23 @@ def test_bands_keep_their_names(tmp_path, rng, viewer, open_quick_dock, run_to_e
     dock.exporter.export_to(tmp_path / "p.gpkg")
     qtbot.waitUntil(lambda: not dock.exporter.running, timeout=30_000)
     assert {"mean band 1", "p95 NIR"} <= set(geopandas.read_file(tmp_path / "p.gpkg"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint64", "int16"])
+@pytest.mark.parametrize("value", [1e20, -3.4e38, 2.0**63, 16_777_217.0, 7.0, 0.0])
+def test_a_raster_of_one_value(tmp_path, viewer, dtype, value):
+    if np.dtype(dtype).kind != "f" and not 0 <= value <= np.iinfo(dtype).max:
+        pytest.skip("it does not hold the value")
+    path = write(tmp_path / "flat.tif", np.full((1, 20, 30), value, dtype))
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    low, high = np.float32(layer.contrast_limits)
+    assert low < high
+    assert (layer.data == np.array(value, dtype)).all()
+
+
+def test_names_that_gdal_takes_for_something_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "zip:x.tif", np.ones((1, 20, 30), np.uint8))
+    ((data, options, _),) = get_reader("zip:x.tif")("zip:x.tif")
+    assert data.shape == (20, 30)
+    assert options["metadata"][METADATA_KEY]["place"]["transform"] == CORNER

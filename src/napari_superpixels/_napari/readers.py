@@ -24,6 +24,7 @@ from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.geotiff import TAG
 from napari_superpixels.io.georeference import (
     Georeference,
+    gdal_name,
     georeference_of,
     is_georeferenced,
     read_georeference,
@@ -164,7 +165,7 @@ class _Raster:
         import rasterio
         from rasterio.enums import ColorInterp, MaskFlags
 
-        with _named(path), rasterio.open(path) as raster:
+        with _named(path), rasterio.open(gdal_name(path)) as raster:
             place = georeference_of(raster)
             assert place is not None
             rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
@@ -211,7 +212,7 @@ class _Raster:
         window = Window(left, top, right - left, bottom - top)
         size = (-(-(bottom - top) // step), -(-(right - left) // step))
         options = {"window": window, "out_shape": (len(self.bands), *size)}
-        with _named(self.path), rasterio.open(self.path) as raster:
+        with _named(self.path), rasterio.open(gdal_name(self.path)) as raster:
             if not self.has_nans:
                 found = np.asarray(raster.read(self.numbers, **options), self.out_dtype)
                 if not self.is_masked_rgb:
@@ -309,8 +310,9 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
     known = values[np.isfinite(values)]
     if not known.size:
         return 0.0, 1.0
-    low, high = map(float, np.percentile(known, _CONTRAST))
-    return (low, high) if low < high else (low, low + 1)
+    low, high = map(float, np.percentile(known.astype(np.float64), _CONTRAST))
+    # Of one value, a range that float32 can part, as the canvas needs it.
+    return (low, high) if low < high else (low, low + max(1.0, abs(low) / 1000))
 
 
 def _spatial(place: Georeference, *, has_band_axis: bool) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from dask.base import is_dask_collection
 
 from napari_superpixels.api.image import iter_superpixels, refine
-from napari_superpixels.core.prepare.checks import as_channels, valid_pixels
+from napari_superpixels.core.prepare.checks import as_channels, is_wanted, unmasked, valid_pixels
 from napari_superpixels.errors import FileError, NothingToSegmentError, SuperpixelError, reason_of
 from napari_superpixels.events import drain
 from napari_superpixels.io.problems import READ_ERRORS
@@ -84,7 +85,8 @@ def iter_series(
     Parameters
     ----------
     frames : sequence of array_like
-        The frames, along the first axis; one is read at a time, so a dask array will do.
+        The frames, along the first axis; one is read at a time, so a dask array will do. What
+        masked arrays hide is left out.
     params : SuperpixelParams, optional
         Parameters of each frame; the ``balanced`` preset if None.
     channel_axis : int, optional
@@ -144,6 +146,9 @@ def iter_series(
         try:
             frame = _read(frames, number)
             channels = as_channels(frame, channel_axis)
+            shown = unmasked(frame, channel_axis, 2)
+            if shown is not None:
+                mask = shown if mask is None else shown & is_wanted(np.asarray(mask))
             shape = channels.shape[1:]
             if not result.size:
                 result = np.zeros((n_frames, *shape), np.int32)
@@ -188,8 +193,11 @@ def iter_series(
 
 
 def _read(frames: Any, number: int) -> NDArray[Any]:
+    """A frame, a masked one as it is."""
     try:
-        return np.asarray(frames[number])
+        frame = frames[number]
+        frame = frame.compute() if is_dask_collection(frame) else frame
+        return frame if isinstance(frame, np.ma.MaskedArray) else np.asarray(frame)
     except READ_ERRORS as error:
         raise FileError(
             f"it cannot be read ({reason_of(error)}); copy or export it again"

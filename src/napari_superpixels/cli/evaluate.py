@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_superpixels.cli.options import EvaluateOptions
+    from napari_superpixels.io.labels import LabelFile
 
 
 def evaluate(options: EvaluateOptions) -> int:
@@ -29,12 +27,17 @@ def evaluate(options: EvaluateOptions) -> int:
     import numpy as np
 
     from napari_superpixels import metrics
-    from napari_superpixels.io.images import open_image
+    from napari_superpixels.io.images import check_same_grid, open_image
     from napari_superpixels.io.labels import read_ground_truths
 
-    labels = _plane(options.labels)
-    truth = options.ground_truth
-    truths = read_ground_truths(truth) if truth.suffix.lower() == ".mat" else [_plane(truth)]
+    file, truth = _plane(options.labels), options.ground_truth
+    labels = file.labels
+    if truth.suffix.lower() == ".mat":
+        truths = read_ground_truths(truth)
+    else:
+        found = _plane(truth)
+        check_same_grid(found.metadata, file.metadata)
+        truths = [found.labels]
     ignore, tolerance = options.ignore_label, options.tolerance
 
     def mean(measure: Any, **options: Any) -> float:
@@ -54,6 +57,7 @@ def evaluate(options: EvaluateOptions) -> int:
     }
     if options.image is not None:
         with open_image(options.image) as image:
+            check_same_grid(image.metadata, file.metadata)
             pixels = image.read()
         figures["explained variation"] = metrics.explained_variation(
             labels, pixels, channel_axis=image.channel_axis
@@ -67,14 +71,14 @@ def evaluate(options: EvaluateOptions) -> int:
     return 0
 
 
-def _plane(path: Path) -> NDArray[np.integer]:
+def _plane(path: Path) -> LabelFile:
     from napari_superpixels.errors import FileError
     from napari_superpixels.io.labels import read_labels
 
-    labels = read_labels(path).labels
-    if labels.ndim != 2:
+    found = read_labels(path)
+    if found.labels.ndim != 2:
         raise FileError(
-            f"{path}: is a stack of {len(labels)} planes; write the one to measure with export "
-            "--plane, and give that"
+            f"{path}: is a stack of {len(found.labels)} planes; write the one to measure with "
+            "export --plane, and give that"
         )
-    return labels
+    return found

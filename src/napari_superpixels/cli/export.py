@@ -37,6 +37,7 @@ def export_files(options: ExportOptions) -> int:
     from napari_superpixels.errors import ExportError
     from napari_superpixels.io.formats.label_image import LabelDescription, label_image_of
     from napari_superpixels.io.formats.registry import format_of, write
+    from napari_superpixels.io.images import check_same_grid
     from napari_superpixels.io.labels import read_labels
     from napari_superpixels.io.provenance import carried
 
@@ -54,6 +55,8 @@ def export_files(options: ExportOptions) -> int:
     label_file = read_labels(options.labels)
     labels, frames = label_file.labels, label_file.has_frames or options.frames
     image, axis, metadata = _read_image(options.image, options.channel_axis)
+    for found in metadata:
+        check_same_grid(found, label_file.metadata)
     metadata.insert(0, label_file.metadata)
     if options.plane is not None:
         labels, image, axis = _plane(labels, image, axis, options.plane)

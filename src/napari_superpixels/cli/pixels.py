@@ -46,7 +46,7 @@ def mask_of(image: ImageFile, alpha: Any, mask_file: Path | None) -> NDArray[Any
     if mask_file is None:
         return opaque
     with open_image(mask_file) as found:
-        check_same_grid(found, image)
+        check_same_grid(found.metadata, image.metadata)
         mask: NDArray[np.bool_] = read_now(found.as_mask(), mask_file)
     if opaque is None:
         return mask

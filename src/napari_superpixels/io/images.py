@@ -253,14 +253,14 @@ def _with_sidecars(image: ImageFile, level: int) -> ImageFile:
     return replace(image, alpha=alpha)
 
 
-def check_same_grid(found: ImageFile, image: ImageFile) -> None:
-    """Refuse a mask or an image that lies elsewhere on the map.
+def check_same_grid(found: FileMetadata, image: FileMetadata) -> None:
+    """Refuse a mask, an image or a label map that lies elsewhere on the map.
 
     Parameters
     ----------
-    found : ImageFile
-        What is to lie on the pixels of `image`.
-    image : ImageFile
+    found : FileMetadata
+        Of what is to lie on the pixels of `image`.
+    image : FileMetadata
         If one of the two is not on the map, or rasterio is not installed, nothing is known.
 
     Raises
@@ -269,7 +269,7 @@ def check_same_grid(found: ImageFile, image: ImageFile) -> None:
         If both are on the map, have as many pixels, and do not lie on each other.
     """
     try:
-        here, there = (one.metadata.spatial(2).georeference for one in (found, image))
+        here, there = (one.spatial(2).georeference for one in (found, image))
     except (ExportError, MissingLibrary):
         return
     if here is None or there is None or here.shape != there.shape:

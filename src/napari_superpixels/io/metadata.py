@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.io.spatial import Spatial
@@ -151,4 +151,10 @@ class FileMetadata:
         if known.georeference is not None:
             return known
         stated = self.pixel_size(ndim)
-        return known.along(ndim) if stated is None else stated
+        known = known.along(ndim)
+        if stated is None:
+            return known
+        if known.unit == stated.unit and stated.translation is None and stated.flipped is None:
+            # Our provenance says more than a TIFF for ImageJ can.
+            return replace(stated, translation=known.translation, flipped=known.flipped)
+        return stated

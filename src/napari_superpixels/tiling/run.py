@@ -164,7 +164,7 @@ def iter_superpixels_tiled(
     if wanted is not None:
         check_mask_shape(wanted.opened().shape, reader.shape)
         if wanted.path and reader.path:
-            check_same_grid(wanted.file(), reader.file())
+            check_same_grid(wanted.file().metadata, reader.file().metadata)
     for path in [s.path.resolve() for s in (reader, wanted) if s and s.path]:
         if output.resolve() in (path, *path.parents):
             raise TilingError(f"{output}: holds an input; write the labels to another folder")

@@ -195,6 +195,27 @@ def is_wanted(mask: NDArray[np.generic]) -> NDArray[np.bool_]:
     return np.asarray((mask != 0) & (mask == mask))
 
 
+def unmasked(image: ArrayLike, channel_axis: int | None, n_axes: int) -> NDArray[np.bool_] | None:
+    """Find the pixels that a masked array does not hide, in any channel.
+
+    Parameters
+    ----------
+    image : array_like
+        See `as_channels`.
+    channel_axis : int or None
+    n_axes : {2, 3}
+
+    Returns
+    -------
+    ndarray of bool or None
+        None if it is no masked array.
+    """
+    if not isinstance(image, np.ma.MaskedArray):
+        return None
+    hidden = as_channels(np.ma.getmaskarray(image), channel_axis, n_axes=n_axes)
+    return np.asarray(~np.logical_or.reduce(hidden != 0, axis=0))
+
+
 def valid_pixels(
     channels: NDArray[np.generic], masks: Sequence[ArrayLike], nodata: float | None
 ) -> NDArray[np.bool_]:

@@ -10,7 +10,12 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import label
 
-from napari_superpixels.core.prepare.checks import as_channels, check_spacing, valid_pixels
+from napari_superpixels.core.prepare.checks import (
+    as_channels,
+    check_spacing,
+    unmasked,
+    valid_pixels,
+)
 from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.core.prepare.scaling import (
     Scaling,
@@ -151,10 +156,8 @@ def prepare_image(
     options = colors or ColorOptions()
     relative = check_spacing(spacing)
     channels = as_channels(image, channel_axis, n_axes=len(relative))
-    masks = [] if mask is None else [mask]
-    if isinstance(image, np.ma.MaskedArray):
-        hidden = as_channels(np.ma.getmaskarray(image), channel_axis, n_axes=len(relative)) != 0
-        masks.append(~np.logical_or.reduce(hidden, axis=0))
+    shown = unmasked(image, channel_axis, len(relative))
+    masks = [one for one in (mask, shown) if one is not None]
     valid = valid_pixels(channels, masks, nodata)
     window = ndimage.find_objects(valid.astype(np.uint8))[0]
     inside = valid[window]
