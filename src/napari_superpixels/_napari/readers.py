@@ -19,7 +19,13 @@ import npe2
 import numpy as np
 import tifffile
 
-from napari_superpixels.errors import ExportError, FileError, MissingLibrary, reason_of
+from napari_superpixels.errors import (
+    ExportError,
+    FileError,
+    MissingLibrary,
+    SuperpixelError,
+    reason_of,
+)
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.geotiff import TAG
 from napari_superpixels.io.georeference import (
@@ -91,7 +97,7 @@ def _read_with_napari(path: str | Sequence[str]) -> list[Any]:
         ) from error
 
 
-def _unreadable_tiff(path: Path, error: Exception) -> FileError:
+def _unreadable_tiff(path: Path, error: Exception) -> SuperpixelError:
     try:
         with tifffile.TiffFile(path):
             return unreadable(path, error)

@@ -173,8 +173,6 @@ def open_image(path: str | Path, level: int = 0) -> ImageFile:
     path = Path(path)
     try:
         return _with_sidecars(_opened(path, level), level)
-    except FileError:
-        raise
     except DecompressionBombError as error:
         raise FileError(
             f"{path}: has more pixels than are read from a file of this kind; save it as TIFF, "

@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
+from tokenize import TokenError
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_superpixels.errors import FileError, reason_of
+from napari_superpixels.errors import FileError, SuperpixelError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# Readers raise many kinds of errors on broken files; a user needs to know which file.
+# Readers raise nearly every kind of error on broken files; a user needs to know which file.
 READ_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    MemoryError,
+    TokenError,
     OSError,
     ValueError,
     EOFError,
@@ -62,7 +68,7 @@ def check_level(path: Path, level: int, n_levels: int) -> None:
         raise FileError(f"{path}: has the levels 0 to {n_levels - 1}, not {level}")
 
 
-def unreadable(path: Path, error: Exception) -> FileError:
+def unreadable(path: Path, error: Exception) -> SuperpixelError:
     """Say why an image file cannot be read, and what to do.
 
     Parameters
@@ -73,9 +79,11 @@ def unreadable(path: Path, error: Exception) -> FileError:
 
     Returns
     -------
-    FileError
-        To raise.
+    SuperpixelError
+        To raise; one of ours as it is.
     """
+    if isinstance(error, SuperpixelError):
+        return error
     if isinstance(error, PermissionError):
         return FileError(f"{path}: you may not read this file; ask its owner, or copy it")
     if not path.exists():

@@ -80,7 +80,7 @@ def open_npy(path: Path) -> Any:
     try:
         with ONE_NPY_AT_A_TIME:
             mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except TokenError as error:  # of Python, as which the header is parsed
+    except (TokenError, SyntaxError) as error:  # of Python, as which the header is parsed
         raise ValueError("its header is damaged") from error
     except ValueError as error:
         if "pickle" in str(error) or "Python objects" in str(error):
