@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.io.problems import unless_damaged
 from napari_superpixels.io.spatial import Spatial
 from napari_superpixels.io.units import metres, short_unit
 
@@ -147,7 +148,7 @@ class FileMetadata:
             from napari_superpixels.io.georeference import read_georeference
 
             return Spatial(read_georeference(self.path))
-        known = Spatial.from_dict(self.provenance)
+        known = unless_damaged(self.path, Spatial.from_dict, self.provenance) or Spatial()
         if known.georeference is not None:
             return known
         stated = self.pixel_size(ndim)

@@ -144,6 +144,8 @@ def open_zarr(path: Path, level: int) -> ZarrImage:
             f"an image inside it, name one of the folders in it: {inside}"
         )
     image = attributes["multiscales"][0]
+    if not image["datasets"]:
+        raise ValueError("it names no pixels")
     check_level(path, level, len(image["datasets"]))
     stored = node[image["datasets"][level]["path"]]
     # The first two versions do not name the axes.

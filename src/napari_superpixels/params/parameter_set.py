@@ -255,7 +255,10 @@ def _checked_number(name: str, value: Any, hint: type, info: ParameterInfo) -> f
         raise InvalidParameterType(name, kind, value)
     assert info.minimum is not None
     assert info.maximum is not None
-    number: float = hint(value)
+    try:
+        number: float = hint(value)
+    except OverflowError:  # a whole number with hundreds of digits
+        raise InvalidParameter(name, info.range_text, value) from None
     if not info.minimum <= number <= info.maximum:  # NaN fails here too
         raise InvalidParameter(name, info.range_text, value)
     return number

@@ -21,7 +21,12 @@ from napari_superpixels._napari.input.plane import (
     plane_axes,
     plane_grid,
 )
-from napari_superpixels._napari.input.transforms import pixel_content, pixel_size_in_one_unit
+from napari_superpixels._napari.input.transforms import (
+    origin_in_one_unit,
+    pixel_content,
+    pixel_size_in_one_unit,
+    time_step,
+)
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.reference_image import ReferenceImage
 from napari_superpixels.errors import ExportError
@@ -53,6 +58,8 @@ class ExportJob:
         than the product of `pixel_size`.
     place : dict or None
         Where the labels lie on the map.
+    translation, flipped, time_step
+        See `export_labels`.
     frames : bool
         Whether the first axis holds frames, each described on its own.
     provenance : dict
@@ -69,6 +76,9 @@ class ExportJob:
     unit: str
     content: float | None
     place: dict[str, Any] | None
+    translation: tuple[float, ...] | None
+    flipped: tuple[bool, ...] | None
+    time_step: tuple[float, str] | None
     frames: bool
     provenance: dict[str, Any]
     note: str
@@ -105,6 +115,9 @@ class ExportJob:
             pixel_size=self.pixel_size,
             unit=self.unit,
             place=self.place,
+            translation=self.translation,
+            flipped=self.flipped,
+            time_step=self.time_step,
             frames=self.frames,
             provenance=carried(self.provenance, frames=self.frames),
             overwrite=overwrite,
@@ -206,7 +219,7 @@ def export_job(
     known = layer.metadata.get(METADATA_KEY, {})
     place = known.get("place")
     shape = full_shape(layer)
-    frames = None
+    frames, step = None, None
     if wanted.planes_only or is_always_a_plane(layer):
         index, note = _index_of_plane(layer, view), plane_note(layer, view)
         note = f", {note}" if note else ""
@@ -233,14 +246,16 @@ def export_job(
         if image is not None:
             image = replace(image, channels=np.moveaxis(image.channels, first + 1, 1))
         kept.remove(axis)
+        step = time_step(layer, axis) if in_time else None
         if not in_time and pixel_size_in_one_unit(layer, [axis, *kept]):
             kept.insert(0, axis)
     # Somebody may go on painting while the file is written.
     labels = labels.copy() if isinstance(labels, np.ndarray) else labels
     known_size = None if place is not None else pixel_size_in_one_unit(layer, kept)
     size, unit = known_size or (None, "pixel")
-    content = None
+    content, moved, flipped = None, None, None
     if size is not None:
+        moved, flipped = origin_in_one_unit(layer, kept)
         spanned = kept if frames is None else kept[-2:]
         content = pixel_content(layer, spanned)
         if math.isclose(content, math.prod(size[-len(spanned) :])):
@@ -254,6 +269,9 @@ def export_job(
         unit,
         content,
         place,
+        moved,
+        flipped,
+        step,
         frames is not None,
         dict(known),
         note,

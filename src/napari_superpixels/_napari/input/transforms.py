@@ -148,6 +148,56 @@ def pixel_size_in_one_unit(
     return lengths, str(unit)
 
 
+def origin_in_one_unit(
+    layer: Layer, axes: Sequence[int]
+) -> tuple[tuple[float, ...] | None, tuple[bool, ...] | None]:
+    """Find where a layer begins along some of its axes, and which of them run backwards.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        With units that `pixel_size_in_one_unit` can convert.
+    axes : sequence of int
+        Axes of its data.
+
+    Returns
+    -------
+    translation : tuple of float or None
+        Centre of the first pixel, in the unit of the last of the axes; None for the origin of the
+        world, and for a layer that is rotated or sheared, of which a scale and a translation do not
+        say where it lies.
+    flipped : tuple of bool or None
+        None where no axis runs backwards, and for such a layer.
+    """
+    matrix, origin = _affine(layer.data_to_world, layer.ndim)
+    if not np.allclose(matrix, np.diag(np.diagonal(matrix))):
+        return None, None
+    unit = layer.units[axes[-1]]
+    moved = tuple(float((origin[axis] * layer.units[axis]).m_as(unit)) for axis in axes)
+    flipped = tuple(bool(matrix[axis, axis] < 0) for axis in axes)
+    return moved if any(moved) else None, flipped if any(flipped) else None
+
+
+def time_step(layer: Layer, axis: int) -> tuple[float, str] | None:
+    """Find the time from one frame to the next.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+    axis : int
+        The axis of its data that holds frames.
+
+    Returns
+    -------
+    tuple of (float, str) or None
+        With its unit; None if that is no unit of time.
+    """
+    unit = layer.units[axis]
+    if not unit.is_compatible_with("second"):
+        return None
+    return float(pixel_size(layer)[axis]), str(unit)
+
+
 def pixel_content(layer: Layer, axes: Sequence[int]) -> float:
     """Measure the area of a pixel, or the volume of a voxel, also of a sheared layer.
 

@@ -23,6 +23,7 @@ _CHUNK_BYTES = 2**24
 # Chunks that are small and more than that are taken together; more than a million of 16 MiB take
 # minutes to list, and no file that is not damaged has them.
 _MANY_CHUNKS, _MOST_CHUNKS = 10_000, 1_000_000
+_TINY_BYTES = 1024
 # NumPy parses the headers of its files as Python. Where two threads do so at once, Python 3.11 may
 # fail ("AST constructor recursion depth mismatch") if something listens to the garbage collector,
 # as dask does.
@@ -46,7 +47,7 @@ def lazy(pixels: Any, chunks: str | Sequence[int]) -> Any:
     Raises
     ------
     ValueError
-        If it claims more pixels than any file holds.
+        If it claims more pixels than any file holds, or is stored in millions of tiny parts.
     """
     shape, dtype = tuple(map(int, pixels.shape)), np.dtype(pixels.dtype)
     n_bytes = math.prod(shape) * dtype.itemsize
@@ -55,6 +56,11 @@ def lazy(pixels: Any, chunks: str | Sequence[int]) -> Any:
     if not isinstance(chunks, str):
         chunks = [max(1, min(int(n), side)) for n, side in zip(chunks, shape, strict=True)]
         n_chunks = math.prod(-(-side // n) for n, side in zip(chunks, shape, strict=True))
+        if n_chunks > _MOST_CHUNKS and n_bytes < n_chunks * _TINY_BYTES:
+            raise ValueError(
+                f"it is stored in {n_chunks} parts of {' × '.join(map(str, chunks))} pixels, which "
+                "take very long to read; store it anew in larger ones"
+            )
         if n_chunks > _MANY_CHUNKS and math.prod(chunks) * dtype.itemsize < _CHUNK_BYTES:
             chunks = CHUNK
     return da.from_array(pixels, chunks=chunks)

@@ -234,6 +234,9 @@ def _pixels(source: TiffSource, tiff: tifffile.TiffFile, number: int, level: int
             raise ValueError("it is shorter than its pixels")
         mapped = _MappedPixels(source, dtype, series.shape, series.dataoffset)
         return lazy(mapped, CHUNK)
+    n_parts, n_offsets = math.prod(series.keyframe.chunked), len(series.keyframe.dataoffsets)
+    if n_offsets < n_parts:
+        raise ValueError(f"it says where {n_offsets} of its {n_parts} tiles or strips are")
     pixels = zarr.open_array(tiff.series[number].aszarr(level=level), mode="r")
     tiled = _TiledPixels(source, number, level, pixels.shape, pixels.dtype)
     return lazy(tiled, _grouped(pixels, tiff.series[number].axes))
