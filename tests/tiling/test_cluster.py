@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -14,19 +13,9 @@ from napari_superpixels.params.options import Resources, TilingOptions
 from napari_superpixels.tiling.cluster import Engine
 
 
-def test_workers_keep_memory_between_allocations(monkeypatch):
-    """Dask makes glibc hand back each piece at once; then tiles take twice as long."""
-    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
-    with Engine(TilingOptions(n_workers=1), 0, Resources("cpu")).client() as client:
-        (found,) = client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_").values()
-        assert found is None
-        (threads,) = client.run(os.environ.get, "OMP_NUM_THREADS").values()
-        assert threads == "1"  # what else dask sets stays
-
-
-def test_workers_need_the_extra(monkeypatch):
+def test_a_cluster_needs_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    engine = Engine(TilingOptions(n_workers=2), 0, Resources("cpu"))
+    engine = Engine(TilingOptions(scheduler="tcp://127.0.0.1:9"), 0, Resources("cpu"))
     with pytest.raises(MissingLibrary) as caught, engine.client():
         pass
     assert caught.value.extra == "cluster"
@@ -56,7 +45,7 @@ assert main(["segment", "image.npy", "-o", "one.tif", *options]) == 0
 assert main(["segment", "image.npy", "-o", "tiles.zarr", "--tile-size-px", "64", *options]) == 0
 assert main(["export", "one.tif", "-o", "table.csv", "copy.zarr"]) == 0
 assert main(["evaluate", "one.tif", "tiles.zarr"]) == 0
-assert main(["segment", "image.npy", "-o", "no.zarr", "--workers", "2", *options]) == 1
+assert main(["segment", "image.npy", "-o", "no.zarr", "--scheduler", "tcp://h:9", *options]) == 1
 """
 
 

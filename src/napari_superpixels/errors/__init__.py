@@ -55,18 +55,24 @@ from napari_superpixels.errors.reason import (
     reason_of,
 )
 from napari_superpixels.errors.tiles import (
+    DamagedTile,
+    ForeignFolder,
     LabelsKept,
+    OutputTaken,
     RunBrokenOff,
     UnfinishedRun,
+    WorkersDied,
 )
 
 __all__ = [
     "AmbiguousAxes",
     "ColumnsDifferByCase",
+    "DamagedTile",
     "DeviceUnavailableError",
     "ExportError",
     "FileError",
     "FileExists",
+    "ForeignFolder",
     "FormatForPlanes",
     "HoldsPlanes",
     "InvalidParameter",
@@ -82,6 +88,7 @@ __all__ = [
     "NotRGB",
     "NothingToSegmentError",
     "OutOfMemory",
+    "OutputTaken",
     "RunBrokenOff",
     "SuperpixelError",
     "SuperpixelMemoryError",
@@ -93,6 +100,7 @@ __all__ = [
     "UnitNotKnown",
     "UnknownChannelAxis",
     "UnknownParameter",
+    "WorkersDied",
     "WrongAxes",
     "cannot_read",
     "data_of",
