@@ -57,6 +57,7 @@ from napari_superpixels.errors.reason import (
 from napari_superpixels.errors.tiles import (
     DamagedTile,
     ForeignFolder,
+    InTheWay,
     LabelsKept,
     OutputTaken,
     RunBrokenOff,
@@ -75,6 +76,7 @@ __all__ = [
     "ForeignFolder",
     "FormatForPlanes",
     "HoldsPlanes",
+    "InTheWay",
     "InvalidParameter",
     "InvalidParameterType",
     "LabelsKept",

@@ -98,8 +98,30 @@ class ForeignFolder(TilingError):
     def problem(self) -> str:
         """Why it is not gone on with, and what can be done."""
         return (
-            f"{self.folder}: belongs to another user, who could make this run do anything: have them "
-            "finish or delete it, or take another name"
+            f"{self.folder}: belongs to another user, who could make this run do anything: have "
+            "them finish or delete it, or take another name"
+        )
+
+
+@dataclass(eq=False)
+class InTheWay(ExportError):
+    """Something lies where a run in tiles puts its labels together, and was not made for that.
+
+    Attributes
+    ----------
+    path : str
+    target : str
+        What is to be written from the labels.
+    """
+
+    path: str
+    target: str
+
+    def problem(self) -> str:
+        """What it is in the way of, and what can be done."""
+        return (
+            f"{self.path}: is where tiles would be put together for {self.target}, and was not "
+            "made for that; move it, or choose another name"
         )
 
 
@@ -144,7 +166,7 @@ class WorkersDied(TilingError):
         return (
             f"workers die again and again, the last {self.times} without having done anything: "
             "there may be too little memory for so many, or, in a script, the call needs to stand "
-            "under “if __name__ == \"__main__\":”"
+            'under “if __name__ == "__main__":”'
         )
 
 

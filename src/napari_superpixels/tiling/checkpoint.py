@@ -86,8 +86,10 @@ def checkpoint_path(output: Path) -> Path:
     Returns
     -------
     Path
-        Beside it.
+        Beside it, or beside what it is a link to.
     """
+    if output.is_symlink():
+        output = output.resolve()
     return output.with_name(f"{output.name}.partial")
 
 

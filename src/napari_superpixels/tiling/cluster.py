@@ -176,7 +176,6 @@ def _lacking(client: Any) -> str:
     )
 
 
-
 def is_killed_worker(error: BaseException | None) -> bool:
     """Tell whether a tile failed because workers of a cluster died.
 

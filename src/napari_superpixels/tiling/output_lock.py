@@ -9,7 +9,6 @@ import socket
 import sys
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -19,6 +18,7 @@ from napari_superpixels.io.atomic import not_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def only_run(output: Path) -> Iterator[None]:
         if sys.platform == "win32":  # which deletes no open file
             lock.release()
             _unlink_if_free(lock_file)
-        else:  # before it is released: whoever opened it sees that its name is gone, and begins anew
+        else:  # while it is held: whoever waits for it sees that its name is gone, and begins anew
             lock_file.unlink(missing_ok=True)
             lock.release()
 
