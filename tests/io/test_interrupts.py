@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -200,11 +199,16 @@ def test_what_a_link_names_is_replaced_and_the_link_stays(tmp_path, suffix):
     for _ in range(2):
         export_labels(link, labels, overwrite=True)
         assert link.is_symlink()
-        assert os.readlink(link) == str(target)
+        assert link.readlink() == target
         assert [path.name for path in disk.iterdir()] == [target.name]
         assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", link.name]
     if suffix != ".csv":
         np.testing.assert_array_equal(read_labels(target).labels, labels)
+
+
+def _export_until(interrupt, path, labels):
+    while interrupt:
+        export_labels(path, labels, overwrite=True)
 
 
 @POSIX
@@ -222,8 +226,7 @@ def test_a_signal_in_a_thread_of_zarr_is_no_error_of_the_disk(tmp_path):
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.03)
         with pytest.raises(KeyboardInterrupt):
-            while interrupt:
-                export_labels(tmp_path / "out.zarr", labels, overwrite=True)
+            _export_until(interrupt, tmp_path / "out.zarr", labels)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
