@@ -122,7 +122,10 @@ class Engine:
                     f"the Dask scheduler at {address} has no workers: start one with "
                     f"“dask worker {address}” on each machine"
                 ) from error
-            lacking = _lacking(client)
+            try:
+                lacking = _lacking(client)
+            except OSError as error:
+                raise TilingError(_silent(address)) from error
             if lacking:
                 raise TilingError(lacking)
             yield client
@@ -146,14 +149,21 @@ class _Watch:
         return self._found
 
     def _problem(self, waited_s: float) -> str:
-        if self._client.status != "running":
-            return f"the Dask scheduler at {self._address} does not answer any more"
-        if not self._client.scheduler_info()["workers"]:
-            return (
-                f"the Dask scheduler at {self._address} has no workers any more: start one with "
-                f"“dask worker {self._address}”"
-            )
-        return _lacking(self._client) if waited_s >= _LONG_S else ""
+        try:
+            if self._client.status != "running":
+                return _silent(self._address)
+            if not self._client.scheduler_info()["workers"]:
+                return (
+                    f"the Dask scheduler at {self._address} has no workers any more: start one "
+                    f"with “dask worker {self._address}”"
+                )
+            return _lacking(self._client) if waited_s >= _LONG_S else ""
+        except OSError:
+            return _silent(self._address)
+
+
+def _silent(address: str | None) -> str:
+    return f"the Dask scheduler at {address} does not answer any more; start it again"
 
 
 def _lacking(client: Any) -> str:

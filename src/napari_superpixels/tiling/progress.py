@@ -117,7 +117,7 @@ def _what_failed(
         elif isinstance(error, OSError):
             text = with_remedy(error)
         else:
-            text = "its workers were lost" if error is None else reason_of(error)
+            text = "the scheduler or its workers were lost" if error is None else reason_of(error)
         if len(text) > _LONGEST_TOLD:
             text = f"{text[:_LONGEST_TOLD]}…"
         reasons.setdefault(text, []).append(key)
