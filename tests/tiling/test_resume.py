@@ -124,7 +124,7 @@ def test_killed_while_the_old_labels_are_replaced(
         patched.setattr(checkpoint.shutil, "rmtree", until_killed(rmtree))
         with pytest.raises(_Killed):
             segment(image, channel_axis=-1, overwrite=True)
-    assert len(n_calls) == step + 1
+    assert len(n_calls) > step  # more where it tries to put the old one back
     labels, _ = segment(image, channel_axis=-1, overwrite=True, resume=True)
     np.testing.assert_array_equal(labels, expected)
     assert not (tmp_path / "out.zarr.partial").exists()
