@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.cli.messages import complain, text_of
 from napari_superpixels.errors import FileExists, SuperpixelError
 from napari_superpixels.errors.quantities import counted
+from napari_superpixels.io.atomic import is_taken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def export_files(options: ExportOptions) -> int:
         format_of(output)
         if output in options.output[:i]:
             raise ExportError(f"{output}: is named twice")
-        if output.exists() and not options.force:
+        if is_taken(output) and not options.force:
             raise FileExists(str(output))
         if any(output.exists() and path.exists() and output.samefile(path) for path in inputs):
             raise ExportError(f"{output}: is an input; write to another file")

@@ -22,12 +22,16 @@ from napari_superpixels.cli.options import (
     SegmentOptions,
     parse,
 )
+from napari_superpixels.io.atomic import noting_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
+# Files that are named where a command is interrupted; others are counted.
+_MOST_NAMED = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,17 +51,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Not every terminal can show λ, nor every file name.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    written: list[Path] = []
     try:
         options = parse(argv)
-        with _terminated_as_interrupted(), _tifffile_is_quiet():
+        with _terminated_as_interrupted(), _tifffile_is_quiet(), noting_written() as written:
             code = _run(options)
     except KeyboardInterrupt as stop:
-        complain(f"interrupted; {str(stop) or 'nothing was left under a final name'}")
+        complain(f"interrupted; {_what_is_there(str(stop), written)}")
         return INTERRUPTED
     except EXPECTED as error:
         complain(text_of(error))
         return FAILED
     return code
+
+
+def _what_is_there(kept: str, written: Sequence[Path]) -> str:
+    """Say what is kept of what is not done, and which files are done."""
+    names = [str(path) for path in written if path.exists() and str(path) not in kept]
+    done = ", ".join(names[:_MOST_NAMED])
+    if len(names) > _MOST_NAMED:
+        done += f" and {len(names) - _MOST_NAMED} more"
+    told = [kept] if kept else []
+    told += [f"written before that: {done}"] if done else []
+    return "; ".join(told) or "nothing was left under a final name"
 
 
 @contextmanager

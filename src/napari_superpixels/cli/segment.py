@@ -22,7 +22,7 @@ from napari_superpixels.cli.stacks import (
     spatial_of,
     voxel_size,
 )
-from napari_superpixels.cli.tiles import is_tiled, output_of_tiles, segment_in_tiles
+from napari_superpixels.cli.tiles import TilesOutput, is_tiled, segment_in_tiles
 from napari_superpixels.core.prepare.channels import chosen_channels
 from napari_superpixels.errors import (
     ExportError,
@@ -31,6 +31,7 @@ from napari_superpixels.errors import (
     to_plain,
 )
 from napari_superpixels.errors.quantities import counted
+from napari_superpixels.io.atomic import is_taken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,8 @@ def segment(options: SegmentOptions) -> int:
         if other is not None:
             complain(f"{image}: {text_of(other)}")
             wanted = []  # files of two runs side by side would contradict each other
+        if options.resume and other is None and not wanted:
+            TilesOutput(files[0]).tidy_up()
         if not wanted:
             n_skipped += 1
             if told.json:
@@ -83,7 +86,9 @@ def segment(options: SegmentOptions) -> int:
                 _tell(image, "skipped", len(images), text, written=files, error=other)
             continue
         try:
-            text = _segment_file(image, wanted, params, options)
+            # A run that is gone on with had to make all files.
+            output = TilesOutput((files if options.resume else wanted)[0])
+            text = _segment_file(image, wanted, output, params, options)
         # One bad file must not stop the others.
         except EXPECTED as error:
             # The mask may also be the image's own transparency.
@@ -124,7 +129,11 @@ def _tell(
 
 
 def _segment_file(
-    image: Path, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
+    image: Path,
+    targets: list[Path],
+    output: TilesOutput,
+    params: SuperpixelParams,
+    options: SegmentOptions,
 ) -> str:
     """Segment a file; return what to say of it."""
     from napari_superpixels.io.images import open_image
@@ -132,8 +141,8 @@ def _segment_file(
     asked = options.input
     inputs = [image, *([] if asked.mask is None else [asked.mask])]
     for target in targets:
-        may_be_done = options.resume and target == output_of_tiles(targets)
-        if target.exists() and not (options.output.force or may_be_done):
+        may_be_done = options.resume and output.path.exists()
+        if is_taken(target) and not (options.output.force or may_be_done):
             raise FileExists(str(target))
         if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
             raise ExportError(f"{target}: is an input; write the labels to another file")
@@ -148,8 +157,8 @@ def _segment_file(
             return segment_series(found, targets, params, options)
         if asked.is_volume:
             refuse_formats_of_planes(targets)
-        elif is_tiled(found, targets, params, options):
-            return segment_in_tiles(opened, targets, params, options)
+        elif is_tiled(found, output, params, options):
+            return segment_in_tiles(opened, targets, output, params, options)
         return _segment_at_once(found, targets, params, options)
 
 

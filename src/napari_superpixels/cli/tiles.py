@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_superpixels.cli.messages import complain
 from napari_superpixels.cli.output import is_plain, write_output
 from napari_superpixels.cli.pixels import left_out
 from napari_superpixels.errors import (
     ExportError,
+    FileExists,
+    InTheWay,
     LabelsKept,
     SuperpixelError,
     SuperpixelMemoryError,
 )
 from napari_superpixels.errors.quantities import counted, gigabytes
+from napari_superpixels.io.atomic import is_taken
+from napari_superpixels.io.ome_zarr import holds_labels
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from napari_superpixels.cli.options import SegmentOptions
     from napari_superpixels.io.formats.label_image import LabelDescription
@@ -29,53 +37,73 @@ if TYPE_CHECKING:
 
 # Of tables, graphs and polygons, measured on 4 megapixels: labels, ranks, values in their order.
 _BYTES_A_PIXEL, _BYTES_A_VALUE = 60, 16
+# Attribute of labels that are deleted once they are copied.
+_TEMPORARY = "napari-superpixels-temporary"
 
 
-def was_begun(output: Path) -> bool:
-    """Whether a run in tiles left something to go on with.
-
-    Parameters
-    ----------
-    output : Path
-        From `output_of_tiles`.
-
-    Returns
-    -------
-    bool
-        Also where only the copy to other formats is missing.
-    """
-    from napari_superpixels.tiling.checkpoint import checkpoint_path
-
-    return output.exists() or checkpoint_path(output).exists()
-
-
-def output_of_tiles(targets: list[Path]) -> Path:
+@dataclass(frozen=True, slots=True)
+class TilesOutput:
     """Where a run in tiles writes its labels.
 
-    Parameters
+    Attributes
     ----------
-    targets : list of Path
-        What is to be written in the end.
-
-    Returns
-    -------
-    Path
-        OME-Zarr: the first target, or beside it.
+    target : Path
+        First of what is to be written in the end.
     """
-    first = targets[0]
-    return first if first.suffix.lower() == ".zarr" else first.with_name(f"{first.name}.zarr")
+
+    target: Path
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the labels are only on their way to another format."""
+        return self.target.suffix.lower() != ".zarr"
+
+    @property
+    def path(self) -> Path:
+        """OME-Zarr: the target, or beside it."""
+        target = self.target
+        return target.with_name(f"{target.name}.zarr") if self.is_temporary else target
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether a run left something to go on with, be it that only a copy is missing."""
+        from napari_superpixels.tiling.checkpoint import checkpoint_path
+
+        return self.path.exists() or checkpoint_path(self.path).exists()
+
+    def is_in_the_way(self) -> bool:
+        """Whether something has the name of temporary labels, and is none of them."""
+        return self.is_temporary and is_taken(self.path) and not self._is_marked()
+
+    def mark(self) -> None:
+        """Note that the labels are temporary, and may be deleted."""
+        import zarr
+
+        zarr.open_group(self.path, mode="r+").attrs[_TEMPORARY] = True
+
+    def _is_marked(self) -> bool:
+        import zarr
+
+        if not holds_labels(self.path):
+            return False
+        return _TEMPORARY in zarr.open_group(self.path, mode="r").attrs
+
+    def tidy_up(self) -> None:
+        """Delete temporary labels, as a run that was killed leaves them at its very end."""
+        if self.is_temporary and self.path.exists() and self._is_marked():
+            shutil.rmtree(self.path)
 
 
 def is_tiled(
-    found: ImageFile, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
+    found: ImageFile, output: TilesOutput, params: SuperpixelParams, options: SegmentOptions
 ) -> bool:
     """Whether to segment a file in tiles: it is asked for, or memory would not do.
 
     Parameters
     ----------
     found : ImageFile
-    targets : list of Path
-        What to write.
+    output : TilesOutput
+        Where a run in tiles would write.
     params : SuperpixelParams
     options : SegmentOptions
 
@@ -84,7 +112,7 @@ def is_tiled(
     bool
         As `plan_run` decides, where nothing is asked for.
     """
-    if options.asks_for_tiles or (options.resume and was_begun(output_of_tiles(targets))):
+    if options.asks_for_tiles or (options.resume and output.was_begun):
         return True
     if options.input.plane is not None:
         return False
@@ -111,7 +139,11 @@ def is_tiled(
 
 
 def segment_in_tiles(
-    found: ImageFile, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
+    found: ImageFile,
+    targets: list[Path],
+    output: TilesOutput,
+    params: SuperpixelParams,
+    options: SegmentOptions,
 ) -> str:
     """Segment a file in tiles.
 
@@ -121,6 +153,8 @@ def segment_in_tiles(
         The file, at full resolution.
     targets : list of Path
         What to write: ``.zarr``, or label files that are written from it.
+    output : TilesOutput
+        Where tiles are put together.
     params : SuperpixelParams
     options : SegmentOptions
 
@@ -129,6 +163,21 @@ def segment_in_tiles(
     str
         What to tell the user.
     """
+    if not output.is_temporary:
+        return _segment(found, targets, output, params, options)
+    from napari_superpixels.tiling.output_lock import only_run
+
+    with only_run(output.target):  # also while labels are copied, and deleted
+        return _segment(found, targets, output, params, options)
+
+
+def _segment(
+    found: ImageFile,
+    targets: list[Path],
+    output: TilesOutput,
+    params: SuperpixelParams,
+    options: SegmentOptions,
+) -> str:
     import dask.array as da
 
     from napari_superpixels.cli.stacks import spatial_fields, spatial_of
@@ -151,9 +200,10 @@ def segment_in_tiles(
         found.close()
         spatial = spatial.resampled(full.plane_shape, found.plane_shape)
     where = spatial.georeference
-    output = output_of_tiles(targets)
-    to_zarr = output == targets[0]
-    others = targets[1:] if to_zarr else targets
+    others = [target for target in targets if target != output.path]
+    is_foreign = output.is_in_the_way()
+    if is_foreign and not options.resume:
+        raise InTheWay(str(output.path), str(output.target))
     pixels = PixelOptions(
         channel_axis=asked.axis_of(found),
         channels=asked.channels,
@@ -162,6 +212,8 @@ def segment_in_tiles(
     )
     n_segments = options.n_segments(params)
     for target in others:  # now, not after hours
+        if is_taken(target) and not (told.force or output.path.exists()):
+            raise FileExists(str(target))
         if target.suffix.lower() == ".png" and n_segments >= 2**16:
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
         if not is_plain(target):
@@ -177,7 +229,7 @@ def segment_in_tiles(
         print(f"{image}: {needs}", file=sys.stderr)
     steps = iter_superpixels_tiled(
         image,
-        output,
+        output.path,
         n_segments,
         params,
         mask=asked.mask,
@@ -187,7 +239,7 @@ def segment_in_tiles(
         flipped=spatial.flipped,
         place=spatial.to_dict().get("place"),
         resume=options.resume,
-        overwrite=told.force,
+        overwrite=told.force and not is_foreign,
         **asdict(pixels),
         **asdict(options.tiling),
         **asdict(options.resources),
@@ -196,13 +248,19 @@ def segment_in_tiles(
         with _Bars(image.name, hidden=told.quiet) as bars:
             result: TiledResult = drain(steps, bars.show)
     except KeyboardInterrupt:
-        if not was_begun(output):
+        if not output.was_begun:
             raise
         raise KeyboardInterrupt(
-            f"the tiles that are done are kept in {checkpoint_path(output)}: the same command with "
-            "--resume goes on from there"
+            f"the tiles that are done are kept in {checkpoint_path(output.path)}: the same command "
+            "with --resume goes on from there"
         ) from None
-    outside = left_out(da.from_zarr(str(output / "0")))
+    except FileExists:
+        if is_foreign:
+            raise InTheWay(str(output.path), str(output.target)) from None
+        raise
+    if output.is_temporary and not is_foreign:
+        output.mark()
+    outside = left_out(da.from_zarr(str(output.path / "0")))
     about = LabelDescription(
         channel_axis=pixels.channel_axis,
         **spatial_fields(spatial),
@@ -210,19 +268,18 @@ def segment_in_tiles(
     )
     for target in others:
         try:
-            _copy(target, output, found, pixels.nodata, about, overwrite=told.force)
+            _copy(target, output.path, found, pixels.nodata, about, overwrite=told.force)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"the labels are kept in {output}: the same command with --resume goes on from "
-                f"there to {target}"
+                f"the labels are kept in {output.path}: the same command with --resume goes on "
+                f"from there to {target}"
             ) from None
         except (SuperpixelError, OSError, ValueError, MemoryError) as error:
             cause: Exception = error
             if isinstance(error, MemoryError) and not isinstance(error, SuperpixelError):
                 cause = SuperpixelMemoryError(f"{target}: needs more memory than there is")
-            raise LabelsKept(cause, str(output), str(target)) from error
-    if not to_zarr:
-        shutil.rmtree(output)
+            raise LabelsKept(cause, str(output.path), str(target)) from error
+    output.tidy_up()
     return (
         f"{counted(result.n_obtained, 'superpixel')} of {result.n_requested} asked for"
         f"{result.why_more}, {counted(result.n_tiles, 'tile')}, in "
@@ -264,8 +321,19 @@ def _copy(
     from napari_superpixels.io.images import without_nodata
 
     labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
+    if is_taken(target) and not overwrite and _holds(target, labels):
+        return  # a run was killed between this copy and its end
     image = None if is_plain(target) else without_nodata(found.read(), nodata)
     write_output(target, labels, image, about, overwrite=overwrite)
+
+
+def _holds(target: Path, labels: NDArray[np.integer]) -> bool:
+    """Whether a label file is a whole copy of labels."""
+    import numpy as np
+
+    from napari_superpixels.io.labels import read_labels
+
+    return is_plain(target) and np.array_equal(read_labels(target).labels, labels)
 
 
 class _Bars:
@@ -295,6 +363,8 @@ class _Bars:
         """Show progress."""
         from tqdm import tqdm
 
+        if step.note:
+            complain(f"{self._name}: {step.note}")
         if step.phase != self._phase:
             self.__exit__()
             self._phase = step.phase

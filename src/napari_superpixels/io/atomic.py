@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,42 @@ def not_written(path: Path, error: OSError, what: str = "cannot be written") -> 
     return ExportError(f"{path}: {what} ({reason}); {remedy}")
 
 
+# Final names that `atomic_write` and `exchange` gave, while somebody wants to know.
+_written: list[Path] | None = None
+
+
+@contextmanager
+def noting_written() -> Iterator[list[Path]]:
+    """Note what gets its final name, to tell of it if the rest is interrupted.
+
+    Yields
+    ------
+    list of Path
+        Files and folders, in their order; it grows until the block ends.
+    """
+    global _written
+    before, _written = _written, []
+    try:
+        yield _written
+    finally:
+        _written = before
+
+
+def is_taken(path: Path) -> bool:
+    """Tell whether a name is in use, be it by a link that leads nowhere.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+        True if something would be replaced.
+    """
+    return path.exists() or path.is_symlink()
+
+
 @contextmanager
 def atomic_write(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a temporary place beside `path`; what is there takes its name once the block ends well.
@@ -73,7 +110,7 @@ def atomic_write(path: Path, *, overwrite: bool) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        Final name of a file or folder.
+        Final name of a file or folder. A link stays, and what it names is replaced.
     overwrite : bool
         Replace what has that name.
 
@@ -88,13 +125,17 @@ def atomic_write(path: Path, *, overwrite: bool) -> Iterator[Path]:
         If there is something already, or it cannot be written; one raised in the block gets the
         file's name put before it.
     """
-    if path.exists() and not overwrite:
+    if is_taken(path) and not overwrite:
         raise FileExists(str(path))
     try:
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
-            partial = Path(folder) / path.name
+        final = path.resolve() if path.is_symlink() else path
+        with _temporary_folder(".partial-", final.parent) as folder:
+            partial = folder / final.name
             yield partial
-            _rename(partial, path, aside=Path(folder) / "replaced")
+            # Not in that folder: two interrupts must not remove what was there before.
+            aside = final.with_name(f"{folder.name}-replaced")
+            exchange(partial, final, aside)
+            _remove(aside)
     except SuperpixelError as error:
         error.within(path)
         raise
@@ -106,13 +147,53 @@ def atomic_write(path: Path, *, overwrite: bool) -> Iterator[Path]:
         ) from error
 
 
-def _rename(partial: Path, path: Path, aside: Path) -> None:
-    if not (path.exists() and partial.is_dir()):
-        partial.replace(path)
-        return
-    path.rename(aside)  # a folder takes no other's place, nor that of a file
+@contextmanager
+def _temporary_folder(prefix: str, where: Path) -> Iterator[Path]:
+    """A folder that is removed; that this cannot be done hides no other error, nor Ctrl+C."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
     try:
-        partial.rename(path)
-    except OSError:
-        aside.rename(path)
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
         raise
+    _remove(folder)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file or folder, if there is one; whole, also at Ctrl+C."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def exchange(new: Path, path: Path, aside: Path) -> None:
+    """Give a file or folder its final name, and put away what has it.
+
+    Ctrl+C in between leaves one of them under the name.
+
+    Parameters
+    ----------
+    new : Path
+        File or folder.
+    path : Path
+        Its name from now on.
+    aside : Path
+        On the same disk, where to put what has that name, if a folder takes its place.
+    """
+    try:
+        if path.exists() and new.is_dir():
+            path.rename(aside)  # a folder takes no other's place, nor that of a file
+            new.rename(path)
+        else:
+            new.replace(path)
+    except BaseException:
+        if aside.exists() and not path.exists():
+            aside.rename(path)
+        raise
+    if _written is not None:
+        _written.append(path)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import os
 import pickle
 import shutil
 import tempfile
+import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,12 +18,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cloudpickle
 import numpy as np
 import zarr
 
-from napari_superpixels.errors import TilingError, UnfinishedRun
-from napari_superpixels.errors.optional import need
-from napari_superpixels.io.atomic import not_written
+from napari_superpixels.errors import (
+    DamagedTile,
+    ForeignFolder,
+    TilingError,
+    UnfinishedRun,
+    reason_of,
+)
+from napari_superpixels.io.atomic import exchange, not_written
 from napari_superpixels.io.ome_zarr import axes_of, create_level, describe, set_attribute
 from napari_superpixels.io.provenance import METADATA_KEY, read_provenance
 from napari_superpixels.io.readers.arrays import ONE_NPY_AT_A_TIME
@@ -39,7 +48,10 @@ if TYPE_CHECKING:
     from napari_superpixels.tiling.run_spec import RunSpec, Statistics
 
 _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pickle", "stop"
-
+# Folders of a file a tile.
+_OF_TILES = ("scan", "tiles", "ids", "written")
+# What a file raises that was cut off, or holds something else.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
 
 # Runs whose workers are threads of this process; other processes read them from the folder.
 _IN_PROCESS: dict[str, RunSpec] = {}
@@ -75,8 +87,10 @@ def checkpoint_path(output: Path) -> Path:
     Returns
     -------
     Path
-        Beside it.
+        Beside it, or beside what it is a link to.
     """
+    if output.is_symlink():
+        output = output.resolve()
     return output.with_name(f"{output.name}.partial")
 
 
@@ -137,6 +151,8 @@ class Checkpoint:
         """
         identity = spec.identity()
         file = self.path / _IDENTITY
+        if self.path.exists() and self.path.stat().st_uid != _uid_of_new_files(self.path.parent):
+            raise ForeignFolder(str(self.path))
         if file.exists():
             if not resume:
                 raise UnfinishedRun(str(self.path))
@@ -147,7 +163,7 @@ class Checkpoint:
 
     def begin(
         self, spec: RunSpec, identity: Mapping[str, Any], *, in_process: bool = False
-    ) -> None:
+    ) -> list[Path]:
         """Make the folder, or go on with what is there.
 
         Parameters
@@ -158,6 +174,11 @@ class Checkpoint:
         in_process : bool, default False
             All that work on the run are threads of this process.
 
+        Returns
+        -------
+        list of Path
+            Files of tiles that were damaged; they are deleted, to be made again.
+
         Raises
         ------
         TilingError
@@ -166,15 +187,18 @@ class Checkpoint:
         is_new = not self.path.exists()
         try:
             self._fill(spec, identity, in_process=in_process)
+            return [] if is_new else self._delete_damaged()
         except OSError as error:
             if is_new:
                 shutil.rmtree(self.path, ignore_errors=True)
             raise TilingError(str(not_written(self.path, error))) from error
 
     def _fill(self, spec: RunSpec, identity: Mapping[str, Any], *, in_process: bool) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        # Workers run what is pickled in it.
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
         (self.path / _STOP).unlink(missing_ok=True)
-        for name in ("scan", "tiles", "ids", "written"):
+        for name in _OF_TILES:
             (self.path / name).mkdir(exist_ok=True)
         spec = replace(
             spec, image=self._on_disk(spec.image), mask=spec.mask and self._on_disk(spec.mask)
@@ -184,9 +208,17 @@ class Checkpoint:
             _IN_PROCESS[self._key] = spec
         else:
             with whole_file(self.path / _JOB) as partial:
-                partial.write_bytes(need("cloudpickle", "cluster").dumps(spec))
+                partial.write_bytes(cloudpickle.dumps(spec))
         with whole_file(self.path / _IDENTITY) as partial:
             partial.write_text(json.dumps(identity, indent=1), "utf-8")
+
+    def _delete_damaged(self) -> list[Path]:
+        """Delete files that were cut off, as by a machine that went down."""
+        files = [file for name in _OF_TILES for file in sorted((self.path / name).glob("[!.]*"))]
+        damaged = [file for file in files if not zipfile.is_zipfile(file)]
+        for file in damaged:
+            file.unlink()
+        return damaged
 
     def _on_disk(self, reader: ImageReader) -> ImageReader:
         """An array in memory as a file, of which each process maps the parts that it needs."""
@@ -237,8 +269,13 @@ class Checkpoint:
 
     def load(self, kind: str, tile: Tile, *names: str) -> dict[str, NDArray[Any]]:
         """Read arrays of a tile; those with these names, or all."""
-        with ONE_NPY_AT_A_TIME, np.load(self.file(kind, tile)) as stored:
-            return {name: stored[name] for name in names or stored}
+        file = self.file(kind, tile)
+        try:
+            with ONE_NPY_AT_A_TIME, np.load(file) as stored:
+                return {name: stored[name] for name in names or stored}
+        except _DAMAGE as error:
+            file.unlink(missing_ok=True)
+            raise DamagedTile(str(file), reason_of(error)) from error
 
     def save_statistics(self, statistics: Statistics) -> None:
         """Keep what is known of the whole image."""
@@ -291,17 +328,24 @@ class Checkpoint:
 
         A process that is killed in between leaves a run that can go on.
         """
-        if output.exists():
-            aside = tempfile.mkdtemp(prefix="replaced-", dir=self.path)
-            output.rename(Path(aside) / output.name)
-        self.labels.rename(output)
+        aside = Path(tempfile.mkdtemp(prefix="replaced-", dir=self.path))
+        exchange(self.labels, output, aside / output.name)
         self.delete()
 
     def delete(self) -> None:
         """Delete the folder; under another name, so that it is there as a whole or not at all."""
-        away = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-deleted-", dir=self.path.parent))
+        prefix = f".{self.path.name}-deleted-"
+        away = Path(tempfile.mkdtemp(prefix=prefix, dir=self.path.parent))
         self.path.rename(away / self.path.name)
-        shutil.rmtree(away)
+        # Others are of runs that were killed here.
+        for folder in self.path.parent.glob(f"{glob.escape(prefix)}*"):
+            shutil.rmtree(folder)
+
+    def is_of(self, spec: RunSpec) -> bool:
+        """Whether the folder holds what another attempt at this very run left."""
+        return (self.path / _IDENTITY).exists() and not differences(
+            self.saved_identity(), spec.identity()
+        )
 
     def save_labels(self, tile: Tile, result: TileLabels) -> None:
         """Keep the superpixels of a tile."""
@@ -352,6 +396,12 @@ class Checkpoint:
                 view = composed[inside(shared, box)]
                 view[labels > 0] = labels[labels > 0]
         return composed
+
+
+def _uid_of_new_files(folder: Path) -> int:
+    """Whose they are: not always the process's user, on shared disks."""
+    with tempfile.TemporaryFile(dir=folder) as new:
+        return os.fstat(new.fileno()).st_uid
 
 
 def _unpickled(file: Path) -> Any:

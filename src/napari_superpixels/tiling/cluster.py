@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import dask
 
 from napari_superpixels.core.device import machine_here
 from napari_superpixels.errors import TilingError
 from napari_superpixels.errors.optional import need
 from napari_superpixels.plan.run_plan import parallel_tiles
-from napari_superpixels.tiling.threads import Threads
+from napari_superpixels.tiling.local import Local, Processes, Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from distributed import Client
 
     from napari_superpixels.params.options import Resources, TilingOptions
 
-# Dask tells glibc to hand memory back at once, which then takes each large piece anew: tiles take
-# twice as long. They give back what is left themselves, when they are done.
-_WORKERS_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
 # A scheduler answers within seconds, or not at all.
 _TIMEOUT_S = 10
 # Workers that were just started need a while to come.
 _WORKERS_TIMEOUT_S = 60
+# How often to look why nothing is done, from when on the package is looked for on workers, and when
+# to give up where nothing can come.
+_LOOK_S, _LONG_S, PATIENCE_S = 5, 60, 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +57,12 @@ class Engine:
         return self.tiling.scheduler is None and self.tiling.n_workers is None
 
     @contextmanager
-    def client(self) -> Iterator[Threads | Client]:
+    def client(self) -> Iterator[Local | Client]:
         """Connect, or start workers, until the block ends.
 
         Yields
         ------
-        Threads or distributed.Client
+        Threads, Processes or distributed.Client
             Its ``submit`` runs a task.
 
         Raises
@@ -72,7 +70,7 @@ class Engine:
         TilingError
             If the scheduler does not answer, or has no workers.
         MissingLibrary
-            If Dask's scheduler is not installed, for processes and clusters.
+            If Dask's scheduler is not installed, for clusters.
         """
         if self.is_in_process:
             machine = machine_here(self.resources)
@@ -80,26 +78,30 @@ class Engine:
             with Threads(n) as threads:
                 yield threads
             return
-        distributed = need("distributed", "cluster")
-        need("cloudpickle", "cluster")
         if self.tiling.scheduler is not None:
-            with self._connected(distributed) as client:
+            with self._connected(need("distributed", "cluster")) as client:
                 yield client
             return
-        with (
-            dask.config.set(_WORKERS_MEMORY),
-            distributed.LocalCluster(
-                n_workers=self.tiling.n_workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # any free port, seen on this machine only
-                memory_limit=0,
-                silence_logs=50,
-            ) as cluster,
-            distributed.Client(cluster, set_as_default=False) as client,
-        ):
-            client.register_plugin(_ignoring_interrupts(distributed))
-            yield client
+        with Processes(self.tiling.n_workers or 1) as processes:
+            yield processes
+
+    def watch(self, client: Any) -> Callable[[int], str]:
+        """Look why nothing is done.
+
+        Parameters
+        ----------
+        client : Threads, Processes or distributed.Client
+            From `client`.
+
+        Returns
+        -------
+        callable
+            Takes the number of tiles that are done; returns why there will be no more for now, or
+            nothing.
+        """
+        if self.tiling.scheduler is None:  # tiles that run are sure to end
+            return lambda _: ""
+        return _Watch(client, self.tiling.scheduler).look
 
     @contextmanager
     def _connected(self, distributed: Any) -> Iterator[Client]:
@@ -120,20 +122,68 @@ class Engine:
                     f"the Dask scheduler at {address} has no workers: start one with "
                     f"“dask worker {address}” on each machine"
                 ) from error
+            try:
+                lacking = _lacking(client)
+            except OSError as error:
+                raise TilingError(_silent(address)) from error
+            if lacking:
+                raise TilingError(lacking)
             yield client
 
 
-def _ignoring_interrupts(distributed: Any) -> Any:
-    """Make workers, those that are started anew too, go on at Ctrl+C.
+class _Watch:
+    """Looks why nothing is done on a cluster."""
 
-    It reaches all processes of a terminal; ours alone decides what becomes of the others.
-    """
+    def __init__(self, client: Any, address: str) -> None:
+        self._client, self._address = client, address
+        self._n_done, self._progress, self._looked = -1, 0.0, 0.0
+        self._found = ""
 
-    class IgnoreInterrupts(distributed.WorkerPlugin):  # type: ignore[misc]
-        def setup(self, worker: Any) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def look(self, n_done: int) -> str:
+        now = time.monotonic()
+        if n_done != self._n_done:
+            self._n_done, self._progress, self._looked, self._found = n_done, now, now, ""
+        elif now - self._looked >= _LOOK_S:
+            self._looked = now
+            self._found = self._problem(now - self._progress)
+        return self._found
 
-    return IgnoreInterrupts()
+    def _problem(self, waited_s: float) -> str:
+        try:
+            if self._client.status != "running":
+                return _silent(self._address)
+            if not self._client.scheduler_info()["workers"]:
+                return (
+                    f"the Dask scheduler at {self._address} has no workers any more: start one "
+                    f"with “dask worker {self._address}”"
+                )
+            return _lacking(self._client) if waited_s >= _LONG_S else ""
+        except OSError:
+            return _silent(self._address)
+
+
+def _silent(address: str | None) -> str:
+    return f"the Dask scheduler at {address} does not answer any more; start it again"
+
+
+def _lacking(client: Any) -> str:
+    """Name workers that cannot run tiles; nothing if all can."""
+
+    def reason() -> str:  # travels as code, since workers may lack this module
+        try:
+            __import__("napari_superpixels.tiling.tasks")
+        except ImportError as error:
+            return str(error)
+        return ""
+
+    found = client.run(reason, on_error="return")
+    lacking = [f"{worker} ({why})" for worker, why in found.items() if isinstance(why, str) and why]
+    if not lacking:
+        return ""
+    return (
+        f"workers of the Dask cluster lack this package: {', '.join(lacking[:3])}"
+        f"{' and others' if len(lacking) > 3 else ''}; install there what is installed here"
+    )
 
 
 def is_killed_worker(error: BaseException | None) -> bool:

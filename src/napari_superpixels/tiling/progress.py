@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import islice
 from threading import Event
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.errors import RunBrokenOff, reason_of
 from napari_superpixels.io.atomic import with_remedy
-from napari_superpixels.tiling.cluster import is_killed_worker
+from napari_superpixels.tiling.cluster import PATIENCE_S, is_killed_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
     from napari_superpixels.plan.tile_grid import TileGrid
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _MOST_TOLD, _LONGEST_TOLD = 3, 300
 # How often a consumer hears from a run, so that it can cancel.
 _PULSE_S = 0.2
+# The first phase.
+LOOKING = "looking at the image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,21 @@ class TileStep:
         What is being done, in words.
     done, total : int
         Tiles of this phase.
+    note : str
+        What to tell the user, once; mostly empty.
     """
 
     phase: str
     done: int
     total: int
+    note: str = ""
 
 
 def all_done(
-    phase: str, futures: dict[Any, Future[Any]], checkpoint: Checkpoint
+    phase: str,
+    futures: dict[Any, Future[Any]],
+    checkpoint: Checkpoint,
+    watch: Callable[[int], str],
 ) -> Generator[TileStep, None, None]:
     """Wait for tiles; on a failure let the others finish, then say what failed.
 
@@ -53,6 +62,8 @@ def all_done(
     futures : dict
         Of threads or of Dask, by the index of the tile or the number of the part.
     checkpoint : Checkpoint
+    watch : callable
+        Tells why nothing is done, see `Engine.watch`.
 
     Yields
     ------
@@ -62,7 +73,7 @@ def all_done(
     Raises
     ------
     TilingError
-        If some failed.
+        If some failed, or nothing can be done for long.
     """
     total = len(futures)
     # Not dask's `wait`: each call that runs out of time leaves something behind for every tile
@@ -70,12 +81,22 @@ def all_done(
     one_is_done = Event()
     for future in futures.values():
         future.add_done_callback(lambda _: one_is_done.set())
+    problem, since = "", 0.0
     while True:
         one_is_done.clear()
         n_done = sum(f.done() for f in futures.values())
-        yield TileStep(phase, n_done, total)
+        found, now = watch(n_done), time.monotonic()
+        if found and not problem:
+            since = now
+        yield TileStep(phase, n_done, total, found if found != problem else "")
+        problem = found
         if n_done == total:
             break
+        if problem and now - since >= PATIENCE_S:
+            minutes = round(PATIENCE_S / 60)
+            raise RunBrokenOff(
+                f"{phase}: for {minutes} minutes nothing was done: {problem}", str(checkpoint.path)
+            )
         one_is_done.wait(_PULSE_S)
     errors = {index: None if f.cancelled() else f.exception() for index, f in futures.items()}
     failed = {
@@ -96,7 +117,7 @@ def _what_failed(
         elif isinstance(error, OSError):
             text = with_remedy(error)
         else:
-            text = "it was cancelled" if error is None else reason_of(error)
+            text = "the scheduler or its workers were lost" if error is None else reason_of(error)
         if len(text) > _LONGEST_TOLD:
             text = f"{text[:_LONGEST_TOLD]}…"
         reasons.setdefault(text, []).append(key)

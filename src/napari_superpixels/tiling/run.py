@@ -17,7 +17,7 @@ import zarr
 from napari_superpixels.core.device import describe_device, resolve_device
 from napari_superpixels.core.prepare.checks import check_mask_shape
 from napari_superpixels.core.prepare.scaling import fit_scaling
-from napari_superpixels.errors import FileExists, RunBrokenOff, TilingError
+from napari_superpixels.errors import DamagedTile, FileExists, RunBrokenOff, TilingError
 from napari_superpixels.events import drain
 from napari_superpixels.io.atomic import with_remedy
 from napari_superpixels.io.images import check_same_grid
@@ -30,14 +30,15 @@ from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling import tasks
 from napari_superpixels.tiling.checkpoint import Checkpoint, checkpoint_path, finished
 from napari_superpixels.tiling.cluster import Engine
-from napari_superpixels.tiling.progress import TileStep, all_done
+from napari_superpixels.tiling.output_lock import only_run
+from napari_superpixels.tiling.progress import LOOKING, TileStep, all_done
 from napari_superpixels.tiling.reader import open_reader
 from napari_superpixels.tiling.relabel import relabel_tiles
 from napari_superpixels.tiling.run_spec import RunSpec, Statistics
 from napari_superpixels.tiling.tiled_result import TiledResult
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
@@ -121,8 +122,8 @@ def iter_superpixels_tiled(
     scheduler : str, optional
         Address of a Dask scheduler; its workers must see `image` and `output` as they are named.
     n_workers : int, optional
-        Processes to start on this machine; threads of this process if None, as many as there are
-        cores and memory holds tiles.
+        Processes to start on this machine (in a script, under ``if __name__ == "__main__":``);
+        threads of this process if None, as many as there are cores and memory holds tiles.
     memory_limit_gb : float, optional
         Memory that threads may take together, in GB (10⁹ bytes); what is free if None.
     resume : bool, default False
@@ -144,11 +145,11 @@ def iter_superpixels_tiled(
     ------
     TilingError
         If tiles failed: the message says which and why; the others are kept. If there is an
-        unfinished run that is not to go on.
+        unfinished run that is not to go on, or another run is at work (`OutputTaken`).
     FileExists
         If `output` exists and is not to be replaced.
     MissingLibrary
-        If Dask's scheduler is not installed, for processes and clusters.
+        If Dask's scheduler is not installed, for clusters.
     ValueError
         If the image, the mask or a parameter is unusable.
     FileError
@@ -157,7 +158,8 @@ def iter_superpixels_tiled(
     begin = time.perf_counter()
     params = params or SuperpixelParams()
     output = Path(output)
-    if output.is_symlink():  # what it names is replaced, not the link
+    is_link = output.is_symlink()
+    if is_link:  # what it names is replaced, not the link
         output = output.resolve()
     reader = open_reader(image, level, channel_axis, channels=channels)
     wanted = None if mask is None else open_reader(mask, kind="mask")
@@ -191,39 +193,46 @@ def iter_superpixels_tiled(
         )
 
     checkpoint = Checkpoint(checkpoint_path(output))
-    done = finished(output, spec) if resume and not checkpoint.path.exists() else None
-    if done is not None:
-        return result(done["n_obtained"])
-    if output.exists() and not overwrite:
-        raise FileExists(str(output))
-    if output.exists() and not holds_labels(output):
-        raise TilingError(
-            f"{output}: is no OME-Zarr of labels, and is not replaced; choose another name"
-        )
-    identity = checkpoint.identity_for(spec, resume=resume)  # before workers are started
     tile = tile_memory(grid, (reader.n_channels, reader.dtype.itemsize), wanted_n, params)
-    engine = Engine(tiling, tile, Resources(device, memory_limit_gb))
     threads = torch.get_num_threads()
-    try:
-        with engine.client() as client:
-            # Not before: a scheduler may not answer.
-            checkpoint.begin(spec, identity, in_process=engine.is_in_process)
-            try:
-                n = yield from _run(client, checkpoint)
-            except (GeneratorExit, KeyboardInterrupt):
-                checkpoint.stop()
-                raise
-        found = result(n)
-        known = {} if place is None else {"place": dict(place)}
-        size = {"pixel_size": pixel_size, "translation": translation, "flipped": flipped}
-        spatial = Spatial.from_dict(size | {"unit": unit})
-        checkpoint.describe(output.stem, found.provenance() | known, spatial)
-        checkpoint.finish(output)
-    except OSError as error:
-        raise RunBrokenOff(with_remedy(error), str(checkpoint.path)) from error
-    finally:
-        checkpoint.close()
-        torch.set_num_threads(threads)  # threads of this process were told to use one
+    with only_run(output):
+        done = finished(output, spec) if resume else None
+        if done is not None:
+            if checkpoint.is_of(spec):  # killed when all but tidying up was done
+                checkpoint.delete()
+            return result(done["n_obtained"])
+        if (output.exists() or (is_link and not checkpoint.path.exists())) and not overwrite:
+            raise FileExists(str(output))
+        if output.exists() and not holds_labels(output):
+            raise TilingError(
+                f"{output}: is no OME-Zarr of labels, and is not replaced; choose another name"
+            )
+        identity = checkpoint.identity_for(spec, resume=resume)  # before workers are started
+        engine = Engine(tiling, tile, Resources(device, memory_limit_gb))
+        try:
+            with engine.client() as client:
+                # Not before: a scheduler may not answer.
+                damaged = checkpoint.begin(spec, identity, in_process=engine.is_in_process)
+                for file in damaged:
+                    yield TileStep(LOOKING, 0, len(grid), f"{file}: was damaged, and is made again")
+                try:
+                    n = yield from _run(client, checkpoint, engine.watch(client))
+                except (GeneratorExit, KeyboardInterrupt):
+                    checkpoint.stop()
+                    raise
+            found = result(n)
+            known = {} if place is None else {"place": dict(place)}
+            size = {"pixel_size": pixel_size, "translation": translation, "flipped": flipped}
+            spatial = Spatial.from_dict(size | {"unit": unit})
+            checkpoint.describe(output.stem, found.provenance() | known, spatial)
+            checkpoint.finish(output)
+        except OSError as error:
+            raise RunBrokenOff(with_remedy(error), str(checkpoint.path)) from error
+        except DamagedTile as error:
+            raise RunBrokenOff(error.problem(), str(checkpoint.path)) from error
+        finally:
+            checkpoint.close()
+            torch.set_num_threads(threads)  # threads of this process were told to use one
     return found
 
 
@@ -303,14 +312,16 @@ def superpixels_tiled(
         return np.asarray(labels[:]).astype(np.int32)
 
 
-def _run(client: Any, checkpoint: Checkpoint) -> Generator[TileStep, None, int]:
+def _run(
+    client: Any, checkpoint: Checkpoint, watch: Callable[[int], str]
+) -> Generator[TileStep, None, int]:
     spec = checkpoint.spec()
     grid, folder = spec.grid, str(checkpoint.path.absolute())
     every = list(grid.tiles)
     futures: dict[Any, Future[Any]] = {
         index: client.submit(tasks.scan, folder, index, pure=False) for index in every
     }
-    yield from all_done("looking at the image", futures, checkpoint)
+    yield from all_done(LOOKING, futures, checkpoint, watch)
     try:
         checkpoint.save_statistics(_statistics(checkpoint, spec))
     except ValueError:  # with other options it is another run: nothing here is of use to it
@@ -320,21 +331,21 @@ def _run(client: Any, checkpoint: Checkpoint) -> Generator[TileStep, None, int]:
     for index, tile in grid.tiles.items():
         earlier = [futures[i] for i in tile.earlier]
         futures[index] = client.submit(tasks.segment, folder, index, *earlier, pure=False)
-    yield from all_done("segmenting tiles", futures, checkpoint)
+    yield from all_done("segmenting tiles", futures, checkpoint, watch)
     n = relabel_tiles(checkpoint, spec)
     shapes = _pyramid(grid)
     checkpoint.create_levels(shapes, grid.tile_px)
     futures = {
         index: client.submit(tasks.write, folder, index, pure=False) for index in sorted(every)
     }
-    yield from all_done("writing labels", futures, checkpoint)
+    yield from all_done("writing labels", futures, checkpoint, watch)
     for level, shape in list(enumerate(shapes))[1:]:
         parts = list(_boxes(shape, grid.tile_px))
         futures = {
             i: client.submit(tasks.shrink, folder, level, box, pure=False)
             for i, box in enumerate(parts)
         }
-        yield from all_done("writing the pyramid", futures, checkpoint)
+        yield from all_done("writing the pyramid", futures, checkpoint, watch)
     return n
 
 

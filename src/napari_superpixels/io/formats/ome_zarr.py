@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +42,21 @@ def write_zarr(path: Path, label_image: LabelImage) -> None:
         metres, where its length is known.
     """
     label_image = label_image.in_known_unit(full_name)
+    store = _Store(path)
+    # Ctrl+C reaches this thread while Zarr's go on: they would write into a folder that is being
+    # removed. In a thread of its own, the writing can be waited for.
+    with ThreadPoolExecutor(1, "zarr") as thread:
+        writing = thread.submit(_write, store, path.stem, label_image)
+        try:
+            writing.result()
+        except BaseException:
+            store.give_up()
+            raise
+
+
+def _write(store: _Store, name: str, label_image: LabelImage) -> None:
     is_old = label_image.ome_zarr_version == "0.4"
-    root = zarr.open_group(_Store(path), mode="w", zarr_format=2 if is_old else 3)
+    root = zarr.open_group(store, mode="w", zarr_format=2 if is_old else 3)
     if label_image.image is None:
         _write_levels(root, label_image.labels, LABELS, label_image)
         _mark_as_labels(root, label_image, {})
@@ -52,7 +66,7 @@ def write_zarr(path: Path, label_image: LabelImage) -> None:
     image = label_image.image[0] if one else label_image.image
     if image.dtype == bool:
         image = image.astype(np.uint8)
-    _write_levels(root, image, path.stem, label_image)
+    _write_levels(root, image, name, label_image)
     if not one:
         set_attribute(root, "omero", {"channels": _channels(label_image)})
     labels = root.create_group("labels")
@@ -90,6 +104,10 @@ class _Store(LocalStore):
         super().__init__(root)
         self._turn = asyncio.Lock()
         self._failure: OSError | None = None
+
+    def give_up(self) -> None:
+        """Write nothing more."""
+        self._failure = self._failure or InterruptedError("nobody waits for it")
 
     async def set(self, key: str, value: Buffer) -> None:
         await self._in_turn(super().set(key, value))
