@@ -37,7 +37,7 @@ def start(tmp_path):
 
 
 def as_kind(kind, image, tmp_path):
-    """The image in memory, lazily, or as a file, always under the same name and of the same time."""
+    """The image in memory, lazily, or as a file; always of the same name and time."""
     path = tmp_path / f"in.{kind}"
     match kind:
         case "dask":
@@ -72,9 +72,10 @@ def test_one_other_pixel_anywhere(kind, image, start, segment, tmp_path):
         other[(*pixel, 1)] ^= 1
         with pytest.raises(UnfinishedRun, match=r"differs in image \(other pixels\);"):
             segment(as_kind(kind, other, tmp_path), channel_axis=-1, resume=True)
-    assert before.items() <= {
-        p: p.read_bytes() for p in (tmp_path / "out.zarr.partial").rglob("tiles/*")
-    }.items()
+    assert (
+        before.items()
+        <= {p: p.read_bytes() for p in (tmp_path / "out.zarr.partial").rglob("tiles/*")}.items()
+    )
 
 
 @pytest.mark.slow
@@ -141,7 +142,7 @@ def test_an_image_that_changes_while_it_is_segmented(image, tmp_path):
     while (step := next(steps)).phase == "looking at the image":
         if step.done == step.total:
             as_kind("npy", image[::-1].copy(), tmp_path)
-    with pytest.raises(RunBrokenOff, match="in.npy: has changed since this run began to look at"):
+    with pytest.raises(RunBrokenOff, match=r"in\.npy: has changed since this run began to look at"):
         drain(steps)
 
 

@@ -7,8 +7,9 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.cli.output import is_plain, write_output
+from napari_superpixels.cli.output import is_plain
 from napari_superpixels.cli.pixels import left_out
+from napari_superpixels.cli.subject import Pixels, Subject, write_all
 from napari_superpixels.errors import (
     ExportError,
     LabelsKept,
@@ -16,12 +17,13 @@ from napari_superpixels.errors import (
     SuperpixelMemoryError,
 )
 from napari_superpixels.errors.quantities import counted, gigabytes
+from napari_superpixels.tiling.identity import differences, with_pixels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from napari_superpixels.cli.options import SegmentOptions
-    from napari_superpixels.io.formats.label_image import LabelDescription
     from napari_superpixels.io.images import ImageFile
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.progress import TileStep
@@ -131,11 +133,10 @@ def segment_in_tiles(
     """
     import dask.array as da
 
-    from napari_superpixels.cli.stacks import spatial_of
     from napari_superpixels.core.device import machine_here
     from napari_superpixels.events import drain
-    from napari_superpixels.io.formats.label_image import LabelDescription
-    from napari_superpixels.io.images import open_image
+    from napari_superpixels.io.formats import read_provenance
+    from napari_superpixels.io.labels import read_labels
     from napari_superpixels.params.options import PixelOptions
     from napari_superpixels.plan.run_plan import tiles_shortage
     from napari_superpixels.tiling.checkpoint import checkpoint_path
@@ -145,27 +146,24 @@ def segment_in_tiles(
     asked, told, image = options.input, options.output, found.path
     if asked.plane is not None:
         raise ValueError("--plane does not work in tiles: save the plane as a file of its own")
-    spatial = spatial_of(found, 2)
-    if asked.level:
-        full, found = found, open_image(image, asked.level)
-        found.close()
-        spatial = spatial.resampled(full.plane_shape, found.plane_shape)
+    subject = subject_in_tiles(found, options)
+    spatial = subject.spatial
     where = spatial.georeference
     output = output_of_tiles(targets)
     to_zarr = output == targets[0]
     others = targets[1:] if to_zarr else targets
     pixels = PixelOptions(
-        channel_axis=asked.axis_of(found),
+        channel_axis=subject.channel_axis,
         channels=asked.channels,
         level=asked.level or 0,
-        nodata=asked.nodata_of(found),
+        nodata=subject.nodata,
     )
     n_segments = options.n_segments(params)
     for target in others:  # now, not after hours
         if target.suffix.lower() == ".png" and n_segments >= 2**16:
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
         if not is_plain(target):
-            _refuse_too_large(target, found.array, pixels.channel_axis)
+            _refuse_too_large(target, subject.array, pixels.channel_axis)
     needs = drain(
         iter_estimate(image, n_segments, params, pixels, options.tiling, options.resources)
     )
@@ -201,16 +199,15 @@ def segment_in_tiles(
             "--resume goes on from there"
         ) from None
     outside = left_out(da.from_zarr(str(output / "0")))
-    about = LabelDescription(
-        channel_axis=pixels.channel_axis,
-        pixel_size=spatial.pixel_size,
-        unit=spatial.unit,
-        georeference=where,
-        provenance=result.provenance() | {"source": image.name} | spatial.to_dict(),
-    )
+    run = read_provenance(output)["run"] if others else {}
+    known = {"source": image.name, "run": run} | spatial.to_dict()
+    about = subject.described(result.provenance() | known)
+    labels = None
+    values = Pixels(subject, None, keep=True)
     for target in others:
         try:
-            _copy(target, output, found, pixels.nodata, about, overwrite=told.force)
+            labels = read_labels(output).labels if labels is None else labels
+            write_all([target], labels, values, about, overwrite=told.force)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"the labels are kept in {output}: the same command with --resume goes on from "
@@ -230,6 +227,75 @@ def segment_in_tiles(
     )
 
 
+def other_in_tiles(
+    found: ImageFile, run: Mapping[str, Any], params: SuperpixelParams, options: SegmentOptions
+) -> list[str]:
+    """Name in what a run in tiles would differ from one before.
+
+    Parameters
+    ----------
+    found : ImageFile
+        The file, at full resolution.
+    run : mapping
+        What decided the result of the one before, see `RunSpec.identity`.
+    params : SuperpixelParams
+    options : SegmentOptions
+
+    Returns
+    -------
+    list of str
+        See `differences`.
+    """
+    from napari_superpixels.plan.tiles import plan_tiles
+    from napari_superpixels.tiling.reader import open_reader
+    from napari_superpixels.tiling.run_spec import RunSpec
+    from napari_superpixels.tiling.tile_pixels import iter_digests, of_all
+
+    asked, tiling, n = options.input, options.tiling, options.n_segments(params)
+    axis = asked.axis_of(found)
+    reader = open_reader(found.path, asked.level or 0, axis, channels=asked.channels)
+    mask = None if asked.mask is None else open_reader(asked.mask, kind="mask")
+    grid = plan_tiles(reader.shape, n, params, tiling.tile_size_px, tiling.halo_px)
+    nodata, device = asked.nodata_of(found), options.resources.device
+    spec = RunSpec(reader, mask, nodata, grid, n, params, device)
+    now = spec.identity()
+    del now["parameters"]  # an older version may not know all of them
+    other = differences(run, now)
+    return other or differences(run, with_pixels(now, of_all(iter_digests(spec))))
+
+
+def subject_in_tiles(found: ImageFile, options: SegmentOptions) -> Subject:
+    """Take what a run in tiles segments, at the level that is asked for.
+
+    Parameters
+    ----------
+    found : ImageFile
+        The file, at full resolution.
+    options : SegmentOptions
+
+    Returns
+    -------
+    Subject
+        Without what the mask leaves out.
+    """
+    from napari_superpixels.cli.stacks import spatial_of
+    from napari_superpixels.io.images import open_image
+
+    asked, spatial = options.input, spatial_of(found, 2)
+    if asked.level:
+        full, found = found, open_image(found.path, asked.level)
+        found.close()
+        spatial = spatial.resampled(full.plane_shape, found.plane_shape)
+    return Subject(
+        found=found,
+        array=found.array,
+        channel_axis=asked.axis_of(found),
+        mask=None,
+        nodata=asked.nodata_of(found),
+        spatial=spatial,
+    )
+
+
 def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> None:
     """Refuse formats that describe more pixels at once than there is memory for."""
     import psutil
@@ -246,26 +312,6 @@ def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> Non
             f"{gigabytes(needed)}, and {gigabytes(free)} are free; leave it out, or take a "
             "machine with more memory for it later, with export"
         )
-
-
-def _copy(
-    target: Path,
-    tiled: Path,
-    found: ImageFile,
-    nodata: float | None,
-    about: LabelDescription,
-    *,
-    overwrite: bool,
-) -> None:
-    """Write the labels of an OME-Zarr, with values of the image, as another file."""
-    import numpy as np
-    import zarr
-
-    from napari_superpixels.io.images import without_nodata
-
-    labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
-    image = None if is_plain(target) else without_nodata(found.read(), nodata)
-    write_output(target, labels, image, about, overwrite=overwrite)
 
 
 class _Bars:

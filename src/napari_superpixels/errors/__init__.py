@@ -27,6 +27,7 @@ from napari_superpixels.errors.files import (
     MissingLibrary,
     NeedsImage,
     NotGeoreferenced,
+    NotTold,
     UnitNotKnown,
 )
 from napari_superpixels.errors.images import (
@@ -59,6 +60,7 @@ from napari_superpixels.errors.tiles import (
     RunBrokenOff,
     UnfinishedRun,
 )
+from napari_superpixels.errors.unexpected import Unexpected
 
 __all__ = [
     "AmbiguousAxes",
@@ -80,6 +82,7 @@ __all__ = [
     "NotEnoughMemory",
     "NotGeoreferenced",
     "NotRGB",
+    "NotTold",
     "NothingToSegmentError",
     "OutOfMemory",
     "RunBrokenOff",
@@ -89,6 +92,7 @@ __all__ = [
     "TilingError",
     "TooFewPixels",
     "UnchosenPlane",
+    "Unexpected",
     "UnfinishedRun",
     "UnitNotKnown",
     "UnknownChannelAxis",

@@ -58,7 +58,7 @@ def digest(*arrays: NDArray[Any]) -> str:
     for array in arrays:
         native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
         found.update(f"{native.dtype}{array.shape}".encode())
-        found.update(native.reshape(-1).view(np.uint8))
+        found.update(native.reshape(-1).view(np.uint8).data)
     return found.hexdigest()
 
 

@@ -295,9 +295,7 @@ def superpixels_tiled(
         return np.asarray(labels[:]).astype(np.int32)
 
 
-def _finished(
-    output: Path, spec: RunSpec
-) -> Generator[TileStep, None, dict[str, Any] | None]:
+def _finished(output: Path, spec: RunSpec) -> Generator[TileStep, None, dict[str, Any] | None]:
     """Provenance of the labels that are there; None if they are not of this run."""
     provenance = read_provenance(output) if output.is_dir() else {}
     before, identity = provenance.get("run"), spec.identity()
