@@ -40,7 +40,7 @@ from napari_superpixels.errors import (
 )
 from napari_superpixels.errors.quantities import counted
 from napari_superpixels.io.strict_json import dumps
-from napari_superpixels.tiling.identity import differences, with_pixels
+from napari_superpixels.tiling.identity import differences, has_pixels, with_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,8 +155,8 @@ def _check_same(
     from napari_superpixels.io.images import open_image
 
     there.check(lambda known: other_parameters(known, params, options))
-    # Version 0.1 did not note the others.
-    runs = [known["run"] for known in there.known.values() if "run" in known]
+    # Version 0.1 noted no hash of the pixels.
+    runs = [run for known in there.known.values() if has_pixels(run := known.get("run", {}))]
     if not runs:
         return
     with open_image(image) as opened:

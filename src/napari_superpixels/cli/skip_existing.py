@@ -82,7 +82,8 @@ def results_there(files: Sequence[Path]) -> Results:
     MadeOtherwise
         If one of them cannot be read.
     NotTold
-        If something is to be written beside files that do not tell how they were made.
+        If one of them should tell how it was made and does not: it is damaged, or not ours. If
+        something is to be written beside files of which none can tell.
     """
     from napari_superpixels.io.formats import read_provenance
 
@@ -96,8 +97,9 @@ def results_there(files: Sequence[Path]) -> Results:
             provenance = read_provenance(beside[kind])
         except FileError as error:
             raise MadeOtherwise((), reason_of(error.__cause__ or error)) from error
-        if "parameters" in provenance:
-            there.known[beside[kind]] = provenance
+        if "parameters" not in provenance:
+            raise NotTold(str(beside[kind]))
+        there.known[beside[kind]] = provenance
     if there.files and not there.known and not set(files) <= set(there.files):
         raise NotTold(str(there.files[0]))
     return there

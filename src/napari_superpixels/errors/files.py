@@ -47,7 +47,7 @@ class MadeOtherwise(SuperpixelError):
 
 @dataclass(eq=False)
 class NotTold(SuperpixelError):
-    """Files are to be written beside one that does not tell how it was made; it was kept.
+    """A result that should tell how it was made does not, or others were to stand beside it.
 
     Attributes
     ----------
@@ -57,10 +57,10 @@ class NotTold(SuperpixelError):
     path: str
 
     def problem(self) -> str:
-        """Its name, and what may be wrong."""
+        """Its name, and that it was kept."""
         return (
-            f"{self.path}: is there already, and does not tell of which image and how it was made, "
-            "so that other files may not fit it; kept"
+            f"{self.path}: is there already, and does not tell of which image and how it was made; "
+            "kept"
         )
 
 

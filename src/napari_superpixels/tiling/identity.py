@@ -101,6 +101,11 @@ def with_pixels(identity: Mapping[str, Any], digests: Mapping[str, str]) -> dict
     }
 
 
+def has_pixels(identity: Mapping[str, Any]) -> bool:
+    """Whether `with_pixels` has added the digest of an image."""
+    return isinstance(identity.get("image", {}).get(PIXELS), str)
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Name what two runs do not have in common.
 
@@ -132,8 +137,9 @@ def _of_pixels(key: str, before: Any, now: Any) -> list[str]:
     if not isinstance(before, Mapping) or not isinstance(now, Mapping):
         names = ["none" if known is None else "one" for known in (before, now)]
         return [] if before == now else [f"{key} ({names[0]}, now {names[1]})"]
-    known = {name: before.get(name) for name in now if name != PIXELS}
-    other = _each(known, {name: value for name, value in now.items() if name != PIXELS})
+    # Version 0.1 did not note all of them.
+    names = [name for name in now if name in before and name != PIXELS]
+    other = _each({name: before[name] for name in names}, {name: now[name] for name in names})
     if other:
         return [f"{key} {text}" for text in other]
     is_same = now.get(PIXELS) in (None, before.get(PIXELS))

@@ -48,12 +48,16 @@ def scan(folder: str, index: Index) -> None:
     checkpoint, spec, tile = _at(folder, index)
     pixels = read_tile(spec, tile.core)
     digests = pixels.digests()
+    before: dict[str, str] | None = None
     if checkpoint.file("scan", tile).exists():
         before = checkpoint.digests(tile)
-        for kind in ("mask", "image"):  # with another mask, other pixels of the image count
-            if digests.get(kind) != before.get(kind):
-                raise UnfinishedRun(folder, (other_pixels(kind),))
-        return
+        if before == digests:
+            return
+        # With another mask, other pixels of the image count.
+        if before and before.get("mask") != digests.get("mask"):
+            raise UnfinishedRun(folder, (other_pixels("mask"),))
+        if before:
+            raise UnfinishedRun(folder, (other_pixels("image"),))
     channels, wanted = pixels.channels, pixels.wanted
     finite = np.isfinite(channels).all(axis=0)
     values = channels[:, wanted & finite & _has_data(channels, spec)]
@@ -64,6 +68,10 @@ def scan(folder: str, index: Index) -> None:
         "n_sample": np.array(sample.shape[1]),
         "sample": sample,
     }
+    if before is not None:  # version 0.1 kept no digest: what it kept must do
+        stored = checkpoint.load("scan", tile)
+        if any(not np.array_equal(arrays[name], stored[name]) for name in arrays):
+            raise UnfinishedRun(folder, (other_pixels("image"),))
     checkpoint.save_scan(tile, arrays, digests)
 
 
