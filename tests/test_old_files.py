@@ -10,6 +10,7 @@ import pytest
 import zarr
 
 from napari_superpixels.editing.corrected_file import read_corrected
+from napari_superpixels.errors import UnfinishedRun
 from napari_superpixels.events import drain
 from napari_superpixels.io.formats import read_provenance
 from napari_superpixels.io.labels import read_labels
@@ -80,6 +81,13 @@ def test_a_run_in_tiles_goes_on(tmp_path, segment, assert_superpixels):
     labels = segment("out.zarr", resume=True)
     assert_superpixels(labels, 40)
     assert labels.max() > 30
+
+
+def test_a_run_in_tiles_does_not_go_on_with_another_image(tmp_path, image, segment):
+    shutil.copytree(OLD / "out.zarr.partial", tmp_path / "out.zarr.partial")
+    image[5:9] = 255 - image[5:9]
+    with pytest.raises(UnfinishedRun, match="other pixels"):
+        segment("out.zarr", resume=True)
 
 
 def test_tiles_of_an_old_run_are_not_made_anew(tmp_path, segment):

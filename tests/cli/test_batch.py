@@ -214,13 +214,11 @@ def test_results_of_other_parameters_are_kept_and_told(photo, tmp_path, capsys):
     command = ["segment", str(photo), "-o", f"{out}/", *QUICK]
     assert main(command) == 0
     assert main(command) == 0
-    assert "other parameters" not in capsys.readouterr().err
+    assert "otherwise" not in capsys.readouterr().err
     kept = (out / "photo_superpixels.tif").read_bytes()
     assert main([*command, "--n-segments", "12", "--lam", "1.5"]) == 0
     complaint = capsys.readouterr().err
-    words = (
-        "photo.png: made with other parameters, lam (2.0, now 1.5), n_segments (9, now 12); kept:"
-    )
+    words = "photo.png: made otherwise, lam (2.0, now 1.5), n_segments (9, now 12); kept:"
     assert words in complaint
     assert (out / "photo_superpixels.tif").read_bytes() == kept
     # No format of another run beside it.

@@ -59,6 +59,14 @@ CASES = [
         errors.LabelsKept(errors.FileExists("a.tif"), "l.zarr", "a.tif"),
         "use --force to replace it; the labels are kept in l.zarr: the same command with --resume",
     ),
+    (
+        errors.LabelsKept(errors.ExportError("x.csv: needs more memory."), "l.zarr", "x.csv"),
+        "needs more memory; the labels are kept",
+    ),
+    (errors.MaskMismatch((3, 4), (5, 6)), "the mask (3, 4) and the image"),
+    (errors.MaskMismatch((3, 4), (5, 6), is_own=True), "its own transparency or mask (3, 4) and"),
+    (errors.NotTold("t.csv"), "give another folder, or delete it, or --force to make all anew"),
+    (errors.Unexpected("KeyError", "'x'", "io/images.py:9"), "unexpected KeyError ('x') at io/"),
     (ValueError("count=3.tif: is empty"), "count=3.tif: is empty"),
 ]
 
@@ -66,6 +74,7 @@ CASES = [
 @pytest.mark.parametrize(("error", "words"), CASES, ids=lambda value: type(value).__name__)
 def test_the_command_names_its_options(error, words):
     assert words in text_of(error)
+    assert ".;" not in f"{text_of(error)} {error}"
     assert "=" not in text_of(error) or isinstance(error, ValueError)
 
 

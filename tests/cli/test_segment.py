@@ -483,4 +483,6 @@ def test_transparency_of_another_shape_is_not_called_a_mask_file(tmp_path, capsy
     path = tmp_path / "image.png"
     iio.imwrite(path, np.full((8, 9, 4), 255, np.uint8))
     assert main(["segment", str(path), "--channel-axis", "0", "-o", str(tmp_path / "l.tif")]) == 1
-    assert "the mask (8, 9) and the image (9, 3) differ in shape" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    words = "its own transparency or mask (8, 9) and the image (9, 3) differ in shape"
+    assert f"image.png: {words}" in error

@@ -195,7 +195,7 @@ def test_results_of_other_parameters(viewer, dock, folder, run):
     dock.form.control("seed").value = 7
     text = run(str(folder / "a.tif"), folder / "out")
     assert text.startswith("0 segmented, 1 were done already, 0 failed.")
-    assert "a.tif: made with other parameters, seed (0, now 7); kept: choose another" in text
+    assert "a.tif: made otherwise, seed (0, now 7); kept: choose another" in text
 
 
 def test_stop(viewer, dock, folder, qtbot):

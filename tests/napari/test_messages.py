@@ -42,6 +42,11 @@ CASES = [
     (errors.WrongAxes((4, 5), 3, has_channels=False), "", "it is no volume, choose another entry"),
     (errors.WrongAxes((2, 3, 4, 5), 2, has_channels=True), "", "it is a stack, choose another"),
     (errors.MadeOtherwise(("seed",)), "", "kept: choose another folder, or remove it there"),
+    (
+        errors.NotTold("a.csv"),
+        "",
+        "kept: choose another folder, or remove it",
+    ),
     (errors.FormatForPlanes("a.png"), "", "with Export… of the layer"),
     (
         errors.LabelsKept(errors.RunBrokenOff("full", "f"), "l.zarr", "a.tif"),

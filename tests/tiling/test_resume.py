@@ -8,12 +8,14 @@ import threading
 from pathlib import Path
 
 import dask.array as da
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
 import zarr
 
-from napari_superpixels.errors import FileExists, TilingError
+from napari_superpixels.errors import FileExists, RunBrokenOff, TilingError, UnfinishedRun
+from napari_superpixels.events import drain
 from napari_superpixels.tiling import checkpoint, tasks
 from napari_superpixels.tiling.run import iter_superpixels_tiled
 from tests.fixtures.quick import FAST
@@ -21,12 +23,13 @@ from tests.fixtures.quick import FAST
 
 @pytest.fixture
 def start(tmp_path):
-    """``start(image, ...)``: a run that is stopped while it looks at the image."""
+    """``start(image, ...)``: a run that is stopped once it has looked at the image."""
 
     def run(image, **options):
         options = {"tile_size_px": 64, "halo_px": 32, "channel_axis": -1} | options
         steps = iter_superpixels_tiled(image, tmp_path / "out.zarr", 60, FAST, **options)
-        next(steps)
+        while next(steps).phase == "looking at the image":
+            pass
         steps.close()
         assert (tmp_path / "out.zarr.partial").is_dir()
 
@@ -34,29 +37,113 @@ def start(tmp_path):
 
 
 def as_kind(kind, image, tmp_path):
-    """The image in memory, lazily, or as a file, always under the same name."""
-    if kind == "dask":
-        return da.from_array(image, chunks=(64, 64, 3))
-    if kind == "zarr":
-        return zarr.create_array({}, data=image, chunks=(64, 64, 3))
-    if kind == "tif":
-        tifffile.imwrite(tmp_path / "in.tif", image, photometric="rgb", compression="zlib")
-        return tmp_path / "in.tif"
-    return image
+    """The image in memory, lazily, or as a file; always of the same name and time."""
+    path = tmp_path / f"in.{kind}"
+    match kind:
+        case "dask":
+            return da.from_array(image, chunks=(64, 64, 3))
+        case "zarr array":
+            return zarr.create_array({}, data=image, chunks=(64, 64, 3))
+        case "tif":
+            tifffile.imwrite(path, image, photometric="rgb", compression=None)
+        case "npy":
+            np.save(path, image)
+        case "png":
+            iio.imwrite(path, image)
+        case "zarr":
+            zarr.create_array(path, data=image, chunks=(64, 64, 3), overwrite=True)
+        case _:
+            return image
+    os.utime(path, (10**9, 10**9))
+    return path
+
+
+KINDS = ["numpy", "dask", "zarr array", "tif", "npy", "png", "zarr"]
+# In a corner, on an edge of tiles, in the middle, the last one.
+PIXELS = [(0, 0), (64, 70), (75, 105), (149, 209)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_other_pixel_anywhere(kind, image, start, segment, tmp_path):
+    start(as_kind(kind, image, tmp_path))
+    before = {p: p.read_bytes() for p in (tmp_path / "out.zarr.partial").rglob("tiles/*")}
+    for pixel in PIXELS:
+        other = image.copy()
+        other[(*pixel, 1)] ^= 1
+        with pytest.raises(UnfinishedRun, match=r"differs in image \(other pixels\);"):
+            segment(as_kind(kind, other, tmp_path), channel_axis=-1, resume=True)
+    assert (
+        before.items()
+        <= {p: p.read_bytes() for p in (tmp_path / "out.zarr.partial").rglob("tiles/*")}.items()
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["numpy", "dask", "zarr", "tif"])
-def test_another_image_of_the_same_shape(kind, image, start, segment, tmp_path, expected):
-    other = image[::-1, ::-1].copy()
-    start(as_kind(kind, other, tmp_path))
-    with pytest.raises(TilingError, match=r"differs in image \("):
-        segment(as_kind(kind, image, tmp_path), channel_axis=-1, resume=True)
-    assert (tmp_path / "out.zarr.partial").is_dir()
-    same = as_kind(kind, other, tmp_path)
-    labels, _ = segment(same, channel_axis=-1, resume=True)
-    assert labels.max() > 30
-    assert not np.array_equal(labels, expected)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_finished_run_of_one_other_pixel(kind, image, segment, tmp_path, expected):
+    segment(as_kind(kind, image, tmp_path), channel_axis=-1)
+    labels, _ = segment(as_kind(kind, image, tmp_path), channel_axis=-1, resume=True)
+    np.testing.assert_array_equal(labels, expected)
+    other = image.copy()
+    other[75, 105, 1] ^= 1
+    with pytest.raises(FileExists):
+        segment(as_kind(kind, other, tmp_path), channel_axis=-1, resume=True)
+
+
+def test_a_copy_is_the_same_image(image, start, segment, tmp_path, expected, monkeypatch):
+    """Of another name, place and time, and in another format."""
+    start(as_kind("tif", image, tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(tmp_path / "in.tif", tmp_path / "elsewhere" / "renamed.tif")
+    labels, _ = segment(tmp_path / "elsewhere" / "renamed.tif", channel_axis=-1, resume=True)
+    np.testing.assert_array_equal(labels, expected)
+    monkeypatch.setattr(tasks, "segment_tile", None)
+    segment(as_kind("npy", image, tmp_path), channel_axis=-1, resume=True)
+
+
+def test_what_a_mask_leaves_out_does_not_count(image, start, segment, tmp_path):
+    mask = np.ones(image.shape[:2], bool)
+    mask[20:40, 30:90] = False
+    start(as_kind("tif", image, tmp_path), mask=mask)
+    mended = image.copy()
+    mended[30, 40] = 7
+    segment(as_kind("tif", mended, tmp_path), channel_axis=-1, mask=mask, resume=True)
+
+
+OPTIONS = {
+    "channels": ([0, 1], "channels"),
+    "nodata": (7.0, "nodata"),
+    "tile_size_px": (80, "tile_px"),
+    "halo_px": (16, "halo_px"),
+    "params": (FAST.replace(seed=5), "seed"),
+    "n_segments": (61, "n_segments"),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_another_option(option, image, start, segment):
+    start(image)
+    value, name = OPTIONS[option]
+    with pytest.raises(UnfinishedRun, match=rf"differs in [^;]*{name} \("):
+        segment(image, **{"channel_axis": -1, "resume": True, option: value})
+
+
+def test_another_channel_axis(segment, start):
+    cube = np.arange(64 * 64 * 64, dtype=np.float32).reshape(64, 64, 64)
+    start(cube, channel_axis=0)
+    with pytest.raises(UnfinishedRun, match=r"differs in image channel_axis \(0, now 2\)"):
+        segment(cube, channel_axis=-1, resume=True)
+
+
+def test_an_image_that_changes_while_it_is_segmented(image, tmp_path):
+    path = as_kind("npy", image, tmp_path)
+    options = {"tile_size_px": 64, "halo_px": 32, "channel_axis": -1}
+    steps = iter_superpixels_tiled(path, tmp_path / "out.zarr", 60, FAST, **options)
+    while (step := next(steps)).phase == "looking at the image":
+        if step.done == step.total:
+            as_kind("npy", image[::-1].copy(), tmp_path)
+    with pytest.raises(RunBrokenOff, match=r"in\.npy: has changed since this run began to look at"):
+        drain(steps)
 
 
 @pytest.mark.parametrize("kind", ["numpy", "dask", "tif"])
@@ -76,15 +163,6 @@ def test_another_mask(kind, image, start, segment, tmp_path):
         segment(image, channel_axis=-1, mask=kept(1 - mask), resume=True)
     with pytest.raises(TilingError, match=r"differs in mask \("):
         segment(image, channel_axis=-1, resume=True)
-
-
-def test_a_file_of_the_same_name_elsewhere(image, start, segment, tmp_path):
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        tifffile.imwrite(tmp_path / folder / "in.tif", image, photometric="rgb")
-    start(tmp_path / "one" / "in.tif")
-    with pytest.raises(TilingError, match=r"in image \(\S+one.in.tif, now \S+two.in.tif\);"):
-        segment(tmp_path / "two" / "in.tif", channel_axis=-1, resume=True)
 
 
 def test_a_finished_run_is_not_done_again(image, segment, expected, monkeypatch):

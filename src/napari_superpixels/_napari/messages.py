@@ -205,7 +205,7 @@ def _(error: errors.NotEnoughMemory) -> str:
 
 
 @_in_batch.register
-def _(error: errors.MadeOtherwise) -> str:
+def _(error: errors.MadeOtherwise | errors.NotTold) -> str:
     return f"{error.problem()}: choose another folder, or remove it there"
 
 
@@ -238,6 +238,6 @@ def _(error: errors.RunBrokenOff) -> str:
 @_in_batch.register
 def _(error: errors.LabelsKept) -> str:
     return (
-        f"{text_of(error.cause, batch=True)}; the labels are kept in {error.labels}: the same "
-        f"batch goes on from there to {error.target}"
+        f"{text_of(error.cause, batch=True).rstrip('.')}; the labels are kept in {error.labels}: "
+        f"the same batch goes on from there to {error.target}"
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.io.strict_json import dumps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ def evaluate(options: EvaluateOptions) -> int:
             labels, pixels, channel_axis=image.channel_axis
         )
     if options.json:
-        print(json.dumps(figures | {"ground truths": len(truths)}))
+        print(dumps(figures | {"ground truths": len(truths)}))
         return 0
     for name, value in figures.items():
         print(f"{name:34} {value:.4f}" if isinstance(value, float) else f"{name:34} {value}")

@@ -171,6 +171,11 @@ def _(error: errors.MadeOtherwise) -> str:
 
 
 @_problem.register
+def _(error: errors.NotTold) -> str:
+    return f"{error.problem()}: give another folder, or delete it, or --force to make all anew"
+
+
+@_problem.register
 def _(error: errors.NotGeoreferenced) -> str:
     return (
         f"{error.path}: does not say where on the map it lies (no CRS, no transform); name the "
@@ -233,6 +238,6 @@ def _(error: errors.RunBrokenOff) -> str:
 @_problem.register
 def _(error: errors.LabelsKept) -> str:
     return (
-        f"{text_of(error.cause)}; the labels are kept in {error.labels}: the same command with "
-        f"--resume goes on from there to {error.target}"
+        f"{text_of(error.cause).rstrip('.')}; the labels are kept in {error.labels}: the same "
+        f"command with --resume goes on from there to {error.target}"
     )

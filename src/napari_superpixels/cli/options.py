@@ -518,8 +518,8 @@ def _add_segment(commands: Any) -> None:
         action="store_true",
         default=False,
         help="for scripts: a line of JSON on standard output for each file: file, state (done, "
-        "skipped or failed), written, text, error (its kind and data, or null), and total, the "
-        "number of files",
+        "skipped or failed), written (files), text, error (null, or its kind, data, text and "
+        "context), and total, the number of files; numbers that JSON does not have (NaN) are null",
     )
     segment.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
     _add_tiles(segment)

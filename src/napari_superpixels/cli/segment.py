@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import EXPECTED, complain, text_of
-from napari_superpixels.cli.output import is_plain, write_output
+from napari_superpixels.cli.output import is_plain
 from napari_superpixels.cli.paths import input_files, output_files
 from napari_superpixels.cli.pixels import left_out, mask_of
-from napari_superpixels.cli.skip_existing import made_otherwise
+from napari_superpixels.cli.skip_existing import Results, other_parameters, results_there
 from napari_superpixels.cli.stacks import (
     bands_as_planes,
     has_frames,
@@ -18,23 +17,34 @@ from napari_superpixels.cli.stacks import (
     refuse_formats_of_planes,
     refuse_stack,
     segment_series,
-    spatial_fields,
+    series_of,
     spatial_of,
     voxel_size,
 )
-from napari_superpixels.cli.tiles import TilesOutput, is_tiled, segment_in_tiles
-from napari_superpixels.core.prepare.channels import chosen_channels
+from napari_superpixels.cli.subject import Pixels, Subject, write_all
+from napari_superpixels.cli.tiles import (
+    TilesOutput,
+    is_tiled,
+    other_in_tiles,
+    segment_in_tiles,
+    subject_in_tiles,
+)
 from napari_superpixels.errors import (
     ExportError,
     FileExists,
+    MadeOtherwise,
     MaskMismatch,
+    NotTold,
+    Unexpected,
     to_plain,
 )
 from napari_superpixels.errors.quantities import counted
 from napari_superpixels.io.atomic import is_taken
+from napari_superpixels.io.strict_json import dumps
+from napari_superpixels.tiling.identity import differences, has_pixels, with_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_superpixels.api.result import SuperpixelResult
@@ -44,6 +54,8 @@ if TYPE_CHECKING:
     from napari_superpixels.params import SuperpixelParams
 
 OK, FAILED = 0, 1
+_DONE = "done already"
+_UNTOLD = "of which image and how, the formats that are there do not say"
 
 
 def segment(options: SegmentOptions) -> int:
@@ -65,35 +77,38 @@ def segment(options: SegmentOptions) -> int:
     targets, is_folder = output_files(images, options.output)
     told = options.output
     failures: list[str] = []
-    n_skipped = 0
+    n_done = n_untold = 0
     is_batch = len(images) > 1
     hide = told.quiet or None  # None hides it where the output is no terminal
     for image, files in tqdm(
         list(zip(images, targets, strict=True)), desc="files", disable=hide if is_batch else True
     ):
-        wanted = [f for f in files if told.force or not (is_folder and f.exists())]
-        is_kept = is_folder and not told.force
-        other = made_otherwise(files, params, options) if is_kept else None
-        if other is not None:
-            complain(f"{image}: {text_of(other)}")
-            wanted = []  # files of two runs side by side would contradict each other
-        if options.resume and other is None and not wanted:
-            TilesOutput(files[0]).tidy_up()
-        if not wanted:
-            n_skipped += 1
-            if told.json:
-                text = text_of(other) if other else "done already"
-                _tell(image, "skipped", len(images), text, written=files, error=other)
-            continue
         try:
+            # Files of two runs side by side would contradict each other.
+            there = results_there(files) if is_folder and not told.force else Results()
+            wanted = [f for f in files if f not in there.files]
+            if there.files:
+                _check_same(image, there, params, options)
+            if not wanted:
+                n_done += 1
+                n_untold += not there.known
+                if options.resume:
+                    TilesOutput(files[0]).tidy_up()
+                if told.json:
+                    text = _DONE if there.known else f"{_DONE}; {_UNTOLD}"
+                    _tell(image, "skipped", len(images), text, written=files)
+                continue
             # A run that is gone on with had to make all files.
             output = TilesOutput((files if options.resume else wanted)[0])
-            text = _segment_file(image, wanted, output, params, options)
-        # One bad file must not stop the others.
-        except EXPECTED as error:
-            # The mask may also be the image's own transparency.
-            if isinstance(error, MaskMismatch) and options.input.mask is not None:
-                error.name = str(options.input.mask)
+            text = _segment_file(image, wanted, output, params, options, there)
+        except (MadeOtherwise, NotTold) as other:
+            complain(f"{image}: {text_of(other)}")
+            if told.json:
+                kept = [f for f in files if f in there.files]
+                _tell(image, "skipped", len(images), text_of(other), written=kept, error=other)
+            continue
+        except Exception as raised:  # noqa: BLE001  (a file must not stop the others)
+            error = _told(raised, options)
             text = text_of(error)
             failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
             complain(failures[-1])
@@ -104,8 +119,10 @@ def segment(options: SegmentOptions) -> int:
             _tell(image, "done", len(images), text, written=wanted)
         else:
             tqdm.write(f"{', '.join(map(str, wanted))}: {text}")
-    if n_skipped and not told.json:
-        print(f"{n_skipped} of {len(images)} were done already (--force does them again)")
+    if n_done and not told.json:
+        print(f"{n_done} of {len(images)} were {_DONE} (--force does them again)")
+        if n_untold:
+            print(f"{n_untold} of them: {_UNTOLD}")
     if failures and is_batch:
         complain(f"{len(failures)} of {len(images)} images failed:")
         for text in failures:
@@ -125,7 +142,59 @@ def _tell(
     """Print what became of a file, for a program to read."""
     told = {"file": str(image), "state": state, "written": [*map(str, written)], "text": text}
     plain = None if error is None else to_plain(error)
-    print(json.dumps(told | {"error": plain, "total": total}, default=str), flush=True)
+    print(dumps(told | {"error": plain, "total": total}), flush=True)
+
+
+def _told(error: Exception, options: SegmentOptions) -> Exception:
+    """The same error as it is told: whose mask does not fit; or that it is a fault of ours."""
+    if isinstance(error, MaskMismatch):
+        error.name = "" if options.input.mask is None else str(options.input.mask)
+        error.is_own = options.input.mask is None
+    return error if isinstance(error, EXPECTED) else Unexpected.of(error)
+
+
+def _check_same(
+    image: Path, there: Results, params: SuperpixelParams, options: SegmentOptions
+) -> None:
+    """Raise an error if what is there was made of another image, or in another way."""
+    from napari_superpixels.io.images import open_image
+
+    there.check(lambda known: other_parameters(known, params, options))
+    # Version 0.1 noted no hash of the pixels.
+    runs = [run for known in there.known.values() if has_pixels(run := known.get("run", {}))]
+    if not runs:
+        return
+    with open_image(image) as opened:
+        for run in runs:
+            other = _other_run(opened, run, params, options)
+            if other:
+                raise MadeOtherwise(tuple(other))
+
+
+def _other_run(
+    opened: ImageFile, run: Mapping[str, Any], params: SuperpixelParams, options: SegmentOptions
+) -> list[str]:
+    """In what an image, and how it is segmented now, differs from a run before."""
+    asked = options.input
+    found = bands_as_planes(opened, asked)
+    is_stack = asked.is_volume or (asked.series is not None and has_frames(found, asked))
+    if run.get("tile_px") and not is_stack and asked.plane is None:
+        return other_in_tiles(opened, run, params, options)
+    if options.has_tile_options:
+        return ["tiles (none, now asked for)"]
+    subject = _subject_of(found, options)
+    now = subject.identity(asked)
+    other = differences(run, now)
+    if other:
+        return other
+    digests = Pixels(subject, asked.channels).digests(has_mask=asked.mask is not None)
+    return differences(run, with_pixels(now, digests))
+
+
+def _subject_of(found: ImageFile, options: SegmentOptions) -> Subject:
+    if options.input.series is not None and has_frames(found, options.input):
+        return series_of(found, options)
+    return _whole_of(found, options)
 
 
 def _segment_file(
@@ -134,8 +203,9 @@ def _segment_file(
     output: TilesOutput,
     params: SuperpixelParams,
     options: SegmentOptions,
+    there: Results,
 ) -> str:
-    """Segment a file; return what to say of it."""
+    """Segment a file, or write the labels that are there in more formats; say what was done."""
     from napari_superpixels.io.images import open_image
 
     asked = options.input
@@ -150,9 +220,17 @@ def _segment_file(
         raise ValueError("--series does not work in tiles: leave out their options")
     if asked.is_volume and options.has_tile_options:
         raise ValueError("--volume does not work in tiles: leave out their options")
-    _compile_loops()
     with open_image(image) as opened:
         found = bands_as_planes(opened, asked)
+        if there.labels is not None:
+            if there.is_tiled:
+                subject = subject_in_tiles(opened, options)
+            else:
+                subject = _subject_of(found, options)
+            text = _write_more(subject, there.labels, targets, options)
+            output.tidy_up()
+            return text
+        _compile_loops()
         if asked.series is not None and has_frames(found, asked):
             return segment_series(found, targets, params, options)
         if asked.is_volume:
@@ -170,13 +248,24 @@ def _compile_loops() -> None:
     compile_loops(lambda: complain("compiling, once on this machine; this takes some seconds"))
 
 
-def _segment_at_once(
-    found: ImageFile, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
+def _write_more(
+    subject: Subject, labels: Path, targets: list[Path], options: SegmentOptions
 ) -> str:
-    from napari_superpixels.api.image import iter_superpixels
-    from napari_superpixels.io.formats.label_image import LabelDescription
-    from napari_superpixels.io.images import read_now, without_nodata
+    """Write labels that are there in more formats: another run might give other ones."""
+    from napari_superpixels.io.formats import read_provenance
+    from napari_superpixels.io.labels import read_labels
 
+    if subject.array.ndim - (subject.channel_axis is not None) == 3:
+        refuse_formats_of_planes(targets)
+    pixels = Pixels(subject, None, keep=True)
+    about = subject.described(read_provenance(labels))
+    found = read_labels(labels).labels
+    write_all(targets, found, pixels, about, overwrite=options.output.force)
+    return f"written from {labels.name}"
+
+
+def _whole_of(found: ImageFile, options: SegmentOptions) -> Subject:
+    """What is segmented at once: an image, a plane of a stack, or a volume."""
     asked, image = options.input, found.path
     array, channel_axis, alpha = found.array, asked.axis_of(found), found.alpha
     spatial = spatial_of(found, 3 if asked.is_volume else 2)
@@ -194,33 +283,45 @@ def _segment_at_once(
         refuse_stack(found)
     nodata = asked.nodata_of(found)
     mask = mask_of(found, alpha, asked.mask)
-    steps = iter_superpixels(
-        read_now(chosen_channels(array, channel_axis, asked.channels), image),
-        params,
+    return Subject(
+        found=found,
+        array=array,
         channel_axis=channel_axis,
-        nodata=nodata,
         mask=mask,
+        nodata=nodata,
+        spatial=spatial,
         spacing=spacing,
+    )
+
+
+def _segment_at_once(
+    found: ImageFile, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
+) -> str:
+    from napari_superpixels.api.image import iter_superpixels
+
+    asked, image = options.input, found.path
+    subject = _whole_of(found, options)
+    pixels = Pixels(subject, asked.channels, keep=not all(map(is_plain, targets)))
+    steps = iter_superpixels(
+        pixels.read(),
+        params,
+        channel_axis=subject.channel_axis,
+        nodata=subject.nodata,
+        mask=subject.mask,
+        spacing=subject.spacing,
         device=options.resources.device,
         memory_limit_gb=options.resources.memory_limit_gb,
     )
     result = _with_progress(steps, params, image.name, hide=options.output.quiet or None)
-    provenance = result.provenance() | {"source": image.name} | spatial.to_dict()
+    provenance = result.provenance() | {"source": image.name} | subject.spatial.to_dict()
+    provenance["run"] = subject.run(pixels, asked)
     if asked.channels is not None:
         provenance["channels"] = list(asked.channels)
-    if spacing is not None:
-        provenance["spacing"] = list(spacing)
-    about = LabelDescription(
-        channel_axis=channel_axis,
-        **spatial_fields(spatial),
-        provenance=provenance,
-    )
-    pixels = None
-    if not all(map(is_plain, targets)):
-        pixels = without_nodata(read_now(array, image), nodata)
-    for target in targets:
-        write_output(target, result.labels, pixels, about, overwrite=options.output.force)
-    kind = "superpixel" if spacing is None else "supervoxel"
+    if subject.spacing is not None:
+        provenance["spacing"] = list(subject.spacing)
+    about = subject.described(provenance)
+    write_all(targets, result.labels, pixels, about, overwrite=options.output.force)
+    kind = "superpixel" if subject.spacing is None else "supervoxel"
     return (
         f"{counted(result.n_obtained, kind)} of {result.n_requested} asked for, in "
         f"{result.seconds:.1f} s on {result.device}{left_out(result.labels)}"

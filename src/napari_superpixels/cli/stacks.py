@@ -6,9 +6,9 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import complain, text_of
-from napari_superpixels.cli.output import is_plain, write_output
+from napari_superpixels.cli.output import is_plain
 from napari_superpixels.cli.pixels import left_out, mask_of
-from napari_superpixels.core.prepare.channels import chosen_channels
+from napari_superpixels.cli.subject import Pixels, Subject, write_all
 from napari_superpixels.core.prepare.checks import check_axis
 from napari_superpixels.errors import FormatForPlanes, NotASeries, SuperpixelError, UnchosenPlane
 from napari_superpixels.errors.quantities import counted
@@ -150,28 +150,18 @@ def segment_series(
     from napari_superpixels.api.series import iter_series, spelled_problems
     from napari_superpixels.events import drain
     from napari_superpixels.io.formats import save_labels
-    from napari_superpixels.io.formats.label_image import LabelDescription
-    from napari_superpixels.io.images import read_now, without_nodata
 
     refuse_formats_of_planes(targets)
     image, chosen = found.path, options.input.channels
-    array, axis, planes = found.array, *_axes(found, options.input)
-    if len(planes) != 3:
-        is_deeper = bool(found.axes) and len(planes) > 3
-        raise NotASeries(found.axes or "?" * array.ndim, array.shape, is_deeper)
-    frames = np.moveaxis(chosen_channels(array, axis, chosen), planes[0], 0)
-    values = np.moveaxis(array, planes[0], 0)
-    if axis is not None and axis > planes[0]:
-        axis -= 1
-    # Frames are first in it, as it has no channels.
-    mask = mask_of(found, found.alpha, options.input.mask)
-    nodata = options.input.nodata_of(found)
+    subject = series_of(found, options)
+    axis, spatial = subject.channel_axis, subject.spatial
+    frames = Pixels(subject, chosen, keep=not all(map(is_plain, targets)))
     steps = iter_series(
         frames,
         params,
-        channel_axis=axis,
-        mask=mask,
-        nodata=nodata,
+        channel_axis=None if axis is None else axis - 1,
+        mask=subject.mask,
+        nodata=subject.nodata,
         device=options.resources.device,
         follow=options.input.series == "follow",
         memory_limit_gb=options.resources.memory_limit_gb,
@@ -191,9 +181,6 @@ def segment_series(
                 bar.update()
 
         labels = drain(steps, show)
-    is_deep = found.axes[planes[0] : planes[0] + 1] == "Z"
-    spatial = spatial_of(found, 3) if is_deep else None
-    spatial = spatial if spatial and spatial.to_dict() else spatial_of(found, 2)
     provenance: dict[str, Any] = {
         **spatial.to_dict(),
         "parameters": params.to_dict(),
@@ -212,21 +199,58 @@ def segment_series(
             f"{len(problems)} of {counted(len(frames), 'frame')} failed, the others are in {file}: "
             f"{spelled_problems(problems)}"
         )
-    about = LabelDescription(
-        channel_axis=None if axis is None else axis + 1,
-        **spatial_fields(spatial),
-        frames=True,
-        time_step=found.metadata.time_step,
-        provenance=provenance,
-    )
-    for target in targets:
-        pixels = None if is_plain(target) else without_nodata(read_now(values, image), nodata)
-        write_output(target, labels, pixels, about, overwrite=options.output.force)
+    provenance["run"] = subject.run(frames, options.input)
+    about = subject.described(provenance)
+    write_all(targets, labels, frames, about, overwrite=options.output.force)
     n = len(np.unique(labels[labels > 0]))
     told = f"{counted(len(frames), 'frame')}, {counted(n, 'superpixel')} in all"
     if options.input.series == "follow":
         told += f"; {counted(n_new, 'frame')} segmented anew"
     return told + left_out(labels)
+
+
+def series_of(found: ImageFile, options: SegmentOptions) -> Subject:
+    """Take every plane of a file.
+
+    Parameters
+    ----------
+    found : ImageFile
+        From `bands_as_planes`.
+    options : SegmentOptions
+
+    Returns
+    -------
+    Subject
+        Frames come first.
+
+    Raises
+    ------
+    NotASeries
+        If the file does not hold one axis of frames.
+    """
+    import numpy as np
+
+    array, axis, planes = found.array, *_axes(found, options.input)
+    if len(planes) != 3:
+        is_deeper = bool(found.axes) and len(planes) > 3
+        raise NotASeries(found.axes or "?" * array.ndim, array.shape, is_deeper)
+    values = np.moveaxis(array, planes[0], 0)
+    if axis is not None and axis < planes[0]:
+        axis += 1
+    # Frames are first in it, as it has no channels.
+    mask = mask_of(found, found.alpha, options.input.mask)
+    is_deep = found.axes[planes[0] : planes[0] + 1] == "Z"
+    spatial = spatial_of(found, 3) if is_deep else None
+    spatial = spatial if spatial and spatial.to_dict() else spatial_of(found, 2)
+    return Subject(
+        found=found,
+        array=values,
+        channel_axis=axis,
+        mask=mask,
+        nodata=options.input.nodata_of(found),
+        spatial=spatial,
+        frames=True,
+    )
 
 
 def spatial_of(found: ImageFile, ndim: int) -> Spatial:

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import complain
-from napari_superpixels.cli.output import is_plain, write_output
+from napari_superpixels.cli.output import is_plain
 from napari_superpixels.cli.pixels import left_out
+from napari_superpixels.cli.subject import Pixels, Subject, write_all
 from napari_superpixels.errors import (
     ExportError,
     FileExists,
@@ -21,15 +22,16 @@ from napari_superpixels.errors import (
 from napari_superpixels.errors.quantities import counted, gigabytes
 from napari_superpixels.io.atomic import is_taken
 from napari_superpixels.io.ome_zarr import holds_labels
+from napari_superpixels.tiling.identity import differences, with_pixels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_superpixels.cli.options import SegmentOptions
-    from napari_superpixels.io.formats.label_image import LabelDescription
     from napari_superpixels.io.images import ImageFile
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.tiling.progress import TileStep
@@ -180,11 +182,10 @@ def _segment(
 ) -> str:
     import dask.array as da
 
-    from napari_superpixels.cli.stacks import spatial_fields, spatial_of
     from napari_superpixels.core.device import machine_here
     from napari_superpixels.events import drain
-    from napari_superpixels.io.formats.label_image import LabelDescription
-    from napari_superpixels.io.images import open_image
+    from napari_superpixels.io.formats import read_provenance
+    from napari_superpixels.io.labels import read_labels
     from napari_superpixels.params.options import PixelOptions
     from napari_superpixels.plan.run_plan import tiles_shortage
     from napari_superpixels.tiling.checkpoint import checkpoint_path
@@ -194,21 +195,18 @@ def _segment(
     asked, told, image = options.input, options.output, found.path
     if asked.plane is not None:
         raise ValueError("--plane does not work in tiles: save the plane as a file of its own")
-    spatial = spatial_of(found, 2)
-    if asked.level:
-        full, found = found, open_image(image, asked.level)
-        found.close()
-        spatial = spatial.resampled(full.plane_shape, found.plane_shape)
+    subject = subject_in_tiles(found, options)
+    spatial = subject.spatial
     where = spatial.georeference
     others = [target for target in targets if target != output.path]
     is_foreign = output.is_in_the_way()
     if is_foreign and not options.resume:
         raise InTheWay(str(output.path), str(output.target))
     pixels = PixelOptions(
-        channel_axis=asked.axis_of(found),
+        channel_axis=subject.channel_axis,
         channels=asked.channels,
         level=asked.level or 0,
-        nodata=asked.nodata_of(found),
+        nodata=subject.nodata,
     )
     n_segments = options.n_segments(params)
     for target in others:  # now, not after hours
@@ -217,7 +215,7 @@ def _segment(
         if target.suffix.lower() == ".png" and n_segments >= 2**16:
             raise ExportError(f"{target}: PNG holds at most 65535 labels; write a TIFF")
         if not is_plain(target):
-            _refuse_too_large(target, found.array, pixels.channel_axis)
+            _refuse_too_large(target, subject.array, pixels.channel_axis)
     needs = drain(
         iter_estimate(image, n_segments, params, pixels, options.tiling, options.resources)
     )
@@ -261,14 +259,17 @@ def _segment(
     if output.is_temporary and not is_foreign:
         output.mark()
     outside = left_out(da.from_zarr(str(output.path / "0")))
-    about = LabelDescription(
-        channel_axis=pixels.channel_axis,
-        **spatial_fields(spatial),
-        provenance=result.provenance() | {"source": image.name} | spatial.to_dict(),
-    )
+    run = read_provenance(output.path)["run"] if others else {}
+    known = {"source": image.name, "run": run} | spatial.to_dict()
+    about = subject.described(result.provenance() | known)
+    labels = None
+    values = Pixels(subject, None, keep=True)
     for target in others:
         try:
-            _copy(target, output.path, found, pixels.nodata, about, overwrite=told.force)
+            labels = read_labels(output.path).labels if labels is None else labels
+            if is_taken(target) and not told.force and _holds(target, labels):
+                continue  # a run was killed between this copy and its end
+            write_all([target], labels, values, about, overwrite=told.force)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"the labels are kept in {output.path}: the same command with --resume goes on "
@@ -284,6 +285,75 @@ def _segment(
         f"{counted(result.n_obtained, 'superpixel')} of {result.n_requested} asked for"
         f"{result.why_more}, {counted(result.n_tiles, 'tile')}, in "
         f"{result.seconds:.1f} s on {result.device}{outside}"
+    )
+
+
+def other_in_tiles(
+    found: ImageFile, run: Mapping[str, Any], params: SuperpixelParams, options: SegmentOptions
+) -> list[str]:
+    """Name in what a run in tiles would differ from one before.
+
+    Parameters
+    ----------
+    found : ImageFile
+        The file, at full resolution.
+    run : mapping
+        What decided the result of the one before, see `RunSpec.identity`.
+    params : SuperpixelParams
+    options : SegmentOptions
+
+    Returns
+    -------
+    list of str
+        See `differences`.
+    """
+    from napari_superpixels.plan.tiles import plan_tiles
+    from napari_superpixels.tiling.reader import open_reader
+    from napari_superpixels.tiling.run_spec import RunSpec
+    from napari_superpixels.tiling.tile_pixels import iter_digests, of_all
+
+    asked, tiling, n = options.input, options.tiling, options.n_segments(params)
+    axis = asked.axis_of(found)
+    reader = open_reader(found.path, asked.level or 0, axis, channels=asked.channels)
+    mask = None if asked.mask is None else open_reader(asked.mask, kind="mask")
+    grid = plan_tiles(reader.shape, n, params, tiling.tile_size_px, tiling.halo_px)
+    nodata, device = asked.nodata_of(found), options.resources.device
+    spec = RunSpec(reader, mask, nodata, grid, n, params, device)
+    now = spec.identity()
+    del now["parameters"]  # an older version may not know all of them
+    other = differences(run, now)
+    return other or differences(run, with_pixels(now, of_all(iter_digests(spec))))
+
+
+def subject_in_tiles(found: ImageFile, options: SegmentOptions) -> Subject:
+    """Take what a run in tiles segments, at the level that is asked for.
+
+    Parameters
+    ----------
+    found : ImageFile
+        The file, at full resolution.
+    options : SegmentOptions
+
+    Returns
+    -------
+    Subject
+        Without what the mask leaves out.
+    """
+    from napari_superpixels.cli.stacks import spatial_of
+    from napari_superpixels.io.images import open_image
+
+    asked, spatial = options.input, spatial_of(found, 2)
+    if asked.level:
+        full, found = found, open_image(found.path, asked.level)
+        found.close()
+        spatial = spatial.resampled(full.plane_shape, found.plane_shape)
+    return Subject(
+        found=found,
+        array=found.array,
+        channel_axis=asked.axis_of(found),
+        mask=None,
+        nodata=asked.nodata_of(found),
+        spatial=spatial,
     )
 
 
@@ -303,28 +373,6 @@ def _refuse_too_large(target: Path, array: Any, channel_axis: int | None) -> Non
             f"{gigabytes(needed)}, and {gigabytes(free)} are free; leave it out, or take a "
             "machine with more memory for it later, with export"
         )
-
-
-def _copy(
-    target: Path,
-    tiled: Path,
-    found: ImageFile,
-    nodata: float | None,
-    about: LabelDescription,
-    *,
-    overwrite: bool,
-) -> None:
-    """Write the labels of an OME-Zarr, with values of the image, as another file."""
-    import numpy as np
-    import zarr
-
-    from napari_superpixels.io.images import without_nodata
-
-    labels = np.asarray(zarr.open_array(tiled / "0", mode="r")[:])
-    if is_taken(target) and not overwrite and _holds(target, labels):
-        return  # a run was killed between this copy and its end
-    image = None if is_plain(target) else without_nodata(found.read(), nodata)
-    write_output(target, labels, image, about, overwrite=overwrite)
 
 
 def _holds(target: Path, labels: NDArray[np.integer]) -> bool:

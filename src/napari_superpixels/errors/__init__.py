@@ -27,6 +27,7 @@ from napari_superpixels.errors.files import (
     MissingLibrary,
     NeedsImage,
     NotGeoreferenced,
+    NotTold,
     UnitNotKnown,
 )
 from napari_superpixels.errors.images import (
@@ -64,6 +65,7 @@ from napari_superpixels.errors.tiles import (
     UnfinishedRun,
     WorkersDied,
 )
+from napari_superpixels.errors.unexpected import Unexpected
 
 __all__ = [
     "AmbiguousAxes",
@@ -88,6 +90,7 @@ __all__ = [
     "NotEnoughMemory",
     "NotGeoreferenced",
     "NotRGB",
+    "NotTold",
     "NothingToSegmentError",
     "OutOfMemory",
     "OutputTaken",
@@ -98,6 +101,7 @@ __all__ = [
     "TilingError",
     "TooFewPixels",
     "UnchosenPlane",
+    "Unexpected",
     "UnfinishedRun",
     "UnitNotKnown",
     "UnknownChannelAxis",

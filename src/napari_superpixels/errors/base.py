@@ -103,6 +103,8 @@ def to_plain(error: BaseException) -> dict[str, Any]:
 def _plain_value(value: Any) -> Any:
     if isinstance(value, BaseException):
         return to_plain(value)
+    if isinstance(value, list | tuple):
+        return [_plain_value(inner) for inner in value]
     # JSON has no word for NaN and infinities.
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -25,7 +25,7 @@ class FileExists(ExportError):
 
 @dataclass(eq=False)
 class MadeOtherwise(SuperpixelError):
-    """A result is there already that was made with other parameters; it was kept.
+    """A result is there already that was made of another image, or in another way; it was kept.
 
     Attributes
     ----------
@@ -42,7 +42,26 @@ class MadeOtherwise(SuperpixelError):
         """In what it differs, or why that is not known."""
         if self.unreadable:
             return f"what is there cannot be read ({self.unreadable}); kept"
-        return f"made with other parameters, {', '.join(self.differences)}; kept"
+        return f"made otherwise, {', '.join(self.differences)}; kept"
+
+
+@dataclass(eq=False)
+class NotTold(SuperpixelError):
+    """A result that should tell how it was made does not, or others were to stand beside it.
+
+    Attributes
+    ----------
+    path : str
+    """
+
+    path: str
+
+    def problem(self) -> str:
+        """Its name, and that it was kept."""
+        return (
+            f"{self.path}: is there already, and does not tell of which image and how it was made; "
+            "kept"
+        )
 
 
 @dataclass(eq=False)

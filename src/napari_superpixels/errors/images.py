@@ -102,15 +102,18 @@ class MaskMismatch(SuperpixelError, ValueError):
         Their shapes.
     name : str
         The mask's file, where there is one.
+    is_own : bool
+        Whether it is the image's own: its transparency, or what its file leaves out.
     """
 
     mask: tuple[int, ...]
     image: tuple[int, ...]
     name: str = ""
+    is_own: bool = False
 
     def problem(self) -> str:
         """Both shapes."""
-        mask = f"the mask {self.name}".rstrip()
+        mask = "its own transparency or mask" if self.is_own else f"the mask {self.name}".rstrip()
         return (
             f"{mask} {self.mask} and the image {self.image} differ in shape: they must have the "
             "same pixels"

@@ -190,4 +190,4 @@ class LabelsKept(ExportError):
 
     def problem(self) -> str:
         """The cause, and where the labels are."""
-        return f"{self.cause}; the labels are kept in {self.labels}"
+        return f"{str(self.cause).rstrip('.')}; the labels are kept in {self.labels}"

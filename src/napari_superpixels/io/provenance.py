@@ -10,6 +10,7 @@ import tifffile
 
 from napari_superpixels.io.problems import READ_ERRORS, unreadable
 from napari_superpixels.io.readers.signatures import kind_of
+from napari_superpixels.io.strict_json import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +90,7 @@ def as_description(provenance: Mapping[str, Any]) -> str:
     str
         One line, with a word before the JSON: tifffile takes JSON alone for its own.
     """
-    return f"{_TITLE} {json.dumps(dict(provenance), default=str)}"
+    return f"{_TITLE} {dumps(provenance)}"
 
 
 def of_tiff(tiff: tifffile.TiffFile) -> dict[str, Any]:

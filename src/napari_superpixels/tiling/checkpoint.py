@@ -31,11 +31,12 @@ from napari_superpixels.errors import (
 )
 from napari_superpixels.io.atomic import exchange, not_written
 from napari_superpixels.io.ome_zarr import axes_of, create_level, describe, set_attribute
-from napari_superpixels.io.provenance import METADATA_KEY, read_provenance
+from napari_superpixels.io.provenance import METADATA_KEY
 from napari_superpixels.io.readers.arrays import ONE_NPY_AT_A_TIME
 from napari_superpixels.plan.tile_grid import common, inside
-from napari_superpixels.tiling.identity import differences
+from napari_superpixels.tiling.identity import differences, with_pixels
 from napari_superpixels.tiling.segment_tile import TileLabels
+from napari_superpixels.tiling.tile_pixels import of_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +53,7 @@ _JOB, _IDENTITY, _STATISTICS, _STOP = "job.pickle", "job.json", "statistics.pick
 _OF_TILES = ("scan", "tiles", "ids", "written")
 # What a file raises that was cut off, or holds something else.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
+_DIGEST = "_digest"
 
 # Runs whose workers are threads of this process; other processes read them from the folder.
 _IN_PROCESS: dict[str, RunSpec] = {}
@@ -94,25 +96,6 @@ def checkpoint_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.partial")
 
 
-def finished(output: Path, spec: RunSpec) -> dict[str, Any] | None:
-    """Look whether a run is done.
-
-    Parameters
-    ----------
-    output : Path
-        What it would write.
-    spec : RunSpec
-
-    Returns
-    -------
-    dict or None
-        Provenance of the labels that are there; None if they are not of this run.
-    """
-    provenance = read_provenance(output) if output.is_dir() else {}
-    is_same = "run" in provenance and not differences(provenance["run"], spec.identity())
-    return provenance if is_same else None
-
-
 def step_between(below: Sequence[int], here: Sequence[int]) -> list[int]:
     """Every how many pixels, along each axis, one level of a pyramid takes of the one below."""
     return [math.ceil(b / h) for b, h in zip(below, here, strict=True)]
@@ -132,6 +115,8 @@ class Checkpoint:
 
     def identity_for(self, spec: RunSpec, *, resume: bool) -> dict[str, Any]:
         """Check that a run may begin or go on here; nothing is written.
+
+        Whether the pixels are the same is seen when they are read, see `tasks.scan`.
 
         Parameters
         ----------
@@ -277,6 +262,19 @@ class Checkpoint:
             file.unlink(missing_ok=True)
             raise DamagedTile(str(file), reason_of(error)) from error
 
+    def save_scan(
+        self, tile: Tile, arrays: Mapping[str, NDArray[Any]], digests: Mapping[str, str]
+    ) -> None:
+        """Keep what was found in the pixels of a tile, and what tells them from others."""
+        named = {f"{name}{_DIGEST}": np.array(digest) for name, digest in digests.items()}
+        self.save("scan", tile, dict(arrays) | named)
+
+    def digests(self, tile: Tile) -> dict[str, str]:
+        """What tells the pixels of a tile from others, as `save_scan` has kept it."""
+        stored = self.load("scan", tile)
+        names = [name for name in stored if name.endswith(_DIGEST)]
+        return {name.removesuffix(_DIGEST): str(stored[name]) for name in names}
+
     def save_statistics(self, statistics: Statistics) -> None:
         """Keep what is known of the whole image."""
         with whole_file(self.path / _STATISTICS) as partial:
@@ -321,7 +319,9 @@ class Checkpoint:
             factors.append(tuple(s * k for s, k in zip(factors[-1], steps, strict=True)))
         describe(root, name, axes_of("zyx"[-arrays[0].ndim :], spatial), factors)
         set_attribute(root, "image-label", {})
-        root.attrs[METADATA_KEY] = dict(provenance) | {"run": self.saved_identity()}
+        digests = of_all(self.digests(tile) for tile in self.spec().grid.tiles.values())
+        run = with_pixels(self.saved_identity(), digests)
+        root.attrs[METADATA_KEY] = dict(provenance) | {"run": run}
 
     def finish(self, output: Path) -> None:
         """Give the labels their final name, in place of what has it, and delete the folder.

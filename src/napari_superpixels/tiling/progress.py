@@ -8,7 +8,7 @@ from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import RunBrokenOff, reason_of
+from napari_superpixels.errors import RunBrokenOff, UnfinishedRun, reason_of
 from napari_superpixels.io.atomic import with_remedy
 from napari_superpixels.tiling.cluster import PATIENCE_S, is_killed_worker
 
@@ -73,7 +73,8 @@ def all_done(
     Raises
     ------
     TilingError
-        If some failed, or nothing can be done for long.
+        If some failed, found that the run is not the one that was begun, or nothing can be done
+    for long.
     """
     total = len(futures)
     # Not dask's `wait`: each call that runs out of time leaves something behind for every tile
@@ -102,6 +103,9 @@ def all_done(
     failed = {
         index: errors[index] for index, f in futures.items() if f.cancelled() or errors[index]
     }
+    for error in failed.values():
+        if isinstance(error, UnfinishedRun):  # it has not failed: it is another run
+            raise error
     if failed:
         reason = _what_failed(phase, failed, total, checkpoint.spec().grid)
         raise RunBrokenOff(reason, str(checkpoint.path)) from next(iter(failed.values()))

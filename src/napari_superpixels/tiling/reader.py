@@ -225,7 +225,8 @@ def _state(path: Path) -> tuple[int, ...]:
     if not path.exists():
         return ()
     known = path.stat()
-    return known.st_ino, known.st_size, known.st_mtime_ns
+    # Times of a file can be set, as copying does; when that was done cannot (but on Windows).
+    return known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns
 
 
 @lru_cache(maxsize=8)

@@ -22,19 +22,22 @@ from napari_superpixels.events import drain
 from napari_superpixels.io.atomic import with_remedy
 from napari_superpixels.io.images import check_same_grid
 from napari_superpixels.io.ome_zarr import holds_labels
+from napari_superpixels.io.provenance import read_provenance
 from napari_superpixels.io.spatial import Spatial
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset, unknown_name
 from napari_superpixels.params.options import Resources, TilingOptions
 from napari_superpixels.plan.memory import tile_memory
 from napari_superpixels.plan.tiles import plan_tiles
 from napari_superpixels.tiling import tasks
-from napari_superpixels.tiling.checkpoint import Checkpoint, checkpoint_path, finished
+from napari_superpixels.tiling.checkpoint import Checkpoint, checkpoint_path
 from napari_superpixels.tiling.cluster import Engine
+from napari_superpixels.tiling.identity import differences, with_pixels
 from napari_superpixels.tiling.output_lock import only_run
 from napari_superpixels.tiling.progress import LOOKING, TileStep, all_done
 from napari_superpixels.tiling.reader import open_reader
 from napari_superpixels.tiling.relabel import relabel_tiles
 from napari_superpixels.tiling.run_spec import RunSpec, Statistics
+from napari_superpixels.tiling.tile_pixels import iter_digests, of_all
 from napari_superpixels.tiling.tiled_result import TiledResult
 
 if TYPE_CHECKING:
@@ -196,7 +199,7 @@ def iter_superpixels_tiled(
     tile = tile_memory(grid, (reader.n_channels, reader.dtype.itemsize), wanted_n, params)
     threads = torch.get_num_threads()
     with only_run(output):
-        done = finished(output, spec) if resume else None
+        done = (yield from _finished(output, spec)) if resume else None
         if done is not None:
             if checkpoint.is_of(spec):  # killed when all but tidying up was done
                 checkpoint.delete()
@@ -310,6 +313,20 @@ def superpixels_tiled(
         result = drain(iter_superpixels_tiled(image, output, n_segments, params, **options))
         labels = zarr.open_array(result.path / "0", mode="r")
         return np.asarray(labels[:]).astype(np.int32)
+
+
+def _finished(output: Path, spec: RunSpec) -> Generator[TileStep, None, dict[str, Any] | None]:
+    """Provenance of the labels that are there; None if they are not of this run."""
+    provenance = read_provenance(output) if output.is_dir() else {}
+    before, identity = provenance.get("run"), spec.identity()
+    if before is None or differences(before, identity):
+        return None
+    digests = []
+    for of_tile in iter_digests(spec):
+        digests.append(of_tile)
+        yield TileStep("comparing with what is there", len(digests), len(spec.grid))
+    is_same = not differences(before, with_pixels(identity, of_all(digests)))
+    return provenance if is_same else None
 
 
 def _run(

@@ -44,7 +44,7 @@ class RunSpec:
     device: str
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result, as plain values; a run goes on only where it is the same."""
+        """What decides the result besides the pixels, as plain values."""
         return {
             "image": fingerprint(self.image),
             "mask": None if self.mask is None else fingerprint(self.mask),

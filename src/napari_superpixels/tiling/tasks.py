@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scipy import ndimage
 
-from napari_superpixels.core.prepare.checks import is_wanted
 from napari_superpixels.core.prepare.nodata import is_nodata
+from napari_superpixels.errors import TilingError, UnfinishedRun
 from napari_superpixels.plan.tile_grid import common, inside
 from napari_superpixels.tiling.checkpoint import Checkpoint, step_between
+from napari_superpixels.tiling.identity import other_pixels
 from napari_superpixels.tiling.segment_tile import segment_tile
+from napari_superpixels.tiling.tile_pixels import read_tile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,18 +31,34 @@ _SAMPLE_PX = 4096
 
 
 def scan(folder: str, index: Index) -> None:
-    """Count the pixels of a tile that count, and keep a sample of their values.
+    """Count the pixels of a tile that count, and keep a sample of their values and their digest.
+
+    Where that was done before, see whether the pixels are still the same.
 
     Parameters
     ----------
     folder : str
     index : tuple of int
+
+    Raises
+    ------
+    UnfinishedRun
+        If they are not.
     """
     checkpoint, spec, tile = _at(folder, index)
+    pixels = read_tile(spec, tile.core)
+    digests = pixels.digests()
+    before: dict[str, str] | None = None
     if checkpoint.file("scan", tile).exists():
-        return
-    image, wanted = _read(spec, tile.core)
-    channels = _channels_first(image, spec)
+        before = checkpoint.digests(tile)
+        if before == digests:
+            return
+        # With another mask, other pixels of the image count.
+        if before and before.get("mask") != digests.get("mask"):
+            raise UnfinishedRun(folder, (other_pixels("mask"),))
+        if before:
+            raise UnfinishedRun(folder, (other_pixels("image"),))
+    channels, wanted = pixels.channels, pixels.wanted
     finite = np.isfinite(channels).all(axis=0)
     values = channels[:, wanted & finite & _has_data(channels, spec)]
     sample = values[:, :: max(1, values.shape[1] // _SAMPLE_PX)]
@@ -51,7 +68,11 @@ def scan(folder: str, index: Index) -> None:
         "n_sample": np.array(sample.shape[1]),
         "sample": sample,
     }
-    checkpoint.save("scan", tile, arrays)
+    if before is not None:  # version 0.1 kept no digest: what it kept must do
+        stored = checkpoint.load("scan", tile)
+        if any(not np.array_equal(arrays[name], stored[name]) for name in arrays):
+            raise UnfinishedRun(folder, (other_pixels("image"),))
+    checkpoint.save_scan(tile, arrays, digests)
 
 
 def segment(folder: str, index: Index, *_earlier: None) -> None:
@@ -63,6 +84,11 @@ def segment(folder: str, index: Index, *_earlier: None) -> None:
     index : tuple of int
     *_earlier : None
         What the neighbours' tasks returned: the scheduler waits for them.
+
+    Raises
+    ------
+    TilingError
+        If the tile has other pixels than when it was looked at.
     """
     checkpoint, spec, tile = _at(folder, index)
     if checkpoint.file("tiles", tile).exists():
@@ -70,15 +96,20 @@ def segment(folder: str, index: Index, *_earlier: None) -> None:
     # Sums differ in the last digits with the number of threads; tiles shall not.
     torch.set_num_threads(1)
     statistics = checkpoint.statistics()
-    image, free = _read(spec, tile.window)
-    channels = _channels_first(image, spec)
+    pixels = read_tile(spec, tile.window)
+    if pixels.part(inside(tile.core, tile.window)).digests() != checkpoint.digests(tile):
+        raise TilingError(
+            f"{spec.image.name}: has changed since this run began to look at it; bring back the "
+            "image and the mask as they were, or begin a new run"
+        )
+    channels, free = pixels.channels, pixels.wanted
     free &= np.isfinite(channels).all(axis=0) & _has_data(channels, spec)
     for neighbour in tile.earlier:
         done = checkpoint.load_labels(spec.grid.tiles[neighbour])
         shared = common(done.box, tile.window)
         if shared is not None:
             free[inside(shared, tile.window)] &= done.labels[inside(shared, done.box)] == 0
-    result = segment_tile(image, free, spec, tile, statistics, checkpoint.check)
+    result = segment_tile(pixels.image, free, spec, tile, statistics, checkpoint.check)
     checkpoint.save_labels(tile, result)
     _give_memory_back()
 
@@ -136,30 +167,6 @@ def _at(folder: str, index: Index) -> tuple[Checkpoint, RunSpec, Tile]:
     checkpoint.check()
     spec = checkpoint.spec()
     return checkpoint, spec, spec.grid.tiles[index]
-
-
-def _read(spec: RunSpec, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Pixels of the image, and which of them are asked for; others are 0 where not read."""
-    wanted = spec.image.read_opaque(box)
-    if spec.mask is not None:
-        wanted &= is_wanted(spec.mask.read(box))
-    masked = spec.mask is not None
-    if wanted.all():
-        return spec.image.read(box, masked=masked), wanted
-    # Not the others, as far as that goes: the mask may leave out what cannot be read.
-    (used,) = ndimage.find_objects(wanted.astype(np.uint8)) or [(slice(0, 0),) * wanted.ndim]
-    pairs = zip(box, used, strict=True)
-    inner = [slice(b.start + u.start, b.start + u.stop) for b, u in pairs]
-    image = spec.image.read(inner, masked=masked)
-    around = [(u.start, n - u.stop) for u, n in zip(used, wanted.shape, strict=True)]
-    if spec.image.channel_axis is not None:
-        around.insert(spec.image.channel_axis % image.ndim, (0, 0))
-    return np.pad(image, around), wanted
-
-
-def _channels_first(image: NDArray[Any], spec: RunSpec) -> NDArray[Any]:
-    axis = spec.image.channel_axis
-    return image[None] if axis is None else np.moveaxis(image, axis, 0)
 
 
 def _has_data(channels: NDArray[Any], spec: RunSpec) -> NDArray[np.bool_]:

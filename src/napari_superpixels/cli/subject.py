@@ -1,0 +1,241 @@
+"""What of a file is segmented, other than in tiles: its pixels, each decoded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.cli.output import is_plain, write_output
+from napari_superpixels.core.prepare.channels import chosen_channels
+from napari_superpixels.tiling.identity import digest, joined, with_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_superpixels.cli.options import InputOptions
+    from napari_superpixels.io.formats.label_image import LabelDescription
+    from napari_superpixels.io.images import ImageFile
+    from napari_superpixels.io.spatial import Spatial
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Subject:
+    """What of a file is segmented.
+
+    Attributes
+    ----------
+    found : ImageFile
+        The file.
+    array : array_like
+        All channels of what is segmented, not read yet; of a series, frames come first.
+    channel_axis : int or None
+        Axis of it that holds channels.
+    mask : ndarray or None
+        0 is left out.
+    nodata : float or None
+        Value of pixels to leave out.
+    spatial : Spatial
+        How large its pixels are, and where they lie.
+    spacing : tuple of float or None
+        Size of a voxel, of a volume.
+    frames : bool
+        Whether it is a series.
+    """
+
+    found: ImageFile
+    array: Any
+    channel_axis: int | None
+    mask: NDArray[Any] | None
+    nodata: float | None
+    spatial: Spatial
+    spacing: tuple[float, ...] | None = None
+    frames: bool = False
+
+    def identity(self, options: InputOptions) -> dict[str, Any]:
+        """What decides the result besides pixels and parameters, as plain values.
+
+        Parameters
+        ----------
+        options : InputOptions
+
+        Returns
+        -------
+        dict
+            As those of a run in tiles, see `RunSpec.identity`.
+        """
+        ndim = self.array.ndim
+        return {
+            "image": {
+                "shape": list(self.array.shape),
+                "dtype": self.array.dtype.name,
+                "channel_axis": None if self.channel_axis is None else self.channel_axis % ndim,
+                "channels": options.channels and list(options.channels),
+            },
+            "mask": None if options.mask is None else {},
+            "nodata": None if self.nodata is None else repr(float(self.nodata)),
+            "plane": options.plane and list(options.plane),
+            "series": options.series if self.frames else None,
+            "spacing": self.spacing and list(self.spacing),
+            "tile_px": None,
+            "halo_px": None,
+        }
+
+    def run(self, pixels: Pixels, options: InputOptions) -> dict[str, Any]:
+        """What decided the result besides the parameters, to be kept with it."""
+        digests = pixels.digests(has_mask=options.mask is not None)
+        return with_pixels(self.identity(options), digests)
+
+    def described(self, provenance: Mapping[str, Any]) -> LabelDescription:
+        """Say what is known of its labels.
+
+        Parameters
+        ----------
+        provenance : mapping
+            How they were made.
+
+        Returns
+        -------
+        LabelDescription
+        """
+        from napari_superpixels.io.formats.label_image import LabelDescription
+
+        return LabelDescription(
+            channel_axis=self.channel_axis,
+            **{field.name: getattr(self.spatial, field.name) for field in fields(self.spatial)},
+            frames=self.frames,
+            time_step=self.found.metadata.time_step if self.frames else None,
+            provenance=provenance,
+        )
+
+
+class Pixels:
+    """Pixels of a subject, frame by frame; each frame is decoded once.
+
+    Parameters
+    ----------
+    subject : Subject
+    channels : sequence of int or None
+        Those to segment by; None for all.
+    keep : bool, default False
+        Keep all channels of what is read, for `values`.
+    """
+
+    def __init__(
+        self, subject: Subject, channels: Sequence[int] | None, *, keep: bool = False
+    ) -> None:
+        self._subject = subject
+        self._channels = channels
+        self._keep = keep
+        self._kept: dict[int, NDArray[Any]] = {}
+        self._digests: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._subject.array) if self._subject.frames else 1
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> NDArray[Any]:
+        """Read a frame: the channels to segment by. Errors are those of the reader."""
+        import numpy as np
+
+        return self._read(number, np.asarray)
+
+    def read(self, number: int = 0) -> NDArray[Any]:
+        """Read a frame; errors name the file."""
+        from napari_superpixels.io.images import read_now
+
+        return self._read(number, partial(read_now, path=self._subject.found.path))
+
+    def _read(self, number: int, decoded: Any) -> NDArray[Any]:
+        subject, channels = self._subject, self._channels
+        frame = subject.array[number] if subject.frames else subject.array
+        axis = subject.channel_axis
+        if subject.frames and axis is not None:
+            axis -= 1
+        if number in self._kept:
+            frame = self._kept[number]
+        elif self._keep:
+            frame = self._kept[number] = decoded(frame)
+        chosen: NDArray[Any] = decoded(chosen_channels(frame, axis, channels))
+        if number not in self._digests:
+            self._digests[number] = digest(chosen)
+        return chosen
+
+    def values(self) -> NDArray[Any]:
+        """All channels of all frames, with NaN where there is no data; only if they are kept."""
+        import numpy as np
+
+        from napari_superpixels.io.images import without_nodata
+
+        for number in range(len(self)):
+            if number not in self._kept:
+                self.read(number)
+        frames = [self._kept[number] for number in range(len(self))]
+        values = np.stack(frames) if self._subject.frames else frames[0]
+        return without_nodata(values, self._subject.nodata)
+
+    def digests(self, *, has_mask: bool) -> dict[str, str]:
+        """Find what tells the pixels, and the mask, from others.
+
+        Parameters
+        ----------
+        has_mask : bool
+            Whether a mask is given; else that of the subject is the image's own transparency.
+
+        Returns
+        -------
+        dict
+            See `with_pixels`.
+        """
+        from napari_superpixels.core.prepare.checks import is_wanted
+
+        for number in range(len(self)):
+            if number not in self._digests:
+                self.read(number)
+        image = [self._digests[number] for number in range(len(self))]
+        mask = self._subject.mask
+        if mask is None:
+            return {"image": joined(image)}
+        of_mask = digest(is_wanted(mask))
+        if has_mask:
+            return {"image": joined(image), "mask": of_mask}
+        return {"image": joined([*image, of_mask])}
+
+
+def write_all(
+    targets: Sequence[Path],
+    labels: NDArray[np.integer],
+    pixels: Pixels,
+    about: LabelDescription,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write labels in each format.
+
+    Parameters
+    ----------
+    targets : sequence of Path
+        What to write.
+    labels : ndarray of int
+        Superpixels.
+    pixels : Pixels
+        For tables and graphs; what is not read yet is read, once.
+    about : LabelDescription
+        Of `Subject.described`.
+    overwrite : bool
+        Replace existing files.
+
+    Raises
+    ------
+    ExportError, InvalidLabels
+        If one cannot be written.
+    """
+    values = None if all(map(is_plain, targets)) else pixels.values()
+    for target in targets:
+        write_output(target, labels, values, about, overwrite=overwrite)
