@@ -439,7 +439,7 @@ def test_volume(tmp_path, rng, capsys):
     assert main([*bare, "--volume"]) == 0
     assert "taken for a cube; see --spacing" in capsys.readouterr().err
     assert main([*command, "--volume", "--tile-size-px", "64", "--force"]) == 1
-    assert "--volume takes no plane, and does not work in tiles" in capsys.readouterr().err
+    assert "--volume does not work in tiles: leave out their options" in capsys.readouterr().err
     assert main([*command, "--spacing", "0", "1", "1", "--force"]) == 1
     assert "three (depth, height and width of a voxel)" in capsys.readouterr().err
 

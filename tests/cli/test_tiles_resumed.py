@@ -92,7 +92,7 @@ def test_temporary_labels_of_an_earlier_run_are_replaced_by_force(tmp_path, rast
 def test_several_formats_go_on_after_those_that_are_done(
     tmp_path, raster, monkeypatch, kinds, stopped
 ):
-    folder, copy, n_copies = tmp_path / "out", tiles._copy, []
+    folder, copy, n_copies = tmp_path / "out", tiles.write_all, []
 
     def until_killed(*arguments, **options):
         if len(n_copies) == stopped:
@@ -102,7 +102,7 @@ def test_several_formats_go_on_after_those_that_are_done(
 
     several = command(raster, f"{folder}/", "--format", *kinds)
     with monkeypatch.context() as patched:
-        patched.setattr(tiles, "_copy", until_killed)
+        patched.setattr(tiles, "write_all", until_killed)
         patched.setattr(tiles.TilesOutput, "tidy_up", killed)
         with pytest.raises(_Killed):
             main(several)
