@@ -235,6 +235,11 @@ def test_values_that_do_not_fit_the_axes_are_refused(tmp_path):
         ((1, 2), ("um", "frames"), 2, None),
         ((1, None), ("um", "um"), 2, None),
         ((1, 2), ("pixel", "Pixel"), 2, None),
+        ((1, 2), ("px", "px"), 2, None),
+        ((1, 2), ("?m", "?m"), 2, None),
+        ((1, 2), ("\ufffdm", "\ufffdm"), 2, None),
+        ((1, 2), ("gray value", "gray value"), 2, None),
+        ((1, 2), ("Âµm", "碌m"), 2, ((1, 2), "um")),
         (("0.5", "0.25"), ("um", "um"), 2, ((0.5, 0.25), "um")),
     ],
 )
@@ -258,3 +263,12 @@ def test_a_volume_with_its_depth_in_another_unit(tmp_path, rng):
 def test_sizes_that_are_none(size):
     with pytest.raises((ValueError, TypeError)):
         PixelSizes((size, 1.0), ("um", "um"))
+
+
+def test_units_of_imagej_that_differ(tmp_path, rng):
+    units = {"unit": "um", "yunit": "nm", "zunit": "mm", "spacing": 0.5, "axes": "ZYX"}
+    data = rng.random((3, 20, 30)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, resolution=(2, 0.01), metadata=units)
+    stated = open_image(tmp_path / "a.tif").metadata.pixel_size(3)
+    np.testing.assert_allclose(stated.pixel_size, (500, 0.1, 0.5))
+    assert stated.unit == "um"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageOps
+from skimage.color import rgb2lab
 
 from napari_superpixels.errors import FileError
 from napari_superpixels.io.images import open_image
@@ -78,12 +79,19 @@ def test_inks_that_are_no_process_colours_are_channels(tmp_path, rng):
     np.testing.assert_array_equal(open_image(tmp_path / "a.tif").read(), inks)
 
 
-def test_lab_has_no_jump_between_green_and_red(tmp_path):
-    lab = np.zeros((H, W, 3), np.uint8)
-    lab[..., 1] = (np.arange(W) - 15).astype(np.int8).view(np.uint8)  # a*, with its sign
-    tifffile.imwrite(tmp_path / "a.tif", lab, photometric="cielab", planarconfig="contig")
+@pytest.mark.parametrize(("photometric", "mode"), [("cielab", "LAB"), ("ycbcr", "YCbCr")])
+def test_other_colour_spaces_become_rgb(tmp_path, rng, photometric, mode):
+    colors = np.kron(values(rng, 3)[:, ::5, ::5], np.ones((1, 5, 5), np.uint8)).transpose(1, 2, 0)
+    if mode == "LAB":
+        lab = rgb2lab(colors)
+        stored = np.rint(lab * (2.55, 1, 1)).astype(np.int16).astype(np.uint8)  # with signs
+    else:
+        stored = np.asarray(Image.fromarray(colors).convert(mode))
+    tag = (530, "H", 2, (1, 1), True)  # no subsampling
+    options = {"photometric": photometric, "planarconfig": "contig", "extratags": [tag]}
+    tifffile.imwrite(tmp_path / "a.tif", stored, metadata=None, **options)
     found = open_image(tmp_path / "a.tif").read()
-    np.testing.assert_array_equal(found[0, :, 1], np.arange(W) - 15 + 128)
+    np.testing.assert_allclose(found.astype(int), colors, atol=12)
 
 
 # ---- palettes and white ------------------------------------------------------------------------
@@ -327,3 +335,19 @@ def test_a_plane_whose_file_is_missing_is_told(two_files):
         np.testing.assert_array_equal(image.array[0], planes[0])
         with pytest.raises(FileError, match=r"1 of its planes \(the first at Z = 1\) lie in files"):
             image.array[1].compute()
+
+
+@pytest.mark.parametrize("use", [read_labels, lambda path: open_image(path).as_mask()])
+def test_labels_and_masks_are_no_jpeg(tmp_path, rng, use):
+    Image.fromarray(values(rng)).save(tmp_path / "a.jpg")
+    with pytest.raises(FileError, match="changes values at edges"):
+        use(tmp_path / "a.jpg")
+
+
+def test_pages_that_imagej_does_not_count_are_told(tmp_path, rng, caplog):
+    about = "ImageJ=1.53\nimages=3\nslices=3\n"  # as some programs leave it after adding planes
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for i, plane in enumerate(values(rng, 5)):
+            tiff.write(plane, description=None if i else about, metadata=None)
+    assert len(open_image(tmp_path / "a.tif").array) == 3
+    assert "holds 5 pages, of which its ImageJ metadata count 3" in caplog.text

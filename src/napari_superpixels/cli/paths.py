@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Between the name of an image and the suffix of what is written for it into a folder.
 OWN = "_superpixels."
 # Of the files that are meant when a folder is named.
+# What cellpose writes beside its images.
+_OF_CELLPOSE = ("_cp_masks", "_seg", "_flows", "_cp_output", "_outlines")
 _IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 
 
@@ -40,7 +42,7 @@ def input_files(options: SegmentOptions) -> list[Path]:
     matching: list[Path] = []
     for given in options.images:
         if glob.has_magic(given) and not Path(given).exists():
-            matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207  (absolute too)
+            matches = sorted(glob.glob(_escaped(given), recursive=True))  # noqa: PTH207  (absolute)
             if not matches:
                 raise SuperpixelError(f"{given}: no file fits this pattern")
             matching += map(Path, matches)
@@ -62,8 +64,19 @@ def input_files(options: SegmentOptions) -> list[Path]:
     return [*named, *(path for path in matching if not is_own(path))]
 
 
+def _escaped(pattern: str) -> str:
+    """A pattern whose folders that exist are taken by their names, as “data [x]/*.tif”."""
+    parts = Path(pattern).parts
+    exist = [
+        n for n in range(len(parts)) if glob.has_magic(parts[n]) and Path(*parts[: n + 1]).is_dir()
+    ]
+    return str(Path(*(glob.escape(part) if n in exist else part for n, part in enumerate(parts))))
+
+
 def _is_image(path: Path) -> bool:
     """Whether a file in a folder is meant when the folder is named."""
+    if path.name.startswith(".") or path.stem.endswith(_OF_CELLPOSE):  # “._a.tif” of macOS
+        return False
     return path.suffix.lower() in _IMAGE_SUFFIXES or (path.is_dir() and is_zarr(path))
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from napari_superpixels.params.options import Resources
 
+# Up to here a second thread gains less on an idle machine than it loses on a busy one.
+_PIXELS_FOR_THREADS = 2**14
+
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
@@ -181,6 +184,29 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+@contextmanager
+def threads_for(n_pixels: int) -> Iterator[None]:
+    """Use as many threads as pay for tensors of a size; what was set before is set again.
+
+    PyTorch's threads wait for each other at every operation. Of small ones there are thousands in a
+    run, and beside other busy processes each waits for a thread that is not running.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Of a label map of the network.
+    """
+    before = torch.get_num_threads()
+    if before == 1 or n_pixels > _PIXELS_FOR_THREADS:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Deterministic:

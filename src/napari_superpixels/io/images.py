@@ -109,8 +109,9 @@ class ImageFile:
         Raises
         ------
         FileError
-            If it has channels that are no colours.
+            If it has channels that are no colours, or is a JPEG.
         """
+        refuse_lossy(self.path)
         values, axis = (
             (self.array, self.channel_axis) if self.indices is None else (self.indices, None)
         )
@@ -249,6 +250,25 @@ def _with_sidecars(image: ImageFile, level: int) -> ImageFile:
     if image.alpha is not None:
         alpha &= da.asarray(image.alpha) != 0
     return replace(image, alpha=alpha)
+
+
+def refuse_lossy(path: Path) -> None:
+    """Refuse labels and masks as JPEG, which changes values at every edge.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    FileError
+        If it is a JPEG.
+    """
+    if kind_of(path) == "jpeg":
+        raise FileError(
+            f"{path}: is a JPEG, which changes values at edges, so that labels and masks do not "
+            "survive it; save it as PNG or TIFF from where it was made"
+        )
 
 
 def check_same_grid(found: FileMetadata, image: FileMetadata) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.errors import FileError
-from napari_superpixels.io.images import ImageFile, open_image, read_now
+from napari_superpixels.io.images import ImageFile, open_image, read_now, refuse_lossy
 from napari_superpixels.io.problems import READ_ERRORS, unreadable
 from napari_superpixels.io.readers.tiff import read_further
 
@@ -66,6 +66,7 @@ def read_labels(path: str | Path, *, with_further: bool = False) -> LabelFile:
     """
     path = Path(path)
     with open_image(path) as found:
+        refuse_lossy(path)
         array = read_now(_values_of(found), path)
         alpha = None if found.alpha is None else read_now(found.alpha, path)
         further = {}

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_NO_UNIT = ("", "pixel", "pixels", "px", "reference frame")
-
 
 @dataclass(frozen=True, slots=True)
 class PixelSizes:
@@ -69,7 +67,7 @@ class PixelSizes:
         signed = [float(size) for size in sizes if size]
         if len(signed) < ndim:
             return None
-        units = ["" if unit.strip().lower() in _NO_UNIT else unit for unit in self.units[-ndim:]]
+        units = [unit if metres(unit) else "" for unit in self.units[-ndim:]]
         factors = _factors(units)
         if factors is None:
             return None

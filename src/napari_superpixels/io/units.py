@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 # One short name in ASCII for each unit, which is what our files and tables hold.
+_NO_UNITS = ("pixel", "pixels", "px", "li", "link", "links")  # pint has lengths of these names
 _SHORT = ("pm", "angstrom", "nm", "um", "mm", "cm", "in", "ft", "m", "km")
 
 
@@ -114,6 +115,10 @@ def _parsed(unit: str, dimension: str = "[length]") -> Any:
     # ImageJ writes what is not ASCII as Java does.
     name = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), name)
     name = name.replace("angström", "ångström")
+    # UTF-8 that was read as Latin-1 or GBK; a sign that was lost altogether may have been any.
+    name = name.replace("Âµ", "µ").replace("Î¼", "µ").replace("碌", "µ")
+    if not name or "?" in name or "\ufffd" in name or name.lower() in _NO_UNITS:
+        return None
     for spelled in (name, name.lower(), name.lower().replace(" ", "_").removeprefix("us_")):
         try:
             found = registry.Unit(spelled)

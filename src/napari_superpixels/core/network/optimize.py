@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_superpixels.core.device import deterministic, release_memory
+from napari_superpixels.core.device import deterministic, release_memory, threads_for
 from napari_superpixels.core.network.capture import Replay, can_capture, capture
 from napari_superpixels.core.network.fused_objective import (
     LabelLoss,
@@ -275,7 +275,7 @@ class _Run:
             show = preview_interval_s is not None and time.monotonic() - shown >= preview_interval_s
             due = (end - first) % _ITERATIONS_PER_LOOK == 0
             look = show or due or not n_winners
-            with deterministic():
+            with deterministic(), threads_for(scale.image[0].numel()):
                 while done < end:
                     done += 1
                     terms, won = self._iterate(scale, done, look and done == end)
@@ -316,7 +316,7 @@ class _Run:
         # takes longer than the refinement that follows.
         half = self.scale.factor // 2 if isinstance(self.scale.factor, int) else 0
         sampled = half if factor == 1 and half > 1 else factor
-        with deterministic(), torch.no_grad():
+        with deterministic(), threads_for(self.scale.image[0].numel()), torch.no_grad():
             maps, _ = self._forward(self.scale)
             winners = _winners_at(maps, self.scale.factor, shrink(prepared, sampled), sampled)
         return winners if sampled == factor else enlarge(winners, prepared.mask, sampled)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-Kind = Literal["tiff", "npy", "zip", "hdf5"]
+Kind = Literal["tiff", "npy", "zip", "hdf5", "jpeg"]
 _SIGNATURES: dict[bytes, Kind] = {
     b"II*\0": "tiff",
     b"MM\0*": "tiff",
@@ -16,6 +16,7 @@ _SIGNATURES: dict[bytes, Kind] = {
     b"\x93NUM": "npy",
     b"PK\x03\x04": "zip",
     b"\x89HDF": "hdf5",
+    b"\xff\xd8\xff": "jpeg",
 }
 
 
@@ -34,6 +35,7 @@ def kind_of(path: Path) -> Kind | None:
     """
     try:
         with path.open("rb") as file:
-            return _SIGNATURES.get(file.read(4))
+            head = file.read(4)
     except OSError:
         return None
+    return _SIGNATURES.get(head) or _SIGNATURES.get(head[:3])

@@ -180,12 +180,26 @@ def _first_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSerie
     n_images = sum(not page.is_mask and FURTHER_MAP not in page.description for page in pages)
     if n_images > 1:
         _warn_of_others(path, n_images)
+    n_pages, n_used = len(tiff.pages), tiff.series[0].size // max(tiff.series[0].keyframe.size, 1)
+    if tiff.is_imagej and n_images == 1 and n_used < n_pages:
+        _warn_of_pages(path, n_used, n_pages)
     return tiff.series[0]
 
 
 @cache  # a file that is read part by part is opened again and again
 def _warn_of_others(path: Path, n: int) -> None:
     _log.warning("%s holds %d separate images; the first is used", path, n)
+
+
+@cache
+def _warn_of_pages(path: Path, n_used: int, n_pages: int) -> None:
+    _log.warning(
+        "%s holds %d pages, of which its ImageJ metadata count %d: only these are used; if that is "
+        "wrong, open it in Fiji, set Image > Properties, and save it again",
+        path,
+        n_pages,
+        n_used,
+    )
 
 
 def _mask_series(tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 import tifffile
-from tifffile import PHOTOMETRIC
+from PIL import Image
+from skimage.color import lab2rgb
+from tifffile import COMPRESSION, PHOTOMETRIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 _INK_SET = 332
 _CMYK = 1
+_JPEG = (COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.ALT_JPEG)  # decoded as RGB
 _log = logging.getLogger(__name__)
 _ALPHA = {tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA}
 
@@ -81,8 +85,10 @@ def as_shown(array: Any, axes: str, nodata: float | None, page: tifffile.TiffPag
     match page.photometric:
         case PHOTOMETRIC.SEPARATED if whole_numbers and _is_cmyk(shown, page):
             return replace(shown, array=_colored(shown.array, _from_cmyk, 1))
-        case PHOTOMETRIC.CIELAB if array.dtype == np.uint8 and "S" in axes:
+        case PHOTOMETRIC.CIELAB if _is_color(shown):
             return replace(shown, array=_colored(shown.array, _from_lab, 0))
+        case PHOTOMETRIC.YCBCR if _is_color(shown) and page.compression not in _JPEG:
+            return replace(shown, array=_colored(shown.array, _from_ycbcr, 0))
         case PHOTOMETRIC.PALETTE if whole_numbers and "S" not in axes and not _is_display(page):
             return _in_palette_colors(shown, page)
         # ImageJ's “inverting LUT” is but a way to look at values.
@@ -113,6 +119,10 @@ def _without_alpha(shown: Shown, page: tifffile.TiffPage) -> Shown:
     if shown.array.shape[-1] == 1:
         shown = replace(shown, array=shown.array[..., 0], axes=shown.axes[:-1])
     return shown
+
+
+def _is_color(shown: Shown) -> bool:
+    return "S" in shown.axes and shown.array.dtype == np.uint8 and shown.array.shape[-1] == 3
 
 
 def _is_cmyk(shown: Shown, page: tifffile.TiffPage) -> bool:
@@ -180,5 +190,15 @@ def _from_cmyk(inks: NDArray[Any]) -> NDArray[Any]:
 
 
 def _from_lab(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lightness, and a* and b*, which are stored with a sign, from their least value upwards."""
-    return np.concatenate([samples[..., :1], samples[..., 1:3] ^ 0x80, samples[..., 3:]], -1)
+    """Red, green and blue; a* and b* are stored with a sign."""
+    signed = samples[..., 1:3].astype(np.int8)
+    lab = np.concatenate([samples[..., :1] / 2.55, signed.astype(np.float64)], -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # colours beyond sRGB are clipped
+        return np.rint(255 * lab2rgb(lab)).astype(np.uint8)
+
+
+def _from_ycbcr(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    flat = np.ascontiguousarray(samples).reshape(-1, 1, 3)
+    colors: NDArray[np.uint8] = np.array(Image.fromarray(flat, "YCbCr").convert("RGB"))
+    return colors.reshape(samples.shape)

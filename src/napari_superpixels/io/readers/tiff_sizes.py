@@ -92,7 +92,10 @@ def _of_imagej(tiff: tifffile.TiffFile) -> PixelSizes | None:
     known = tiff.imagej_metadata or {}
     pixels, per_unit = zip(*(tags[f"{axis}Resolution"].value for axis in "YX"), strict=True)
     sizes = [unit / n if n else None for n, unit in zip(pixels, per_unit, strict=True)]
-    return PixelSizes((known.get("spacing"), *sizes), (str(known.get("unit", "")),) * 3)
+    # ImageJ writes units of the other axes only where they differ.
+    units = (known.get("zunit"), known.get("yunit"), None)
+    unit = str(known.get("unit", ""))
+    return PixelSizes((known.get("spacing"), *sizes), tuple(str(own or unit) for own in units))
 
 
 def _of_stk(tiff: tifffile.TiffFile) -> PixelSizes:
