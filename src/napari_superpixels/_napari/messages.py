@@ -6,6 +6,7 @@ from functools import singledispatch
 
 from napari_superpixels import errors
 from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels.errors import reason_of
 from napari_superpixels.errors.quantities import gigabytes
 
 _LIMIT = "under Preferences > Plugins"
@@ -30,6 +31,25 @@ def text_of(error: BaseException, *, batch: bool = False) -> str:
         said = _problem(error) if not batch else _in_batch(error)
         return ": ".join((*error.context, said))
     return str(error) or type(error).__name__
+
+
+def not_added(error: Exception) -> str:
+    """Say that a layer could not be added, which is the fault of whoever listens to new layers.
+
+    Parameters
+    ----------
+    error : Exception
+        What they raised.
+
+    Returns
+    -------
+    str
+        A sentence or two.
+    """
+    return (
+        f"Another plugin failed when the preview layer was added ({reason_of(error)}). Close it, "
+        "or switch the preview off under Preferences > Plugins, and press Segment again."
+    )
 
 
 # ---- one image, one layer ------------------------------------------------------------------------

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_superpixels.editing.numbering import number
+from napari_superpixels.editing.schema import Facts, check
 from napari_superpixels.editing.storage import Corrected, pack, unpack
-from napari_superpixels.errors import ExportError, FileError
+from napari_superpixels.errors import ExportError, FileError, reason_of
 from napari_superpixels.io.formats import save_labels
 from napari_superpixels.io.labels import read_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -88,15 +90,17 @@ def read_corrected(path: Path) -> tuple[Session, dict[str, Any]]:
         If the file cannot be read, or holds no corrected labels.
     """
     found = read_labels(path, with_further=True)
-    known = dict(found.metadata.provenance)
     if not _is_corrected(found):
         raise FileError(
             f"{path}: holds no corrections, as the correction dock did not save it; its labels "
             "open in napari like any image"
         )
+    known = dict(found.metadata.provenance)
     facts = known.pop(_FACTS)
-    corrected = Corrected(found.labels, start_of(found), found.further[_FRAGMENTS], facts)
-    return unpack(corrected), known
+    before = start_of(found)
+    with refused(path):
+        maps = Corrected(found.labels, before, found.further[_FRAGMENTS], facts)
+        return unpack(maps), known
 
 
 def start_of(found: LabelFile) -> NDArray[np.integer]:
@@ -111,12 +115,42 @@ def start_of(found: LabelFile) -> NDArray[np.integer]:
     -------
     ndarray of int
         Of a file that `write_corrected` wrote, the labels before correction; of others, the labels.
+
+    Raises
+    ------
+    FileError
+        If what the file says of its corrections is not what `write_corrected` writes.
     """
     if not _is_corrected(found):
         return found.labels
-    before = found.further[_BEFORE]
-    ids = found.metadata.provenance[_FACTS].get(_BEFORE_IDS)
-    return before if ids is None else np.array(ids)[before]
+    facts, before = found.metadata.provenance[_FACTS], found.further[_BEFORE]
+    with refused(found.metadata.path):
+        check(Facts, facts)
+        ids = facts.get(_BEFORE_IDS)
+        return before if ids is None else np.array(ids, np.int64)[before]
+
+
+@contextmanager
+def refused(path: Path) -> Iterator[None]:
+    """Tell what a file of corrections says that cannot be.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    FileError
+        For what a check, or whoever uses what the file says, raises.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        raise FileError(
+            f"{path}: its corrections cannot be used ({reason_of(error)}): it may be damaged, or "
+            "changed by other software; its labels open in napari like any image"
+        ) from error
 
 
 def _is_corrected(found: LabelFile) -> bool:

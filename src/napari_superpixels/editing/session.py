@@ -138,6 +138,10 @@ class Session:
         self._taken: list[int] = []
         self._given: list[int] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but who chooses ids: a copy has no part in that."""
+        return self.__dict__ | {"choose_id": None}
+
     def _count(self) -> SuperpixelStatistics:
         none = np.zeros((0, *self.labels.shape))
         values = none if self.image is None else self.image.values()

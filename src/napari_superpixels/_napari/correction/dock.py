@@ -8,8 +8,6 @@ from typing import Any
 import napari.viewer
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent
-from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels._napari.correction.controller import Controller
@@ -34,6 +32,7 @@ from napari_superpixels._napari.segment.run import warm_up
 from napari_superpixels._napari.widgets.canvas_context import CanvasContext
 from napari_superpixels._napari.widgets.layout import file_name, when_clicked
 from napari_superpixels._napari.widgets.lifetime import Lifetime
+from napari_superpixels._napari.widgets.status_bar import not_described
 from napari_superpixels.errors import SuperpixelError
 
 
@@ -85,22 +84,6 @@ class CorrectionWidget(CorrectionView):
             (dims.ndisplay, self._on_ndisplay),
         ):
             self._lifetime.connect(event, slot)
-
-    def showEvent(self, event: QShowEvent | None) -> None:
-        """Remember the window, to know later whether the viewer outlives the dock."""
-        self._lifetime.remember_window(self)
-        super().showEvent(event)
-
-    def changeEvent(self, event: QEvent | None) -> None:
-        """Let go when napari takes the dock out of its window: that is how its x closes it."""
-        super().changeEvent(event)
-        if event is None or event.type() != QEvent.Type.ParentChange:
-            return
-        if self.parent() is not None:
-            self._lifetime.remember_window(self)
-        elif self._lifetime.was_shown:
-            self._lifetime.end()
-            self.deleteLater()  # napari itself only forgets it
 
     # ---- which layer -------------------------------------------------------------------------
 
@@ -211,7 +194,8 @@ class CorrectionWidget(CorrectionView):
     def make_copy(self) -> None:
         """Add an editable copy of a layer that cannot be edited itself."""
         if self._layer is not None:
-            self._viewer.add_layer(editable_copy(self._layer))
+            with not_described(self._viewer):
+                self._viewer.add_layer(editable_copy(self._layer))
 
     # ---- which axes, what is shown -----------------------------------------------------------
 
@@ -250,13 +234,17 @@ class CorrectionWidget(CorrectionView):
             Its name; empty gives the mouse back to napari.
         """
         if self._controller is not None:
-            self._viewer.layers.selection.active = self._layer
+            self._make_active(self._layer)
             self._controller.choose(name)
 
     def _toggle(self, name: str) -> None:
         if self._controller is not None:
-            self._viewer.layers.selection.active = self._layer
+            self._make_active(self._layer)
             self._controller.toggle(name)
+
+    def _make_active(self, layer: Labels | None) -> None:
+        with not_described(self._viewer):
+            self._viewer.layers.selection.active = layer
 
     def _on_tool(self, name: str) -> None:
         for key, made in self.tool_buttons.items():
@@ -341,4 +329,5 @@ class CorrectionWidget(CorrectionView):
         except SuperpixelError as error:
             show_error(str(error))
             return
-        self._viewer.layers.selection.active = self._viewer.add_layer(layer)
+        with not_described(self._viewer):
+            self._viewer.layers.selection.active = self._viewer.add_layer(layer)

@@ -204,10 +204,15 @@ class LayerEditor:
             Built on the labels as they are.
         """
         self._applying = True
+        shown = self.layer.visible
         try:
+            # What napari has drawn of a hidden layer is not of the plane that the viewer stands at,
+            # or nothing: it fails to follow an edit there.
+            self.layer.visible = True
             with self.layer.block_history():
                 self.layer.data_setitem(change.edit.indices, change.edit.new)
         finally:
+            self.layer.visible = shown
             self._applying = False
         self.session.commit(change)
         self._table.note_change(change)

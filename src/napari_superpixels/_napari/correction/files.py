@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 
-from napari_superpixels._napari.correction.editor import OWNER, SESSION
+from napari_superpixels._napari.correction.editor import CLASSES, OWNER, SESSION
+from napari_superpixels._napari.correction.file_schema import Known, Place
+from napari_superpixels._napari.correction.overlays import DERIVED_FROM, KIND
 from napari_superpixels._napari.segment.colors import neighbour_colormap
 from napari_superpixels._napari.segment.output_layer import OPACITY
-from napari_superpixels.editing.corrected_file import read_corrected, write_corrected
+from napari_superpixels.editing.corrected_file import read_corrected, refused, write_corrected
+from napari_superpixels.editing.schema import check
 from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -21,8 +24,8 @@ if TYPE_CHECKING:
 _PLACE = "placement"
 # Above this a colour for each id costs more than it helps.
 _LARGEST_COLORED = 100_000
-# What a session holds that is no plain value, or is written anew.
-_NOT_PLAIN = (SESSION, OWNER, "edit_log")
+# What is no plain value, is written anew, or is of overlays only.
+_NOT_PLAIN = (SESSION, OWNER, "edit_log", DERIVED_FROM, KIND)
 
 
 def save_corrected(path: Path, layer: Labels, session: Session, *, overwrite: bool = False) -> None:
@@ -79,19 +82,34 @@ def load_corrected(path: Path) -> Labels:
     """
     session, known = read_corrected(path)
     session.note_reopened()
-    place = dict(known.pop(_PLACE, {}))
-    name = str(known.pop("name", path.stem))
+    with refused(path):
+        check(Known, known)
+        layer = _layer_of(session, known, path.stem)
+    if session.labels.ndim == 2 and 0 < session.labels.max() < _LARGEST_COLORED:
+        layer.colormap = neighbour_colormap(session.labels)
+    return layer
+
+
+def _layer_of(session: Session, known: dict[str, Any], name: str) -> Labels:
+    known = {k: v for k, v in known.items() if k not in _NOT_PLAIN}
+    place = {k: known.get(_PLACE, {}).get(k) for k in Place.model_fields}
+    name = str(known.get("name", name))
     for key in ("rotate", "affine"):
-        if key in place:
+        if place[key] is not None:
             place[key] = np.array(place[key])
-    known[SESSION] = session
+    metadata = {k: v for k, v in known.items() if k not in ("name", _PLACE)}
     layer = Labels(
         session.labels.copy(),
         name=name,
         opacity=OPACITY,
-        metadata={METADATA_KEY: known},
+        metadata={METADATA_KEY: metadata | {SESSION: session}},
         **place,
     )
-    if session.labels.ndim == 2 and 0 < session.labels.max() < _LARGEST_COLORED:
-        layer.colormap = neighbour_colormap(session.labels)
+    if not np.isfinite(layer.world_to_data((0.0,) * layer.ndim)).all():
+        raise ValueError("its place is none: it has no size")
+    if any(axis < -layer.ndim for axis, _ in known.get("stack", ())):
+        raise ValueError(f"its stack has more than {layer.ndim} axes")
+    numbers = [entry["number"] for entry in known.get(CLASSES, ())]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError("two of its classes have one number")
     return layer

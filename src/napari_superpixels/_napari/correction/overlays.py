@@ -9,6 +9,7 @@ from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_superpixels._napari.correction.target import placement_of
+from napari_superpixels._napari.widgets.status_bar import not_described
 from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Color = tuple[float, float, float, float]
 
-_DERIVED_FROM, _KIND = "derived_from", "shows"
+DERIVED_FROM, KIND = "derived_from", "shows"
 
 
 def is_overlay(layer: Labels) -> bool:
@@ -35,7 +36,7 @@ def is_overlay(layer: Labels) -> bool:
     bool
         True for the layers of this module.
     """
-    return _DERIVED_FROM in layer.metadata.get(METADATA_KEY, {})
+    return DERIVED_FROM in layer.metadata.get(METADATA_KEY, {})
 
 
 class OverlayLayer:
@@ -83,8 +84,8 @@ class OverlayLayer:
             known = layer.metadata.get(METADATA_KEY, {})
             if (
                 isinstance(layer, Labels)
-                and known.get(_DERIVED_FROM) == str(self._base.unique_id)
-                and known.get(_KIND) == self._suffix
+                and known.get(DERIVED_FROM) == str(self._base.unique_id)
+                and known.get(KIND) == self._suffix
                 and layer.data.shape == self._base.data.shape
             ):
                 return layer
@@ -135,16 +136,16 @@ class OverlayLayer:
             name=f"{self._base.name} {self._suffix}",
             colormap=self._colormap(),
             opacity=self._opacity,
-            metadata={
-                METADATA_KEY: {_DERIVED_FROM: str(self._base.unique_id), _KIND: self._suffix}
-            },
+            metadata={METADATA_KEY: {DERIVED_FROM: str(self._base.unique_id), KIND: self._suffix}},
             **placement_of(self._base),
         )
         layer.editable = False
         self._set_contour(layer)
-        self._layer = self._viewer.add_layer(layer)
-        self._viewer.layers.selection.active = active
-        return self._layer
+        self._layer = layer
+        with not_described(self._viewer):
+            self._viewer.add_layer(layer)
+            self._viewer.layers.selection.active = active
+        return layer
 
     def write(self, indices: tuple[NDArray[np.intp], ...], values: NDArray[np.integer]) -> None:
         """Change some pixels, and redraw only these.
@@ -171,7 +172,8 @@ class OverlayLayer:
     def remove(self) -> None:
         """Remove the layer from the viewer."""
         if self.layer is not None:
-            self._viewer.layers.remove(self.layer)
+            with not_described(self._viewer):
+                self._viewer.layers.remove(self.layer)
         self._layer = None
 
     def adapt(self) -> None:

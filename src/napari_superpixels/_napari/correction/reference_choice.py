@@ -121,10 +121,10 @@ class ReferenceChoice:
         # Under the names that the table has: a layer may have another one now.
         names = [part["name"] for part in known["source_layers"]]
         image, numbers = aligned_images(labels, parts, point, names=names), known.get("channels")
-        if numbers is None:
-            return image
         n_others = sum(len(aligned_images(labels, [part], point).names) for part in parts[1:])
         n_first = len(image.names) - n_others
+        if numbers is None or max(numbers, default=0) >= n_first:
+            return image
         kept = [*numbers, *range(n_first, len(image.names))]
         return replace(
             image, channels=image.channels[kept], names=tuple(image.names[i] for i in kept)

@@ -24,6 +24,7 @@ from napari_superpixels._napari.correction.reference_choice import ReferenceChoi
 from napari_superpixels._napari.correction.target import can_be_copied, problem_with
 from napari_superpixels._napari.correction.tools import TOOLS
 from napari_superpixels._napari.widgets.layout import VerticalScroll, button, row, rows, text_label
+from napari_superpixels._napari.widgets.lifetime import Dock
 from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.errors.quantities import counted
 
@@ -93,7 +94,7 @@ def resolve(layer: Labels | None, editor: LayerEditor | None, work: str) -> Corr
     )
 
 
-class CorrectionView(QWidget):
+class CorrectionView(Dock):
     """The correction dock without its behaviour; `CorrectionWidget` gives it that.
 
     Parameters

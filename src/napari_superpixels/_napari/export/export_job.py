@@ -148,7 +148,12 @@ def made_from(layer: Labels, layers: Sequence[Any]) -> list[tuple[Image, int | N
     by_id = {str(x.unique_id): x for x in images}  # it may have another name now
     found = [by_id.get(part.get("id")) or by_name.get(part["name"]) for part in known]
     pairs = zip(found, known, strict=True)
-    used = [(image, part["channel_axis"]) for image, part in pairs if image is not None]
+    used = [
+        (image, part["channel_axis"])
+        for image, part in pairs
+        # It may have other data now.
+        if image is not None and (part["channel_axis"] or 0) < image.ndim + image.rgb
+    ]
     return used if len(used) == len(known) else []
 
 

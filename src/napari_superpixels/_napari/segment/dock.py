@@ -184,7 +184,6 @@ class SegmentWidget(SegmentView):
         run.cancelled.connect(self._on_cancelled)
         run.ended.connect(self._on_ended)
         self._run = run
-        self._lifetime.remember_window(self)
         self._say("")
         self.status_label.setText(f"Segmenting “{source.layer_name}”…")
         self.progress.setRange(0, 0)

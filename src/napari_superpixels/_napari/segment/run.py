@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from vispy.scene.visuals import Line
 
-from napari_superpixels._napari.messages import text_of
+from napari_superpixels._napari.messages import not_added, text_of
 from napari_superpixels._napari.segment.cancelling import CancellableWorker, CancelSwitch
 from napari_superpixels._napari.segment.output_layer import (
     as_layer_data,
@@ -21,9 +22,11 @@ from napari_superpixels._napari.segment.output_layer import (
 from napari_superpixels._napari.segment.progress_text import Progress, of_any
 from napari_superpixels._napari.segment.time_left import TimeLeft
 from napari_superpixels._napari.segment.worker import Delivery, Request, segment
+from napari_superpixels._napari.widgets.status_bar import not_described
 from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari.layers import Labels
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
     from napari_superpixels._napari.input.segmentation_input import SegmentationInput
     from napari_superpixels._napari.segment.worker import AnyStep
+
+_log = logging.getLogger(__name__)
 
 
 class Target(StrEnum):
@@ -73,12 +78,16 @@ class Run(QObject):
         self._switch = CancelSwitch()
         self._time_left = TimeLeft()
         self._worker: CancellableWorker | None = None
+        self._complaint: Exception | None = None
 
     def start(self) -> None:
         """Add the preview layer, empty, and start the thread."""
         if self._request.preferences.preview and self._request.tiled_output is None:
             # Now, not with the first preview: it takes longest, and the thread has the cores then.
-            self._add_preview()
+            self._change_layers(self._add_preview)
+            if self._complaint is not None:
+                self._give_up()
+                return
         worker = CancellableWorker(segment, self._request, self._switch)
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
@@ -149,15 +158,33 @@ class Run(QObject):
         highest = self._request.params.n_segments * source.n_frames
         active = self._viewer.layers.selection.active
         name = f"{source.layer_name} superpixels (preview)"
-        self._preview = self._viewer.add_layer(new_layer(source, empty, name, highest))
+        self._preview = new_layer(source, empty, name, highest)
+        self._viewer.add_layer(self._preview)
         self._preview.editable = False
         # The user goes on working with the layer that was active.
         if active in self._viewer.layers:
             self._viewer.layers.selection.active = active
 
+    def _give_up(self) -> None:
+        """End before the start: somebody who listens to new layers has failed."""
+        self._remove(self._preview)
+        error, self._complaint = self._complaint, None
+        assert error is not None
+        _log.error("adding the preview layer failed", exc_info=error)
+        self.failed.emit(not_added(error))
+        self.ended.emit()
+
+    def _change_layers(self, change: Callable[..., object], *arguments: object) -> None:
+        """Change layers, to whose events other plugins listen too: if one fails, go on."""
+        try:
+            with not_described(self._viewer):
+                change(*arguments)
+        except Exception as error:  # noqa: BLE001
+            self._complaint = self._complaint or error
+
     def _remove(self, layer: Labels | None) -> None:
         if layer is not None and layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
+            self._change_layers(self._viewer.layers.remove, layer)
 
     def _on_returned(self, delivery: Delivery | None) -> None:
         layers = self._viewer.layers
@@ -169,20 +196,23 @@ class Run(QObject):
         name = f"{source.layer_name} superpixels"
         layer = self._preview
         if layer is None or layer not in layers:
-            layer = self._viewer.add_layer(new_layer(source, delivery.labels, name))
+            layer = new_layer(source, delivery.labels, name)
+            self._change_layers(self._viewer.add_layer, layer)
         replaced = self._replace if self._replace in layers else None
         # A layer that was edited while the run went on is the user's.
         if replaced is not None and checksum_of(replaced) == self._replace_checksum:
             name = replaced.name
             layer.opacity, layer.contour = replaced.opacity, replaced.contour
-            layers.move(layers.index(layer), layers.index(replaced))
-            layers.remove(replaced)
-        # Renamed, selected and described in the status bar before it has features: with them,
-        # napari 0.9 fails to describe a Labels layer under the pointer in a 3D view.
-        layer.name = name
-        layers.selection.active = layer
+            at = layers.index(layer), layers.index(replaced)
+            self._change_layers(layers.move, *at)
+            self._remove(replaced)
+        # Renamed, selected and described in the status bar before it has features.
+        self._change_layers(setattr, layer, "name", name)
+        self._change_layers(setattr, layers.selection, "active", layer)
         self._viewer.update_status_from_cursor()
-        finish_layer(layer, delivery, name)
+        self._change_layers(finish_layer, layer, delivery, name)
+        if self._complaint is not None and not layer.multiscale:
+            layer.editable = True
         self.delivered.emit(delivery, layer)
 
     def _on_error(self, error: Exception) -> None:
@@ -193,6 +223,8 @@ class Run(QObject):
     def _on_finished(self, _nothing: None = None) -> None:
         self._worker = None
         self.ended.emit()
+        if self._complaint is not None:
+            raise self._complaint  # napari shows whose it is
 
 
 def warm_up() -> None:
@@ -224,4 +256,6 @@ def last_result(viewer: Viewer, source: SegmentationInput) -> Labels | None:
         if (made := layer.metadata.get(METADATA_KEY, {})).get("source_id") == source.layer_id
         and made.get("source_expression") == source.plane_expression
     ]
-    return max(same, key=lambda layer: str(layer.metadata[METADATA_KEY]["created"]), default=None)
+    return max(
+        same, key=lambda layer: str(layer.metadata[METADATA_KEY].get("created")), default=None
+    )

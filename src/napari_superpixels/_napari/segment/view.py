@@ -22,6 +22,7 @@ from napari_superpixels._napari.widgets.layout import (
     section,
     text_label,
 )
+from napari_superpixels._napari.widgets.lifetime import Dock
 from napari_superpixels.plan.run_plan import Tiles
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ KEEP = "keep result so far"
 DISCARD = "leave no trace"
 
 
-class SegmentView(QWidget):
+class SegmentView(Dock):
     """The segmentation dock without its behaviour; `SegmentWidget` gives it that.
 
     Parameters

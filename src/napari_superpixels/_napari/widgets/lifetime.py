@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
 from qtpy.compat import isalive
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qtpy.QtWidgets import QWidget
+    from qtpy.QtGui import QShowEvent
 
 
 class Lifetime:
@@ -73,3 +75,25 @@ class Lifetime:
     def end(self, _widget: object = None) -> None:
         """Undo everything; a second call does nothing."""
         self._ends.close()
+
+
+class Dock(QWidget):
+    """A dock that ends when the user closes it."""
+
+    _lifetime: Lifetime
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Remember the window, to know later whether the viewer outlives the dock."""
+        self._lifetime.remember_window(self)
+        super().showEvent(event)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Let go when napari takes the dock out of its window: that is how its x closes it."""
+        super().changeEvent(event)
+        if event is None or event.type() != QEvent.Type.ParentChange:
+            return
+        if self.parent() is not None:
+            self._lifetime.remember_window(self)
+        elif self._lifetime.was_shown:
+            self._lifetime.end()
+            self.deleteLater()  # napari itself only forgets it

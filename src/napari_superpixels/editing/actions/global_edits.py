@@ -335,7 +335,7 @@ def take_over(
     EditError
         If a protected superpixel would change.
     """
-    found = decode_array(parts)
+    found = decode_array(parts, session.labels.size)
     box = tuple(slice(a, a + n) for a, n in zip(start, found.shape, strict=True))
     before = scope.view(session.labels)[box]
     covered = np.unique(before[found > 0]).tolist()

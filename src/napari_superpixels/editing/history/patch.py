@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from typing import TYPE_CHECKING
 
@@ -56,15 +57,18 @@ def apply_patch(labels: NDArray[np.integer], patch: str) -> None:
     ValueError
         If the text is no patch, or is one of a larger label map.
     """
-    try:
-        runs = np.frombuffer(zlib.decompress(base64.b64decode(patch)), "<i8").reshape(-1, 3)
-    except zlib.error as error:
-        raise ValueError(f"a patch of the log cannot be read ({error})") from error
-    if len(runs) and (runs[:, 0] + runs[:, 1]).max() > labels.size:
+    # No run is shorter than a pixel.
+    runs = np.frombuffer(_unpacked(patch, 24 * labels.size), "<i8").reshape(-1, 3)
+    begins, lengths = runs[:, 0], runs[:, 1]
+    ends = np.append(begins[1:], labels.size)
+    if (begins < 0).any() or (lengths < 1).any() or (lengths > ends - begins).any():
         raise ValueError("a patch of the log lies outside the labels: it belongs to another map")
+    values = runs[:, 2].astype(labels.dtype)
+    if (values != runs[:, 2]).any():
+        raise ValueError(f"a patch of the log has labels that {labels.dtype} does not hold")
     flat = labels.reshape(-1)
-    for start, length, label in runs.tolist():
-        flat[start : start + length] = label
+    for begin, length, value in zip(begins.tolist(), lengths.tolist(), values, strict=True):
+        flat[begin : begin + length] = value
 
 
 def encode_array(array: NDArray[np.integer]) -> str:
@@ -85,13 +89,15 @@ def encode_array(array: NDArray[np.integer]) -> str:
     return f"{shape}:{base64.b64encode(packed).decode('ascii')}"
 
 
-def decode_array(text: str) -> NDArray[np.int32]:
+def decode_array(text: str, most: int) -> NDArray[np.int32]:
     """Read what `encode_array` wrote.
 
     Parameters
     ----------
     text : str
         Text.
+    most : int
+        How many values there may be.
 
     Returns
     -------
@@ -103,9 +109,22 @@ def decode_array(text: str) -> NDArray[np.int32]:
     ValueError
         If the text is something else.
     """
-    shape, _, packed = text.partition(":")
+    sides, _, packed = text.partition(":")
+    shape = tuple(int(n) for n in sides.split("x"))
+    if min(shape) < 1 or math.prod(shape) > most:
+        raise ValueError("an array of the log is larger than the labels")
+    return np.frombuffer(_unpacked(packed, 4 * most), "<i4").reshape(shape).astype(np.int32)
+
+
+def _unpacked(text: str, most_bytes: int) -> bytes:
+    """Unpack a text of a log, which may be made to fill the memory: no more than so many bytes."""
+    unpacker = zlib.decompressobj()
     try:
-        values = np.frombuffer(zlib.decompress(base64.b64decode(packed)), "<i4")
-    except zlib.error as error:
-        raise ValueError(f"an array of the log cannot be read ({error})") from error
-    return values.reshape([int(n) for n in shape.split("x")]).astype(np.int32)
+        unpacked = unpacker.decompress(base64.b64decode(text, validate=True), most_bytes + 1)
+    except (zlib.error, ValueError) as error:
+        raise ValueError(f"a text of the log cannot be unpacked ({error})") from error
+    if len(unpacked) > most_bytes:
+        raise ValueError("a text of the log unpacks to more than there are pixels")
+    if not unpacker.eof:
+        raise ValueError("a text of the log is cut short")
+    return unpacked

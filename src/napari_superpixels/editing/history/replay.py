@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from napari_superpixels.editing.actions import global_edits as whole_map
 from napari_superpixels.editing.actions import operations
 from napari_superpixels.editing.history.patch import apply_patch
 from napari_superpixels.editing.label_edit import EditError
+from napari_superpixels.editing.schema import Step, check, check_arguments
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import HISTORY, PAINT, REOPENED, Session
 from napari_superpixels.editing.storage import pack, unpack
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     from napari_superpixels.editing.attributes import AttributeTable
     from napari_superpixels.editing.reference_image import ReferenceImage
+
+# Of a line that somebody has drawn.
+_LONGEST_PX = 2**24
 
 OPERATIONS = {
     operation.__name__: operation
@@ -73,19 +78,24 @@ def replay(
         If a step cannot be repeated, or gives other superpixels than the log says.
     """
     session = Session(np.ascontiguousarray(labels), None, attributes)
-    for entry in log:
-        where = f"step {entry.get('step', '?')} ({entry.get('operation', 'unknown')})"
-        if entry.get("operation") == REOPENED:
-            session = unpack(pack(session))
-            session.log.append(dict(entry))
-            continue
+    for number, entry in enumerate(log, start=1):
         try:
+            check(Step, entry)
+        except ValueError as error:
+            raise EditError(f"entry {number} of the log is damaged: {error}") from error
+        where = f"step {entry.get('step', '?')} ({entry.get('operation', 'unknown')})"
+        try:
+            if entry.get("operation") == REOPENED:
+                session = unpack(pack(session))
+                session.log.append(dict(entry))
+                continue
             _repeat(session, image, entry)
-        except (EditError, ValueError, KeyError, TypeError, IndexError) as error:
+            expected = entry["state"]
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise EditError(f"{where} of the log cannot be repeated: {reason}") from error
         done = session.log[-1]
-        if done["state"] != entry["state"]:
+        if done["state"] != expected:
             used = entry.get("image_name")
             raise EditError(
                 f"{where} of the log gave other superpixels than in the log: these are not the "
@@ -107,16 +117,34 @@ def _repeat(session: Session, image: ReferenceImage | None, entry: Mapping[str, 
         return
     if name not in OPERATIONS:
         raise ValueError(f"there is no such operation (there are {', '.join(OPERATIONS)})")
+    arguments = entry["arguments"]
+    check_arguments(name, arguments)
     scope = Scope(tuple(entry["axes"]), tuple(entry["index"]))
+    _check_inside(session, scope, arguments)
     # The image decides what is built; the session itself keeps no statistics of it.
     session.image = _image_for(image, entry["image"])
     try:
-        change = session.build(
-            OPERATIONS[name], scope, fresh_ids=entry["fresh_ids"], **entry["arguments"]
-        )
+        change = session.build(OPERATIONS[name], scope, fresh_ids=entry["fresh_ids"], **arguments)
     finally:
         session.image = None
     session.commit(change)
+
+
+def _check_inside(session: Session, scope: Scope, arguments: Mapping[str, Any]) -> None:
+    """Refuse planes and strokes that these labels cannot have."""
+    shape, axes = session.labels.shape, scope.axes
+    named = (*axes, *arguments.get("plane", ()))
+    if len(axes) < 2 or list(axes) != sorted(set(axes)) or max(named) >= len(shape):
+        raise ValueError(f"these labels of {len(shape)} axes have no plane {axes}")
+    if any(i >= n for i, n in zip(scope.index, shape, strict=True)):
+        raise ValueError(f"these labels of shape {shape} have no plane at {scope.index}")
+    steps = pairwise(arguments.get("line", ()))
+    length = sum(max(abs(a - b) for a, b in zip(*step, strict=True)) for step in steps)
+    if length > _LONGEST_PX:
+        raise ValueError("its line is longer than any screen")
+    n_segments = arguments.get("n_segments", 0)
+    if n_segments > session.labels.size:
+        raise ValueError(f"there are not {n_segments} pixels")
 
 
 def _image_for(image: ReferenceImage | None, kind: str | None) -> ReferenceImage | None:
