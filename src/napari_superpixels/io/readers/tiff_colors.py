@@ -165,7 +165,7 @@ def _in_palette_colors(shown: Shown, page: tifffile.TiffPage) -> Shown:
 
 
 def _look_up(colors: NDArray[np.uint8], indices: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.asarray(colors[np.minimum(indices, len(colors) - 1)])
+    return np.asarray(colors[np.minimum(indices, len(colors) - 1)], np.uint8)
 
 
 def _colored(samples: Any, convert: Callable[[NDArray[Any]], NDArray[Any]], fewer: int) -> Any:
@@ -195,7 +195,8 @@ def _from_lab(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
     lab = np.concatenate([samples[..., :1] / 2.55, signed.astype(np.float64)], -1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # colours beyond sRGB are clipped
-        return np.rint(255 * lab2rgb(lab)).astype(np.uint8)
+        colors = np.asarray(lab2rgb(lab))
+    return np.asarray(np.rint(255 * colors), np.uint8)
 
 
 def _from_ycbcr(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
