@@ -351,3 +351,11 @@ def test_pages_that_imagej_does_not_count_are_told(tmp_path, rng, caplog):
             tiff.write(plane, description=None if i else about, metadata=None)
     assert len(open_image(tmp_path / "a.tif").array) == 3
     assert "holds 5 pages, of which its ImageJ metadata count 3" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(H, W, 1), (1, H, W), (1, H, W, 1), (1, H, W, 1, 1)])
+def test_planes_with_axes_of_length_1(tmp_path, rng, shape):
+    plane = values(rng)
+    np.save(tmp_path / "a.npy", plane.reshape(shape))
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.npy").labels, plane)
+    np.testing.assert_array_equal(open_image(tmp_path / "a.npy").as_mask(), plane != 0)

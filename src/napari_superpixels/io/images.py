@@ -115,7 +115,7 @@ class ImageFile:
         values, axis = (
             (self.array, self.channel_axis) if self.indices is None else (self.indices, None)
         )
-        values = da.asarray(values)
+        values = without_single_axes(da.asarray(values)) if axis is None else da.asarray(values)
         wanted = (values != 0) & (values == values)
         if self.nodata is not None:
             wanted &= ~values.map_blocks(is_nodata, self.nodata, dtype=bool)
@@ -250,6 +250,22 @@ def _with_sidecars(image: ImageFile, level: int) -> ImageFile:
     if image.alpha is not None:
         alpha &= da.asarray(image.alpha) != 0
     return replace(image, alpha=alpha)
+
+
+def without_single_axes(array: Any) -> Any:
+    """Drop axes of length 1 of a mask or label map, as other software writes planes.
+
+    Parameters
+    ----------
+    array : dask array
+
+    Returns
+    -------
+    dask array
+        Of two axes at least.
+    """
+    single = [i for i, n in enumerate(array.shape) if n == 1][: max(0, array.ndim - 2)]
+    return array.squeeze(tuple(single))
 
 
 def refuse_lossy(path: Path) -> None:

@@ -10,7 +10,13 @@ import numpy as np
 
 from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.errors import FileError
-from napari_superpixels.io.images import ImageFile, open_image, read_now, refuse_lossy
+from napari_superpixels.io.images import (
+    ImageFile,
+    open_image,
+    read_now,
+    refuse_lossy,
+    without_single_axes,
+)
 from napari_superpixels.io.problems import READ_ERRORS, unreadable
 from napari_superpixels.io.readers.tiff import read_further
 
@@ -98,7 +104,7 @@ def _values_of(found: ImageFile) -> Any:
     if found.indices is not None:
         return found.indices
     if found.channel_axis is None:
-        return found.array
+        return without_single_axes(found.array)
     n = found.array.shape[found.channel_axis]
     if "S" in found.axes and n == 3:
         colors = read_now(found.array, found.path)
