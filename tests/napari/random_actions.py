@@ -125,7 +125,9 @@ class Session:
 
     def duplicate(self):
         layer = self.some_layer()
-        if layer is not None and not getattr(layer, "multiscale", False):
+        # In 3D napari fails to duplicate an image that it has not drawn so, and to remove it.
+        is_flat = self.viewer.dims.ndisplay == 2
+        if layer is not None and is_flat and not getattr(layer, "multiscale", False):
             self.viewer.layers.selection.active = layer
             from napari.layers._layer_actions import _duplicate_layer
 
