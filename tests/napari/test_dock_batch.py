@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import numpy as np
@@ -81,6 +82,36 @@ def test_a_process_that_cannot_start(viewer, dock, folder, qtbot, monkeypatch):
         dock.batch.start()
     assert "The process could not be started" in dock.batch.message.text()
     assert dock.batch.start_button.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("then", "words"),
+    [
+        ("os.kill(os.getpid(), 9)", "ended by the system (9), perhaps because the memory ran out"),
+        ("sys.exit(3)", "2 files not reached: the process ended with the code 3."),
+        ("sys.exit('napari-superpixels: no space left.')", "2 files not reached: no space left."),
+        ("sys.exit(0)", "2 files not reached: the process ended with the code 0."),
+        ("raise MemoryError('no room')", "not reached: MemoryError: no room. Press"),
+        ("print('{not ours}', flush=True); sys.exit(3)", "1 segmented, 0 were done already, 0"),
+    ],
+)
+def test_a_process_that_dies_in_the_middle(viewer, dock, folder, run, monkeypatch, then, words):
+    """Another program in the place of ours, which ends after the first of three files."""
+    told = {"file": "a.tif", "state": "done", "written": [], "text": "", "error": None, "total": 3}
+    code = f"import os, sys\nprint({json.dumps(told)!r}, flush=True)\n{then}"
+    monkeypatch.setattr(dock.batch, "_command", lambda *_: ["-c", code])
+    text = run(f"{folder}/*.tif", folder / "out")
+    assert text.startswith("<b>Broken off.</b> 1 segmented")
+    assert words in text
+    assert "go on" in text
+    assert dock.batch.start_button.isEnabled()
+
+
+@pytest.mark.parametrize("then", ["os.kill(os.getpid(), 9)", "sys.exit(3)"])
+def test_a_process_that_dies_at_once(viewer, dock, folder, run, monkeypatch, then):
+    monkeypatch.setattr(dock.batch, "_command", lambda *_: ["-c", f"import os, sys\n{then}"])
+    text = run(f"{folder}/*.tif", folder / "out")
+    assert text.startswith("<b>Nothing was segmented.</b> the process")
 
 
 @pytest.mark.slow

@@ -109,6 +109,108 @@ def test_preview_deleted_during_the_run(viewer, dock, tiles_image, qtbot, monkey
     assert layer.editable
 
 
+class Faulty:
+    """Another plugin, whose callback fails."""
+
+    def __init__(self, event):
+        self._event = event
+        event.connect(self.on_event)
+
+    def on_event(self, event):
+        raise LookupError("a fault of mine")
+
+    def mend(self):
+        self._event.disconnect(self.on_event)
+
+
+@pytest.mark.parametrize("name", ["inserted", "removed", "inserting"])
+def test_another_plugin_fails_while_the_preview_is_added(
+    viewer, dock, tiles_image, run_to_end, monkeypatch, name
+):
+    shown = []
+    monkeypatch.setattr("napari_superpixels._napari.segment.dock.show_error", shown.append)
+    viewer.add_image(tiles_image)
+    others = [Faulty(viewer.layers.events.inserted), Faulty(getattr(viewer.layers.events, name))]
+    dock.segment_button.click()
+    assert not dock.running
+    assert "a fault of mine" in shown[0]
+    assert "Another plugin failed" in dock.result_label.text()
+    assert results(viewer) == []
+    for other in others:
+        other.mend()
+    run_to_end(dock)
+    assert [layer.editable for layer in results(viewer)] == [True]
+
+
+@pytest.mark.parametrize("name", ["name", "data", "features", "set_data", "editable"])
+def test_another_plugin_fails_while_the_result_is_shown(
+    viewer, dock, tiles_image, qtbot, monkeypatch, name
+):
+    viewer.add_image(tiles_image)
+    dock.segment_button.click()
+    (preview,) = results(viewer)
+    other = Faulty(preview.events[name])
+    with qtbot.captureExceptions() as told:
+        qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    other.mend()
+    assert "a fault of mine" in str(told[-1][1])
+    (layer,) = results(viewer)
+    assert layer.editable
+    assert np.asarray(layer.data).max() > 1
+    assert dock.segment_button.isEnabled()
+
+
+@pytest.mark.parametrize("ending", ["cancel", "error"])
+def test_another_plugin_fails_while_the_preview_is_removed(
+    viewer, dock, tiles_image, qtbot, monkeypatch, ending
+):
+    shown = []
+    monkeypatch.setattr("napari_superpixels._napari.segment.dock.show_error", shown.append)
+    viewer.add_image(tiles_image)
+    if ending == "error":
+        failing = ValueError("odd")
+        monkeypatch.setattr(
+            optimize_module._Run, "_iterate", lambda *_: (_ for _ in ()).throw(failing)
+        )
+    dock.on_cancel.value = DISCARD
+    dock.segment_button.click()
+    other = Faulty(viewer.layers.events.removed)
+    with qtbot.captureExceptions() as told:
+        if ending == "cancel":
+            dock.cancel_button.click()
+        qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    other.mend()
+    assert "a fault of mine" in str(told[-1][1])
+    assert ("odd" if ending == "error" else "Cancelled") in dock.result_label.text()
+    assert results(viewer) == []
+
+
+def test_the_cross_of_the_dock_ends_the_run(viewer, dock, tiles_image, qtbot):
+    viewer.add_image(tiles_image)
+    start_long_run(dock, qtbot)
+    del dock
+    viewer.window.remove_dock_widget(
+        next(w for w in viewer.window.dock_widgets.values() if hasattr(w, "segment_button"))
+    )
+    qtbot.waitUntil(_no_worker_runs, timeout=30_000)
+    assert results(viewer) == []
+
+
+def test_a_3d_view_of_labels_with_features(viewer, dock, tiles_image, rng, run_to_end):
+    """napari 0.9 fails to describe them in its status bar before the mouse has moved."""
+    labels = np.ones((4, 48, 64), np.uint8)
+    features = {"index": [1], "size": [3.0]}
+    viewer.add_image(tiles_image, name="tiles")
+    viewer.add_labels(labels, features=features, name="labels")
+    viewer.dims.ndisplay = 3
+    viewer.cursor.position = (1, 5, 5)
+    viewer.mouse_over_canvas = True
+    dock.segment_button.click()
+    assert dock.running
+    assert viewer.mouse_over_canvas
+    assert viewer.layers.selection.active.name == "labels"
+
+
 def test_cancel_at_the_first_step(viewer, dock, tiles_image, qtbot):
     viewer.add_image(tiles_image)
     dock.on_cancel.value = DISCARD

@@ -56,6 +56,37 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("in_tiles", [False, True])
+@pytest.mark.parametrize("is_limit", [False, True])
+@pytest.mark.parametrize("batch", [False, True])
+def test_the_limit_is_named_only_where_there_is_one(batch, is_limit, in_tiles):
+    error = errors.NotEnoughMemory(3e9, 2e9, "cpu", is_limit=is_limit, in_tiles=in_tiles)
+    text = text_of(error, batch=batch)
+    assert ("Preferences" in text) == is_limit
+    assert ("raise" in text) == is_limit
+
+
+@pytest.mark.parametrize(
+    ("plain", "text"),
+    [
+        (
+            {"kind": "Gone", "data": {"x": 1}, "text": "it failed", "context": ["a.tif"]},
+            "it failed",
+        ),
+        ({"kind": "Gone", "data": {"message": "it failed"}}, "it failed"),
+        ({"kind": "Gone"}, "Gone"),
+        ({"kind": "FileExists", "data": {"other": 1}, "text": "it failed"}, "it failed"),
+        ({"kind": "FileExists", "data": {"path": "b"}, "text": "x"}, "b: exists already"),
+        ({"kind": "FileExists", "data": {}, "text": "it failed"}, "it failed"),
+    ],
+)
+def test_errors_of_another_process_are_told_whatever_it_has_loaded(plain, text):
+    error = errors.from_plain(plain)
+    assert isinstance(error, errors.SuperpixelError)
+    assert text in text_of(error, batch=True)
+    assert text_of(error).startswith("a.tif: ") == ("context" in plain)
+
+
 @pytest.mark.parametrize(("error", "alone", "batch"), CASES, ids=lambda value: type(value).__name__)
 def test_the_docks_name_their_controls(error, alone, batch):
     assert alone in text_of(error)

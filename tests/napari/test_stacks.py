@@ -51,7 +51,7 @@ def test_roles_are_proposed_by_label_unit_and_place():
     assert proposed(zeros(5, 8, 9, units=("um", "um", "um"))) == ["Z", "Y", "X"]
     assert proposed(Image(np.zeros((4, 8, 9, 3)), rgb=True)) == ["Z", "Y", "X"]
     assert proposed(zeros(5, 4, 8, 9, scale=(2, 1, 0.5, 0.5))) == ["Z", "time", "Y", "X"]
-    assert proposed(zeros(8, 9, 5), order=(2, 0, 1)) == ["Y", "X", "channel"]
+    assert proposed(zeros(16, 18, 5), order=(2, 0, 1)) == ["Y", "X", "channel"]
     assert proposed(zeros(8, 5, 9), order=(1, 0, 2)) == ["Y", "Z", "X"]
 
 
@@ -77,6 +77,32 @@ def test_a_short_axis_is_proposed_as_channels_unless_it_looks_like_depth():
         "time",
         "channel",
     ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "order", "labels", "expected"),
+    [
+        ((30, 48, 64), (2, 0, 1), None, ["Y", "X", "Z"]),  # rolled
+        ((30, 48, 64), (1, 2, 0), None, ["Y", "Z", "X"]),
+        ((64, 64, 64), (2, 0, 1), None, ["Y", "X", "Z"]),
+        ((610, 340, 103), (2, 0, 1), None, ["Y", "X", "channel"]),  # spectra
+        ((610, 340, 114), (2, 0, 1), None, ["Y", "X", "Z"]),
+        ((145, 145, 220), (2, 0, 1), ("y", "x", ""), ["Y", "X", "channel"]),
+        ((7, 30, 48, 64), (3, 0, 1, 2), None, ["time", "Y", "X", "Z"]),
+        ((7, 300, 480, 5), (3, 0, 1, 2), None, ["Z", "Y", "X", "channel"]),
+        ((30, 48, 64), (2, 0, 1), ("t", "", ""), ["time", "Y", "X"]),
+    ],
+)
+def test_a_turned_stack_is_not_made_of_channels(shape, order, labels, expected):
+    names = {} if labels is None else {"axis_labels": labels}
+    assert proposed(zeros(*shape, **names), order) == expected
+
+
+def test_the_dock_after_rolling_dimensions(viewer, dock, rng):
+    viewer.add_image(rng.random((30, 48, 64)), name="stack")
+    viewer.dims.roll()
+    assert [str(role) for role in dock.image.axes.roles] == ["Y", "X", "Z"]
+    assert dock.choice.source().channel_names == ("intensity",)
 
 
 def test_labels_win_over_the_display_order():

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import TYPE_CHECKING
 
 from napari_superpixels import errors
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels.errors import reason_of
 from napari_superpixels.errors.quantities import gigabytes
+from napari_superpixels.plan.run_plan import Tiles
+
+if TYPE_CHECKING:
+    from napari_superpixels.plan.run_plan import RunPlan
 
 _LIMIT = "under Preferences > Plugins"
 
@@ -50,6 +55,36 @@ def not_added(error: Exception) -> str:
         f"Another plugin failed when the preview layer was added ({reason_of(error)}). Close it, "
         "or switch the preview off under Preferences > Plugins, and press Segment again."
     )
+
+
+def of_plan(plan: RunPlan, tiles: Tiles) -> tuple[str, str]:
+    """Say what a run needs, how it is done, and why it cannot start.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        From `plan_run`.
+    tiles : Tiles
+        What the user wants.
+
+    Returns
+    -------
+    text, problem : str
+        The problem is empty where the run can start.
+    """
+    text = f"this run needs about {gigabytes(plan.needed_bytes)}"
+    problem = "" if plan.problem is None else text_of(plan.problem)
+    if plan.in_tiles:
+        why = "so it is done in" if tiles == Tiles.AUTO else "but is done in"
+        if isinstance(plan.problem, errors.NotEnoughMemory):
+            why = "or"
+        return f"{text} in one piece, {why} {plan.tiles}", problem
+    if plan.tiles is not None:
+        problem += (
+            f" Tiles would need about {gigabytes(plan.tiles.added_bytes)}; with more superpixels "
+            "they are smaller."
+        )
+    return text, problem
 
 
 # ---- one image, one layer ------------------------------------------------------------------------

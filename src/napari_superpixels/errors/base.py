@@ -63,10 +63,9 @@ def data_of(error: SuperpixelError) -> dict[str, Any]:
     dict
         By name; ``message`` where the kind of error has no fields.
     """
-    names = getattr(type(error), "__dataclass_fields__", None)
-    if names is None:
+    if not hasattr(error, "__dataclass_fields__"):
         return {"message": error.problem()}
-    return {name: getattr(error, name) for name in names}
+    return {name: getattr(error, name) for name in _fields(type(error))}
 
 
 def _restored(
@@ -122,16 +121,25 @@ def from_plain(plain: Mapping[str, Any]) -> SuperpixelError:
     SuperpixelError
         Of the same kind, with the same fields.
     """
-    data: dict[str, Any] = {}
-    for name, value in plain["data"].items():
-        if isinstance(value, dict) and "kind" in value:
-            value = from_plain(value)
-        data[name] = tuple(value) if isinstance(value, list) else value
+    data = {name: _value(value) for name, value in plain.get("data", {}).items()}
     kind = _kinds(SuperpixelError).get(plain["kind"])
     context = tuple(plain.get("context", ()))
-    if kind is None:  # of a module that this process has not loaded
-        return _restored(SuperpixelError, {"message": plain["text"]}, context)
-    return _restored(kind, data, context)
+    if kind is not None and set(data) == set(_fields(kind)):
+        return _restored(kind, data, context)
+    # Of a module that this process has not loaded, or of another version.
+    text = plain.get("text") or data.get("message") or plain["kind"]
+    return _restored(SuperpixelError, {"message": text}, context)
+
+
+def _value(plain: Any) -> Any:
+    if isinstance(plain, dict) and "kind" in plain:
+        return from_plain(plain)
+    return tuple(map(_value, plain)) if isinstance(plain, list) else plain
+
+
+def _fields(kind: type[SuperpixelError]) -> tuple[str, ...]:
+    """Names of the fields of a kind of errors."""
+    return tuple(getattr(kind, "__dataclass_fields__", {"message": None}))
 
 
 def _kinds(kind: type[SuperpixelError]) -> dict[str, type[SuperpixelError]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from copy import deepcopy
 from pathlib import Path
 
 import dask.array as da
@@ -18,6 +19,7 @@ from napari_superpixels._napari.correction.editor import EDITED
 from napari_superpixels._napari.correction.overlays import is_overlay
 from napari_superpixels._napari.correction.view import PLANE, VOLUME
 from napari_superpixels.editing.actions.operations import merge
+from napari_superpixels.io.formats import METADATA_KEY
 from tests.fixtures.correction import assert_consistent, is_gone, reacts, squares
 
 
@@ -300,6 +302,29 @@ def test_undo_is_noticed_after_a_slider_that_the_labels_lack(
     assert_consistent(dock)
     mouse.drag(layer, (8, 8), (24, 8))
     assert (layer.data == layer.data[8, 8]).sum() == 2 * 16 * 16  # two, not three
+
+
+def test_edits_of_a_hidden_layer_that_was_never_drawn(viewer, open_correction):
+    """napari has drawn nothing of it, and fails to follow an edit."""
+    stack = np.stack([squares(), squares(size=8)])
+    layer = viewer.add_labels(stack.copy(), name="stack", visible=False)
+    dock = open_correction()
+    viewer.dims.set_current_step(0, 1)
+    dock.detail.count.value = 7
+    dock.detail.set_count()
+    assert len(np.unique(layer.data[1])) == 7
+    np.testing.assert_array_equal(layer.data[0], squares())
+    assert not layer.visible
+    assert_consistent(dock)
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, stack)
+
+
+def test_a_session_is_copied_without_its_dock(dock):
+    """A copy of the metadata, as other plugins make them, must not reach into the dock."""
+    assert dock.editor.session.choose_id is not None
+    copied = deepcopy(dock.editor.layer.metadata)
+    assert copied[METADATA_KEY]["correction"].choose_id is None
 
 
 def test_undo_of_a_hidden_layer_is_noticed_before_the_next_edit(viewer, dock, layer, mouse):

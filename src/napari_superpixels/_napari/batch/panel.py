@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -19,6 +20,7 @@ from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.widgets.layout import button, row, rows, text_label
 from napari_superpixels.errors import from_plain
+from napari_superpixels.errors.quantities import counted
 from napari_superpixels.io.suffixes import SEGMENT_FORMATS
 
 if TYPE_CHECKING:
@@ -235,8 +237,10 @@ class Batch(QWidget):
         assert self._process is not None
         while self._process.canReadLine():
             line = bytes(self._process.readLine().data()).decode("utf-8", "replace")
+            # Libraries may print too.
             if line.startswith("{"):
-                self._told.append(json.loads(line))
+                with suppress(ValueError):
+                    self._told.append(json.loads(line))
         if self._told:
             last = self._told[-1]
             text = (
@@ -256,12 +260,16 @@ class Batch(QWidget):
             self._complaints = f"The process could not be started: {self._process.errorString()}"
             self._on_finished(1)
 
-    def _on_finished(self, code: int, _status: Any = None) -> None:
+    def _on_finished(
+        self, code: int, status: QProcess.ExitStatus = QProcess.ExitStatus.NormalExit
+    ) -> None:
         if self._process is not None:
             self._on_output()
             self._on_errors()
             self._process.deleteLater()
         self._process = None
+        crashed = status == QProcess.ExitStatus.CrashExit
+        left = self._told[-1]["total"] - len(self._told) if self._told else 0
         counts = {
             state: sum(told["state"] == state for told in self._told)
             for state in ("done", "skipped", "failed")
@@ -272,9 +280,14 @@ class Batch(QWidget):
         if self._stopped:
             begin = "Stopped."
             text += " What was being written is done anew when you start again; tiles are kept."
-        elif not self._told and code:
-            lines = self._complaints.strip().splitlines() or ["the process ended without a word"]
-            begin, text = "Nothing was segmented.", lines[-1].removeprefix(_PREFIX)
+        elif not self._told and (code or crashed):
+            begin, text = "Nothing was segmented.", self._why(code, crashed=crashed)
+        elif left:
+            begin = "Broken off."
+            text += (
+                f" {counted(left, 'file')} not reached: {self._why(code, crashed=crashed)}. Press "
+                "“Segment files” again to go on."
+            )
         told_of = [_told_of(told) for told in self._told if told["error"] is not None]
         listed = [f"• {reason}" for reason in told_of[:_MOST_SHOWN]]
         if len(told_of) > _MOST_SHOWN:
@@ -282,6 +295,15 @@ class Batch(QWidget):
         self._say("\n".join([text, *listed]), begin)
         self._show()
         self.ended.emit()
+
+    def _why(self, code: int, *, crashed: bool) -> str:
+        """Why the process ended before its files were done."""
+        if crashed:
+            return (
+                f"the process was ended by the system ({code}), perhaps because the memory ran out"
+            )
+        said = self._complaints.strip().splitlines() or [f"the process ended with the code {code}"]
+        return said[-1].removeprefix(_PREFIX).rstrip(".")
 
     def _say(self, text: str, begin: str = "") -> None:
         """Show plain text, after a beginning in bold."""

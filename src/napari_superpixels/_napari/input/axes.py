@@ -56,6 +56,8 @@ _NAMES = {
 # An axis that nothing names holds channels if it is at most that long, and rows and columns are
 # that many times longer.
 _MOST_CHANNELS, _TIMES_LONGER = 10, 16
+# One behind rows and columns that the user has brought there may be longer: spectra of an image.
+_TIMES_LONGER_THAN_SPECTRA = 3
 _MANY = (Role.OTHER,)
 
 
@@ -181,9 +183,10 @@ def proposed_axes(layer: Image, view: View) -> Axes:
     Returns
     -------
     Axes
-        An axis without a name holds channels if it comes after rows and columns, or is the only one
-        before them, short, and not of another scale than they are. Of the others depth is the one
-        whose pixels have a size, or else the last, and time the next.
+        An axis without a name holds channels if it comes after rows and columns and these have
+        names or are much longer (else a stack was turned), or is the only one before them, short,
+        and not of another scale than they are. Of the others depth is the one whose pixels have a
+        size, or else the last, and time the next.
     """
     if layer.ndim < 2:
         return Axes((Role.OTHER,) * layer.ndim, layer.rgb)
@@ -193,9 +196,16 @@ def proposed_axes(layer: Image, view: View) -> Axes:
             named = named_role(layer, axis)
             if named not in roles and not (layer.rgb and named == Role.CHANNEL):
                 roles[axis] = named
+    is_named = Role.Y in roles and Role.X in roles
     _add_plane(roles, plane_axes(layer, view))
     unnamed = [axis for axis in range(layer.ndim) if roles[axis] is None]
-    after = [axis for axis in unnamed if axis > max(roles.index(Role.Y), roles.index(Role.X))]
+    shape, plane = full_shape(layer), (roles.index(Role.Y), roles.index(Role.X))
+    shortest = min(shape[axis] for axis in plane)
+    after = [
+        axis
+        for axis in unnamed
+        if axis > max(plane) and (is_named or shape[axis] * _TIMES_LONGER_THAN_SPECTRA <= shortest)
+    ]
     if not after and len(unnamed) == 1 and _looks_like_channels(layer, unnamed[0], roles):
         after = unnamed
     if after and Role.CHANNEL not in roles and not layer.rgb:

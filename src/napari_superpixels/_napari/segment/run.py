@@ -211,8 +211,10 @@ class Run(QObject):
         self._change_layers(setattr, layers.selection, "active", layer)
         self._viewer.update_status_from_cursor()
         self._change_layers(finish_layer, layer, delivery, name)
-        if self._complaint is not None and not layer.multiscale:
-            layer.editable = True
+        if self._complaint is not None and not isinstance(delivery.labels, list):
+            # Whatever else is missing: the labels are there, and can be edited.
+            self._change_layers(setattr, layer, "data", as_layer_data(source, delivery.labels))
+            self._change_layers(setattr, layer, "editable", True)
         self.delivered.emit(delivery, layer)
 
     def _on_error(self, error: Exception) -> None:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_superpixels._napari.input.axes import Mode
-from napari_superpixels._napari.messages import text_of
-from napari_superpixels.errors import NotEnoughMemory
-from napari_superpixels.errors.quantities import gigabytes
+from napari_superpixels._napari.messages import of_plan
 from napari_superpixels.params.options import Resources
-from napari_superpixels.plan.run_plan import ImageFacts, RunPlan, Tiles, plan_run
+from napari_superpixels.plan.run_plan import ImageFacts, Tiles, plan_run
 
 if TYPE_CHECKING:
     from napari_superpixels._napari.input.segmentation_input import SegmentationInput
@@ -61,7 +59,8 @@ def plan_for(
     from napari_superpixels.core.device import machine_here  # torch takes seconds to load
 
     plan = plan_run(facts_of(source), params, machine_here(resources), tiles)
-    return _in_words(plan, tiles)
+    text, problem = of_plan(plan, tiles)
+    return PlanText(text, plan.in_tiles, problem)
 
 
 def facts_of(source: SegmentationInput) -> ImageFacts:
@@ -85,19 +84,3 @@ def facts_of(source: SegmentationInput) -> ImageFacts:
         copied_bytes=source.data.nbytes if isinstance(source.data, np.ndarray) else 0,
         can_be_tiled=source.mode == Mode.SLICE,
     )
-
-
-def _in_words(plan: RunPlan, tiles: Tiles) -> PlanText:
-    text = f"this run needs about {gigabytes(plan.needed_bytes)}"
-    problem = "" if plan.problem is None else text_of(plan.problem)
-    if not plan.in_tiles:
-        if plan.tiles is not None:
-            problem += (
-                f" Tiles would need about {gigabytes(plan.tiles.added_bytes)}; with more "
-                "superpixels they are smaller."
-            )
-        return PlanText(text, problem=problem)
-    why = "so it is done in" if tiles == Tiles.AUTO else "but is done in"
-    if isinstance(plan.problem, NotEnoughMemory):
-        why = "or"
-    return PlanText(f"{text} in one piece, {why} {plan.tiles}", in_tiles=True, problem=problem)

@@ -262,5 +262,8 @@ def _params(editor: LayerEditor, n_segments: int, seed: int) -> SuperpixelParams
     if made_with is None:
         params = get_preset(DEFAULT_PRESET).replace(seed=seed)
     else:
-        params = SuperpixelParams.from_dict(made_with)
+        try:
+            params = SuperpixelParams.from_dict(made_with)
+        except (ValueError, TypeError) as error:  # of another version, or from elsewhere
+            raise EditError(f"What the layer was made with cannot be used: {error}.") from error
     return params.replace(n_segments=n_segments, count="exact")
