@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from napari_superpixels.io.images import ImageFile
 
 
-def mask_of(image: ImageFile, alpha: Any, mask_file: Path | None) -> NDArray[Any] | None:
+def mask_of(image: ImageFile, alpha: Any, mask_file: Path | None) -> NDArray[np.bool_] | None:
     """Put the mask that is given and the transparency of the image together.
 
     Parameters
     ----------
     image : ImageFile
-        The image.
+        Names the file in messages, and says where on the map it lies.
     alpha : array_like or None
         How opaque it is, or a part of it.
     mask_file : Path or None
@@ -29,8 +29,8 @@ def mask_of(image: ImageFile, alpha: Any, mask_file: Path | None) -> NDArray[Any
 
     Returns
     -------
-    ndarray or None
-        0 is left out; None where nothing is.
+    ndarray of bool, or None
+        False is left out; None where nothing is.
 
     Raises
     ------

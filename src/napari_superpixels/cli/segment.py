@@ -277,9 +277,7 @@ def _whole_of(found: ImageFile, options: SegmentOptions) -> Subject:
         array, channel_axis = plane_of(array, channel_axis, asked.plane, found.axes, n_kept)
         if alpha is not None:
             alpha, _ = plane_of(alpha, None, asked.plane, found.plane_axes, n_kept)
-    elif asked.is_volume:
-        pass
-    elif isinstance(asked.channel_axis, str):  # as the file says
+    elif not asked.is_volume and isinstance(asked.channel_axis, str):  # as the file says
         refuse_stack(found)
     nodata = asked.nodata_of(found)
     mask = mask_of(found, alpha, asked.mask)

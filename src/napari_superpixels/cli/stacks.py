@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import complain, text_of
@@ -274,20 +274,6 @@ def spatial_of(found: ImageFile, ndim: int) -> Spatial:
         return found.metadata.spatial(ndim)
     except (ExportError, MissingLibrary):
         return Spatial()
-
-
-def spatial_fields(spatial: Spatial) -> dict[str, Any]:
-    """Spread what is known over the fields of a `LabelDescription`.
-
-    Parameters
-    ----------
-    spatial : Spatial
-
-    Returns
-    -------
-    dict
-    """
-    return {field.name: getattr(spatial, field.name) for field in fields(spatial)}
 
 
 def refuse_stack(image: ImageFile) -> None:

@@ -30,13 +30,13 @@ class Subject:
     Attributes
     ----------
     found : ImageFile
-        The file.
+        Opened; messages name it.
     array : array_like
         All channels of what is segmented, not read yet; of a series, frames come first.
     channel_axis : int or None
         Axis of it that holds channels.
-    mask : ndarray or None
-        0 is left out.
+    mask : ndarray of bool, or None
+        False is left out.
     nodata : float or None
         Value of pixels to leave out.
     spatial : Spatial
@@ -50,7 +50,7 @@ class Subject:
     found: ImageFile
     array: Any
     channel_axis: int | None
-    mask: NDArray[Any] | None
+    mask: NDArray[np.bool_] | None
     nodata: float | None
     spatial: Spatial
     spacing: tuple[float, ...] | None = None
@@ -193,8 +193,6 @@ class Pixels:
         dict
             See `with_pixels`.
         """
-        from napari_superpixels.core.prepare.checks import is_wanted
-
         for number in range(len(self)):
             if number not in self._digests:
                 self.read(number)
@@ -202,7 +200,7 @@ class Pixels:
         mask = self._subject.mask
         if mask is None:
             return {"image": joined(image)}
-        of_mask = digest(is_wanted(mask))
+        of_mask = digest(mask)
         if has_mask:
             return {"image": joined(image), "mask": of_mask}
         return {"image": joined([*image, of_mask])}

@@ -137,7 +137,7 @@ def refused(path: Path) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-        The file.
+        Named in the message.
 
     Raises
     ------

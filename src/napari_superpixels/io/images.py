@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 from PIL.Image import DecompressionBombError
 
+from napari_superpixels.core.prepare.checks import is_wanted
 from napari_superpixels.core.prepare.nodata import is_nodata
 from napari_superpixels.errors import ExportError, FileError, MissingLibrary
 from napari_superpixels.errors.quantities import gigabytes
@@ -59,6 +60,8 @@ class ImageFile:
         Pixel size, georeference, how labels were made.
     source : TiffSource or None
         The open file, where it is a TIFF.
+    is_lossy : bool
+        Whether it is a JPEG, which changes values at every edge.
     """
 
     path: Path
@@ -70,6 +73,7 @@ class ImageFile:
     alpha: Any = None
     indices: Any = None
     source: TiffSource | None = None
+    is_lossy: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +101,20 @@ class ImageFile:
         """
         return read_now(self.array, self.path)
 
+    def refuse_lossy(self) -> None:
+        """Refuse a JPEG as labels or mask.
+
+        Raises
+        ------
+        FileError
+            If it is one.
+        """
+        if self.is_lossy:
+            raise FileError(
+                f"{self.path}: is a JPEG, which changes values at edges, so that labels and masks "
+                "do not survive it; save it as PNG or TIFF from where it was made"
+            )
+
     def as_mask(self) -> Any:
         """Take the file for a mask.
 
@@ -111,12 +129,12 @@ class ImageFile:
         FileError
             If it has channels that are no colours, or is a JPEG.
         """
-        refuse_lossy(self.path)
+        self.refuse_lossy()
         values, axis = (
             (self.array, self.channel_axis) if self.indices is None else (self.indices, None)
         )
         values = without_single_axes(da.asarray(values)) if axis is None else da.asarray(values)
-        wanted = (values != 0) & (values == values)
+        wanted = values.map_blocks(is_wanted, dtype=bool)
         if self.nodata is not None:
             wanted &= ~values.map_blocks(is_nodata, self.nodata, dtype=bool)
         if axis is not None:
@@ -221,10 +239,10 @@ def _opened(path: Path, level: int) -> ImageFile:
         da.from_array(picture.array),
         -1 if "S" in picture.axes else None,
         FileMetadata(path),
-        # Only what is not plain: a picture says nothing else of its axes.
         axes=picture.axes,
         alpha=picture.alpha,
         indices=picture.indices,
+        is_lossy=kind == "jpeg",
     )
 
 
@@ -266,25 +284,6 @@ def without_single_axes(array: Any) -> Any:
     """
     single = [i for i, n in enumerate(array.shape) if n == 1][: max(0, array.ndim - 2)]
     return array.squeeze(tuple(single))
-
-
-def refuse_lossy(path: Path) -> None:
-    """Refuse labels and masks as JPEG, which changes values at every edge.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    FileError
-        If it is a JPEG.
-    """
-    if kind_of(path) == "jpeg":
-        raise FileError(
-            f"{path}: is a JPEG, which changes values at edges, so that labels and masks do not "
-            "survive it; save it as PNG or TIFF from where it was made"
-        )
 
 
 def check_same_grid(found: FileMetadata, image: FileMetadata) -> None:

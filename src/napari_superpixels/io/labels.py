@@ -14,7 +14,6 @@ from napari_superpixels.io.images import (
     ImageFile,
     open_image,
     read_now,
-    refuse_lossy,
     without_single_axes,
 )
 from napari_superpixels.io.problems import READ_ERRORS, unreadable
@@ -72,7 +71,7 @@ def read_labels(path: str | Path, *, with_further: bool = False) -> LabelFile:
     """
     path = Path(path)
     with open_image(path) as found:
-        refuse_lossy(path)
+        found.refuse_lossy()
         array = read_now(_values_of(found), path)
         alpha = None if found.alpha is None else read_now(found.alpha, path)
         further = {}

@@ -193,13 +193,16 @@ def _letters(described: Sequence[Any]) -> str:
     return "".join(map(str, letters))
 
 
+def _space_axes(axes: str) -> list[int]:
+    """Numbers of the axes of space, in the order of depth, rows, columns."""
+    return [axes.index(letter) for letter in "ZYX" if letter in axes]
+
+
 def _arranged(array: Any, axes: str) -> tuple[Any, str]:
     """Drop axes of length 1, and bring those of space into the order of depth, rows, columns."""
     if not axes:
         return array, axes
-    order = iter(
-        sorted((i for i, a in enumerate(axes) if a in "ZYX"), key=lambda i: "ZYX".index(axes[i]))
-    )
+    order = iter(_space_axes(axes))
     turned = [next(order) if a in "ZYX" else i for i, a in enumerate(axes)]
     if turned != sorted(turned):
         array, axes = array.transpose(turned), "".join(axes[i] for i in turned)
@@ -229,9 +232,7 @@ def _steps(image: Mapping[str, Any], kind: str, start: float, n: int) -> list[fl
 def _pixel_sizes(image: Mapping[str, Any], described: Sequence[Any], axes: str) -> PixelSizes:
     """Sizes of the finest level along the axes of space."""
     sizes, moved = (_steps(image, kind, start, len(axes)) for kind, start in _STARTS)
-    space = sorted(
-        (i for i, a in enumerate(axes) if a in "ZYX"), key=lambda i: "ZYX".index(axes[i])
-    )
+    space = _space_axes(axes)
     return PixelSizes(
         tuple(sizes[i] for i in space),
         tuple(_unit(described[i]) for i in space),
