@@ -113,6 +113,14 @@ def test_the_type_of_an_axis_counts(tmp_path, described, expected):
     assert open_image(path).axes == expected
 
 
+@pytest.mark.parametrize("names", [("y", "y", "x"), ("t", "y", "x", "t"), ("Y", "y", "x", "z")])
+def test_an_axis_named_twice_is_refused(tmp_path, names):
+    array = np.zeros([2, 3, 20, 30][-len(names) :])
+    path = write_zarr(tmp_path / "a.zarr", array, list(names), scale(*[1] * array.ndim))
+    with pytest.raises(FileError, match=r"a\.zarr.*two axes the same name"):
+        open_image(path)
+
+
 @pytest.mark.parametrize("version", ["0.1", "0.2", "0.3"])
 def test_first_versions(tmp_path, rng, version):
     array = rng.random((1, 3, 1, 20, 30))

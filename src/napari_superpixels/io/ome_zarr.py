@@ -153,6 +153,8 @@ def open_zarr(path: Path, level: int) -> ZarrImage:
     axes = _letters(described)
     if len(axes) != stored.ndim:
         raise ValueError(f"it names {len(axes)} axes, and has {stored.ndim}")
+    if not _are_distinct(axes):
+        raise ValueError("it gives two axes the same name")
     array, kept = _arranged(lazy(stored, stored.chunks), axes)
     metadata = replace(
         metadata,
@@ -166,9 +168,15 @@ def _axes_of_array(array: zarr.Array[Any]) -> str:
     """Letters of the axes that an array names, as xarray does; empty unless they are known."""
     metadata: Any = array.metadata
     names = metadata.dimension_names if metadata.zarr_format == 3 else None
-    known: Any = names or array.attrs.asdict().get("_ARRAY_DIMENSIONS") or ()
-    axes = _letters(known)
-    return axes if len(axes) == array.ndim and {"Y", "X"} <= {*axes} else ""
+    described: Any = names or array.attrs.asdict().get("_ARRAY_DIMENSIONS") or ()
+    axes = _letters(described)
+    known = len(axes) == array.ndim and {"Y", "X"} <= {*axes} and _are_distinct(axes)
+    return axes if known else ""
+
+
+def _are_distinct(axes: str) -> bool:
+    """Whether no known axis occurs twice."""
+    return all(axes.count(letter) <= 1 for letter in "TCZYX")
 
 
 def _letters(described: Sequence[Any]) -> str:
