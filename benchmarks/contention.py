@@ -60,7 +60,7 @@ def seconds(before: str, preset: str, repeats: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--presets", nargs="+", default=["balanced", "fast", "paper"])
+    parser.add_argument("--presets", nargs="+", default=["balanced", "fast"])
     parser.add_argument("--busy", nargs="+", type=int, default=[0, 1, 2, 4])
     arguments = parser.parse_args()
     rows = []
