@@ -8,14 +8,13 @@ from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QMessageBox, QScrollArea, QWidget
+from qtpy.QtWidgets import QScrollArea, QWidget
 
 from napari_superpixels import SuperpixelParams
 from napari_superpixels._napari.input.axes import Role
+from napari_superpixels._napari.segment.appearance import Show
 from napari_superpixels._napari.segment.dock import SegmentWidget
 from napari_superpixels._napari.segment.output_layer import was_edited
-from napari_superpixels._napari.segment.run import Target
-from napari_superpixels._napari.segment.view import DISCARD
 from napari_superpixels.io.formats import METADATA_KEY
 
 
@@ -25,10 +24,11 @@ def results(viewer):
 
 def test_click_segment(viewer, dock, tiles_image, qtbot, assert_superpixels):
     viewer.add_image(tiles_image, name="tiles")
-    assert dock.source_label.text() == "48 × 64 pixels"
+    assert dock.source_label.text() == "RGB, 48 × 64 pixels"
     qtbot.mouseClick(dock.segment_button, Qt.MouseButton.LeftButton)
     assert dock.progress.isVisibleTo(dock)
-    assert not dock.segment_button.isEnabled()
+    assert not dock.segment_button.isVisibleTo(dock)
+    assert dock.stop_button.isVisibleTo(dock)
     assert dock.cancel_button.isEnabled()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     (layer,) = results(viewer)
@@ -37,7 +37,7 @@ def test_click_segment(viewer, dock, tiles_image, qtbot, assert_superpixels):
     assert viewer.layers.selection.active is layer
     assert_superpixels(layer.data, 12)
     assert layer.data.dtype == np.uint16
-    for text in (f"{layer.data.max()} superpixels", "of 12 asked", " s on cpu", "final loss"):
+    for text in (f"{layer.data.max()} superpixels", "of 12 asked", " s on cpu"):
         assert text in dock.result_label.text()
     assert not dock.progress.isVisibleTo(dock)
     assert dock.segment_button.isEnabled()
@@ -57,6 +57,7 @@ def test_output_layer_has_features_provenance_and_colours(viewer, dock, tiles_im
     assert SuperpixelParams.from_dict(provenance["parameters"]) == dock.form.params()
     assert provenance["n_obtained"] == layer.data.max()
     assert provenance["source_layer"] == "tiles"
+    dock.show_choice.show_box.value = Show.FILLED
     across = layer.data[:, :-1] != layer.data[:, 1:]
     left = layer.colormap.map(layer.data[:, :-1][across])
     right = layer.colormap.map(layer.data[:, 1:][across])
@@ -132,8 +133,9 @@ def test_multiscale_level_is_offered(viewer, dock, rng, run_to_end):
     assert results(viewer)[0].data.shape == (64, 96)
 
 
-def test_second_run_makes_a_second_layer(viewer, dock, tiles_image, run_to_end):
+def test_second_run_makes_a_second_layer_by_choice(viewer, dock, tiles_image, run_to_end):
     viewer.add_image(tiles_image, name="a")
+    dock.keep_earlier.value = True
     run_to_end(dock)
     run_to_end(dock)
     assert [layer.name for layer in results(viewer)] == ["a superpixels", "a superpixels [1]"]
@@ -162,7 +164,6 @@ def test_replace_takes_the_place_of_the_last_result(viewer, dock, tiles_image, r
     (first,) = results(viewer)
     first.contour = 1
     viewer.add_points([[1, 1]])
-    dock.target.value = Target.REPLACE
     dock.form.control("seed").value = 5
     run_to_end(dock)
     (second,) = results(viewer)
@@ -177,7 +178,6 @@ def test_replace_leaves_the_results_of_other_images_alone(viewer, dock, tiles_im
     viewer.add_image(tiles_image, name="a")
     run_to_end(dock)
     viewer.add_image(tiles_image[::-1], name="b")
-    dock.target.value = Target.REPLACE
     run_to_end(dock)
     assert [layer.name for layer in results(viewer)] == ["a superpixels", "b superpixels"]
     assert viewer.layers[-1].name == "b superpixels"
@@ -187,7 +187,6 @@ def test_replace_knows_the_image_by_more_than_its_name(viewer, dock, tiles_image
     first = viewer.add_image(tiles_image, name="photo")
     run_to_end(dock)
     first.name = "renamed"
-    dock.target.value = Target.REPLACE
     viewer.layers.selection.active = first
     run_to_end(dock)
     assert len(viewer.layers) == 2
@@ -199,43 +198,51 @@ def test_replace_knows_the_image_by_more_than_its_name(viewer, dock, tiles_image
 
 def test_replace_takes_the_newest_wherever_it_stands(viewer, dock, tiles_image, run_to_end):
     viewer.add_image(tiles_image, name="a")
+    dock.keep_earlier.value = True
     run_to_end(dock)
     run_to_end(dock)
+    dock.keep_earlier.value = False
     first, second = results(viewer)
     viewer.layers.move(viewer.layers.index(second), 1)
-    dock.target.value = Target.REPLACE
     run_to_end(dock)
     assert first in viewer.layers
     assert second not in viewer.layers
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("answer", ["Yes", "No", "Cancel"])
-def test_an_edited_layer_is_not_replaced_without_asking(
-    viewer, dock, tiles_image, run_to_end, monkeypatch, qtbot, answer
-):
+@pytest.mark.parametrize("edit", ["pixels", "table"])
+def test_an_edited_result_is_kept_out_of_sight(viewer, dock, tiles_image, run_to_end, edit):
     viewer.add_image(tiles_image, name="a")
     run_to_end(dock)
     (edited,) = results(viewer)
-    edited.data_setitem((np.array([0]), np.array([0])), 9)
+    if edit == "pixels":
+        edited.data_setitem((np.array([0]), np.array([0])), 9)
+    else:
+        edited.features = edited.features.assign(note="mine")
     kept = edited.data.copy()
-    dock.target.value = Target.REPLACE
-    asked = []
-    button = getattr(QMessageBox.StandardButton, answer)
-    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or button.value)
-    dock.segment_button.click()
-    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
-    assert "You edited “a superpixels”" in asked[0]
-    assert (edited in viewer.layers) == (answer != "Yes")
-    assert len(results(viewer)) == (2 if answer == "No" else 1)
+    run_to_end(dock)
+    assert [layer.visible for layer in results(viewer)] == [False, True]
     np.testing.assert_array_equal(edited.data, kept)
+
+
+def test_earlier_results_are_kept_by_choice_and_shown_again(viewer, dock, tiles_image, qtbot):
+    viewer.add_image(tiles_image, name="a")
+    dock.keep_earlier.value = True
+    for _ in range(2):
+        dock.segment_button.click()
+        qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    assert [layer.visible for layer in results(viewer)] == [False, True]
+    dock.form.control("iterations").value = 100_000
+    dock.segment_button.click()
+    assert [layer.visible for layer in results(viewer)] == [False, False, True]  # the preview
+    dock.cancel_button.click()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    assert [layer.visible for layer in results(viewer)] == [False, True]
 
 
 def test_edits_during_the_run_are_kept(viewer, dock, tiles_image, run_to_end, qtbot):
     viewer.add_image(tiles_image, name="a")
     run_to_end(dock)
     (first,) = results(viewer)
-    dock.target.value = Target.REPLACE
     dock.form.control("iterations").value = 60
     dock.segment_button.click()
     first.data_setitem((np.array([0]), np.array([0])), 9)
@@ -264,7 +271,7 @@ def test_copy_as_python_of_a_renamed_layer_and_a_stopped_run(viewer, dock, tiles
     dock.form.set_params(dock.form.params().replace(iterations=100_000))
     dock.segment_button.click()
     qtbot.waitUntil(lambda: dock.progress.value() > 0, timeout=60_000)
-    dock.cancel_button.click()
+    dock.stop_button.click()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     layer.name = "b"
     dock.copy_button.click()
@@ -284,7 +291,6 @@ def test_names_are_shown_as_they_are(viewer, dock, tiles_image, run_to_end):
     dock.segment_button.click()
     assert dock.status_label.text() == f"Segmenting “{name}”…"
     assert dock.status_label.textFormat() == Qt.TextFormat.PlainText
-    dock.on_cancel.value = DISCARD
     dock.cancel_button.click()
 
 
@@ -391,7 +397,7 @@ def test_fits_a_laptop_and_every_control_is_reached_by_tab(viewer, dock, tiles_i
     assert dock.minimumSizeHint().height() <= 640
     unreachable = [
         control.label
-        for control in (*dock.form.main, *dock.form.advanced, dock.target, dock.on_cancel)
+        for control in (dock.form.number, dock.form.size, *dock.form.main, *dock.form.advanced)
         if not any(
             child.focusPolicy() & Qt.FocusPolicy.TabFocus
             for child in [control.native, *control.native.findChildren(QWidget)]
@@ -416,10 +422,9 @@ def test_no_control_is_cut_at_the_right(make_napari_viewer, open_quick_dock, qtb
     qtbot.waitUntil(lambda: cut() == [], timeout=5000)
 
 
-def test_cancel_discards_by_choice(viewer, dock, tiles_image, qtbot):
+def test_cancel_leaves_nothing(viewer, dock, tiles_image, qtbot):
     viewer.add_image(tiles_image)
     dock.form.control("iterations").value = 100_000
-    dock.on_cancel.value = DISCARD
     dock.segment_button.click()
     qtbot.waitUntil(lambda: "superpixels so far" in dock.status_label.text(), timeout=60_000)
     qtbot.mouseClick(dock.cancel_button, Qt.MouseButton.LeftButton)
@@ -429,14 +434,12 @@ def test_cancel_discards_by_choice(viewer, dock, tiles_image, qtbot):
     assert dock.segment_button.isEnabled()
 
 
-def test_cancel_keeps_a_valid_result_by_choice(
-    viewer, dock, tiles_image, qtbot, assert_superpixels
-):
+def test_stop_keeps_a_valid_result(viewer, dock, tiles_image, qtbot, assert_superpixels):
     viewer.add_image(tiles_image)
     dock.form.control("iterations").value = 100_000
     dock.segment_button.click()
     qtbot.waitUntil(lambda: "superpixels so far" in dock.status_label.text(), timeout=60_000)
-    dock.cancel_button.click()
+    dock.stop_button.click()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     (layer,) = results(viewer)
     assert layer.editable
@@ -459,7 +462,7 @@ def test_live_preview_is_locked_and_becomes_the_result(
     assert not preview.editable
     assert viewer.layers.selection.active is image
     preview.opacity = 0.9
-    dock.cancel_button.click()
+    dock.stop_button.click()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     assert results(viewer) == [preview]
     assert preview.name == "a superpixels"

@@ -27,7 +27,8 @@ def result(viewer):
 
 
 def row_is_shown(dock, control):
-    layout = dock.choice.widget.layout()
+    layouts = dock.choice.widget.layout(), dock.choice.more_widget.layout()
+    (layout,) = (one for one in layouts if one.getWidgetPosition(control.native)[0] >= 0)
     return layout.isRowVisible(control.native)
 
 
@@ -269,3 +270,13 @@ def test_dock_in_a_proxy_viewer(plugin, make_napari_viewer_proxy, open_quick_doc
     assert dock.source_label.text() == expected
     dock.region.where_box.value = Where.VISIBLE
     assert dock.source_label.text().startswith("visible region of ")
+
+
+def test_shapes_without_the_units_of_the_image(viewer, dock, tiles_image, run_to_end):
+    viewer.add_image(tiles_image, scale=(0.5, 0.5), units=("um", "um"))
+    viewer.add_shapes([[2, 3], [2, 13], [12, 13], [12, 3]])  # as napari's button makes them
+    viewer.layers.selection.active = viewer.layers[0]
+    dock.region.where_box.value = Where.SHAPES
+    run_to_end(dock)
+    rows, columns = np.nonzero(result(viewer).data)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 24, 6, 26)

@@ -18,11 +18,12 @@ def shown(choices=READY, plan=None, time="", run=RunState.NONE, *, has_result=Fa
 
 
 def test_a_run_can_start():
-    state = shown(plan=PlanText("this run needs about 1 GB"), time=", about 3 s")
+    state = shown(plan=PlanText("this run needs about 1 GB"), time="Takes about 3 s.")
     assert state.source == "image: 4 × 5 pixels"
-    assert state.device == "CPU; this run needs about 1 GB, about 3 s"
+    assert state.device == "CPU; this run needs about 1 GB"
     assert (state.can_segment, state.can_cancel, state.can_copy) == (True, False, False)
-    assert state.problem == ""
+    assert state.status == "Takes about 3 s."
+    assert not state.is_running
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_a_run_can_start():
 )
 def test_why_a_run_cannot_start(choices, plan, problem):
     state = shown(choices, plan)
-    assert (state.can_segment, state.problem) == (False, problem)
+    assert (state.can_segment, state.status) == (False, problem)
 
 
 @pytest.mark.parametrize(
@@ -43,5 +44,6 @@ def test_why_a_run_cannot_start(choices, plan, problem):
 )
 def test_while_a_run_goes_on_its_line_is_left(run, can_cancel):
     state = shown(plan=PlanText("", problem="too much"), run=run, has_result=True)
-    assert state.problem is None
+    assert state.status is None
+    assert state.is_running
     assert (state.can_segment, state.can_cancel, state.can_copy) == (False, can_cancel, True)

@@ -15,8 +15,6 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.input.region import Where
 from napari_superpixels._napari.segment import tiled_run
-from napari_superpixels._napari.segment.run import Target
-from napari_superpixels._napari.segment.view import DISCARD, KEEP
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.plan import tiles as plan
@@ -175,7 +173,6 @@ def test_labels_too_large_to_edit_are_read_lazily(
     monkeypatch.setattr(QMessageBox, "exec", lambda _: pytest.fail("asked about edits"))
     yes = QMessageBox.StandardButton.Yes  # the file is replaced
     monkeypatch.setattr(QMessageBox, "question", lambda *_: yes)
-    dock.target.value = Target.REPLACE
     dock.form.control("n_segments").value = 20
     viewer.layers.selection.active = viewer.layers["map"]
     run_to_end(dock)
@@ -252,6 +249,7 @@ def test_a_file_that_a_layer_is_read_from_is_not_changed_under_it(
     dock.tiles.value = Tiles.ALWAYS
     run_to_end(dock)
     told = []
+    dock.keep_earlier.value = True
     monkeypatch.setattr(QMessageBox, "information", lambda *texts: told.append(texts[-1]))
     viewer.layers.selection.active = viewer.layers["map"]
     dock.segment_button.click()
@@ -265,11 +263,10 @@ def test_leave_no_trace(viewer, dock, picture, output, qtbot, resumed):
     dock.form.set_params(dock.form.params().replace(iterations=100, n_segments=40))
     dock.tiles.value = Tiles.ALWAYS
     partial = output.with_name("labels.zarr.partial")
-    for how in (KEEP, DISCARD) if resumed else (DISCARD,):
-        dock.on_cancel.value = how
+    for stop in (dock.stop_and_keep, dock.cancel) if resumed else (dock.cancel,):
         dock.segment()
         qtbot.waitUntil(partial.exists, timeout=60_000)
-        dock.cancel()
+        stop()
         qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     # What an earlier run left is not this one's trace.
     assert partial.exists() == resumed

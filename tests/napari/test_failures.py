@@ -12,7 +12,6 @@ from napari.layers import Labels
 from qtpy.QtCore import QEvent, QThreadPool
 from qtpy.QtWidgets import QApplication
 
-from napari_superpixels._napari.segment.view import DISCARD
 from napari_superpixels.core.network import optimize as optimize_module
 
 
@@ -172,7 +171,6 @@ def test_another_plugin_fails_while_the_preview_is_removed(
         monkeypatch.setattr(
             optimize_module._Run, "_iterate", lambda *_: (_ for _ in ()).throw(failing)
         )
-    dock.on_cancel.value = DISCARD
     dock.segment_button.click()
     other = Faulty(viewer.layers.events.removed)
     with qtbot.captureExceptions() as told:
@@ -213,7 +211,6 @@ def test_a_3d_view_of_labels_with_features(viewer, dock, tiles_image, rng, run_t
 
 def test_cancel_at_the_first_step(viewer, dock, tiles_image, qtbot):
     viewer.add_image(tiles_image)
-    dock.on_cancel.value = DISCARD
     dock.segment_button.click()
     dock.cancel_button.click()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)

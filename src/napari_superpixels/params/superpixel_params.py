@@ -36,7 +36,7 @@ class SuperpixelParams(ParameterSet):
 
     n_segments: int = parameter(
         100,
-        "Superpixels (N)",
+        "Superpixels",
         "N, the largest number of superpixels, 1 to 65535. Plain images get fewer, unless the "
         "count is exact; the number obtained is shown after the run.",
         ge=1,
@@ -45,14 +45,14 @@ class SuperpixelParams(ParameterSet):
     )
     count: str = parameter(
         "adaptive",
-        "Count",
+        "Number means",
         "adaptive: at most N, as many as the image and λ ask for. exact: N, by merging the most "
         "alike or splitting the least homogeneous.",
         choices=COUNTS,
     )
     lam: float = parameter(
         2.0,
-        "Adaptivity (λ)",
+        "Keep similar apart",
         "λ in eq. (2), 0 to 3, no unit: how many superpixels survive. 3 keeps N; lower merges "
         "those that look alike, down to about a tenth of N at 0. No effect on an exact count. "
         "Without oversegmentation (paper) it acts on the network only, which hardly changes the "
@@ -63,7 +63,7 @@ class SuperpixelParams(ParameterSet):
     )
     alpha: float = parameter(
         2.0,
-        "Smoothness (α)",
+        "Smoothness",
         "α in eq. (1), 0 to 100, no unit: weight of smooth superpixels whose borders follow the "
         "image's edges. Higher gives fewer, rounder pieces.",
         ge=0,
@@ -72,7 +72,7 @@ class SuperpixelParams(ParameterSet):
     )
     beta: float = parameter(
         10.0,
-        "Reconstruction (β)",
+        "Reconstruction",
         "β in eq. (1), 0 to 1000, no unit: weight of reconstructing the image, which makes "
         "superpixels follow fine structures. 0 switches the reconstruction off.",
         ge=0,
@@ -81,7 +81,7 @@ class SuperpixelParams(ParameterSet):
     )
     sigma: float = parameter(
         0.1,
-        "Edge contrast scale (σ)",
+        "Edge contrast scale",
         "σ in eq. (3), 0.01 to 10000, in squared standard deviations of the image: colour steps "
         "whose square is well above σ count as edges. The paper uses 8.",
         ge=0.01,

@@ -250,7 +250,6 @@ def test_the_segmentation_dock_opens_the_correction(
     segment.correct_button.click()
     (dock,) = viewer.window._qt_window.findChildren(CorrectionWidget)
     assert dock.editor.layer.name == "tiles superpixels"
-    segment.target.value = "replace the last result"
     run_to_end(segment)  # takes the place of the layer that is being corrected
     assert dock.editor.layer == viewer.layers["tiles superpixels"]
     assert dock.editor.session.log == []

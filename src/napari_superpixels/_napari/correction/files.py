@@ -10,8 +10,7 @@ from napari.layers import Labels
 from napari_superpixels._napari.correction.editor import CLASSES, OWNER, SESSION
 from napari_superpixels._napari.correction.file_schema import Known, Place
 from napari_superpixels._napari.correction.overlays import DERIVED_FROM, KIND
-from napari_superpixels._napari.segment.colors import neighbour_colormap
-from napari_superpixels._napari.segment.output_layer import OPACITY
+from napari_superpixels._napari.segment.appearance import neighbour_colormap
 from napari_superpixels.editing.corrected_file import read_corrected, refused, write_corrected
 from napari_superpixels.editing.schema import check
 from napari_superpixels.io.formats import METADATA_KEY
@@ -101,7 +100,7 @@ def _layer_of(session: Session, known: dict[str, Any], name: str) -> Labels:
     layer = Labels(
         session.labels.copy(),
         name=name,
-        opacity=OPACITY,
+        opacity=0.5,
         metadata={METADATA_KEY: metadata | {SESSION: session}},
         **place,
     )

@@ -86,6 +86,11 @@ class Exporter(QObject):
             return active
         return self._last if self._last in self._viewer.layers else None
 
+    @property
+    def last(self) -> Labels | None:
+        """The last result, if it is still there."""
+        return self._last if self._last in self._viewer.layers else None
+
     def remember(self, layer: Labels) -> None:
         """Take note of a new result.
 

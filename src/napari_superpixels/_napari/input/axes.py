@@ -246,6 +246,23 @@ def _looks_like_channels(layer: Image, axis: int, roles: Sequence[Role | None]) 
     return bool(is_short and not (is_one_channel or has_unit or is_spaced))
 
 
+def are_named(layer: Layer) -> bool:
+    """Whether labels or units say what each axis of a layer is.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+
+    Returns
+    -------
+    bool
+        Rows and columns need no name: they are what napari shows of an image with two axes.
+    """
+    roles = [named_role(layer, axis) for axis in range(layer.ndim)]
+    others = roles[:-2] if roles[-2:] == [None, None] else roles
+    return None not in others and len(set(others)) == len(others)
+
+
 def named_role(layer: Layer, axis: int) -> Role | None:
     """Tell the role of an axis by its label, or by a unit of time.
 

@@ -86,7 +86,10 @@ def describe(
             text = f"a volume {text}"
     sliced = {axis: i for axis, i in grid.index.items() if axis not in stack}
     if sliced:
-        where = ", ".join(f"{axis_name(grid.layer, axis)} = {i}" for axis, i in sliced.items())
+        where = ", ".join(
+            f"{axis_name(grid.layer, axis)} {i + 1} of {grid.data.shape[axis]}"
+            for axis, i in sliced.items()
+        )
         text += f", {'at' if stack else 'this plane only'} ({where})"
     if level is not None:
         text += f", level {level} of {len(grid.layer.data)}"

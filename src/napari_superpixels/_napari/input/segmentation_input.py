@@ -403,6 +403,8 @@ def resolve_input(
     n_channels = 1 if channel_axis is None else grid.data.shape[channel_axis]
     names = channel_names(layer, n_channels)
     description = describe(grid, shown_level, region, mode, stack)
+    if layer.rgb or n_channels > 1:
+        description = f"{'RGB' if layer.rgb else f'{n_channels} channels'}, {description}"
     if channels is not None and channel_axis is not None:
         missing = [i for i in channels if i >= len(names)]
         if missing:

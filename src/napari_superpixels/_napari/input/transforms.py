@@ -237,4 +237,10 @@ def _layer_units_per_world_unit(layer: Layer, units: Sequence[Any] | None) -> ND
     if units is None or len(units) < layer.ndim:
         return np.ones(layer.ndim)
     pairs = zip(units[-layer.ndim :], layer.units, strict=True)
-    return np.array([1.0 if world == own else (1 * world).m_as(own) for world, own in pairs])
+    # napari draws a layer in other units, such as new shapes in pixels, by its bare numbers.
+    return np.array(
+        [
+            (1 * world).m_as(own) if world != own and world.is_compatible_with(own) else 1.0
+            for world, own in pairs
+        ]
+    )

@@ -5,23 +5,27 @@ from pathlib import Path
 
 import napari.viewer
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_superpixels._napari.batch.panel import BatchChoices
+from napari_superpixels._napari.input.region import LabelMask
 from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 from napari_superpixels._napari.messages import text_of
+from napari_superpixels._napari.segment.appearance import Show, apply_look
+from napari_superpixels._napari.segment.controls.superpixel_size import extent_of
+from napari_superpixels._napari.segment.earlier_results import EarlierResults
 from napari_superpixels._napari.segment.live_levels import LiveLevels
-from napari_superpixels._napari.segment.output_layer import was_edited
 from napari_superpixels._napari.segment.progress_text import Progress, of_result
-from napari_superpixels._napari.segment.run import Run, Target, last_result, warm_up
+from napari_superpixels._napari.segment.run import Run, warm_up
 from napari_superpixels._napari.segment.run_plan import PlanText, plan_for
-from napari_superpixels._napari.segment.snippet import as_python, renamed
+from napari_superpixels._napari.segment.snippet import as_python, as_script, renamed
 from napari_superpixels._napari.segment.state import Choices, RunState, resolve
-from napari_superpixels._napari.segment.time_estimate import TileEstimate
-from napari_superpixels._napari.segment.view import KEEP, SegmentView
+from napari_superpixels._napari.segment.time_estimate import TimeEstimate
+from napari_superpixels._napari.segment.view import SegmentView
 from napari_superpixels._napari.segment.worker import Delivery, Request
 from napari_superpixels._napari.settings import Preferences, PreferencesWatch
 from napari_superpixels._napari.widgets.canvas_context import CanvasContext
@@ -51,9 +55,11 @@ class SegmentWidget(SegmentView):
         warm_up()
         self._viewer = napari_viewer
         self._run: Run | None = None
+        self._keeps = False  # whether what was there when the run was stopped is wanted
         self._done: Delivery | None = None
         self._result_text = ""  # of the last result, while nothing else is said in its place
-        self._time = TileEstimate(self)
+        self._colormap: CyclicLabelColormap | None = None  # of the last result, filled
+        self._time = TimeEstimate(self)
         self._live = LiveLevels(napari_viewer, self)
         self._connect()
         self._refresh()
@@ -66,12 +72,16 @@ class SegmentWidget(SegmentView):
             *(self._time.found, preferences.changed),
         ):
             changes.connect(self._refresh)
+        self.show_choice.changed.connect(self._on_look)
+        self._lifetime.connect(self._viewer.dims.events.ndisplay, self._on_look)
+        self._lifetime.connect(self._viewer.layers.selection.events.active, self._on_active)
         self.exporter.told.connect(self._on_told)
         self.exporter.failed.connect(self._on_not_exported)
         self._live.shown.connect(self._on_shown)
         self._live.failed.connect(self.status_label.setText)
         for made, slot in (
             (self.segment_button, self.segment),
+            (self.stop_button, self.stop_and_keep),
             (self.cancel_button, self.cancel),
             (self.copy_button, self._copy),
             (self.correct_button, self._correct),
@@ -79,6 +89,8 @@ class SegmentWidget(SegmentView):
             (self.load_button, self._load),
         ):
             when_clicked(made, slot)
+        self.script_action.triggered.connect(lambda _checked=False: self._copy_script())
+        self.console_action.triggered.connect(lambda _checked=False: self._copy())
         for part in (self._time, self.batch, self.exporter, preferences, canvas, self.choice):
             self._lifetime.at_end(part.cleanup)
         self._lifetime.at_end(self._live.release)
@@ -90,21 +102,28 @@ class SegmentWidget(SegmentView):
         """Show what would be segmented, and whether and why not."""
         choices = self._choices()
         plan = self._plan(choices)
-        text = ""
-        if plan is not None and plan.in_tiles and not plan.problem:
-            assert choices.source is not None
-            assert choices.params is not None
-            text = self._time.text(choices.source, choices.params, self._resources())
         run = self._run
         state = RunState.NONE
         if run is not None:
             state = RunState.STOPPING if run.stopping else RunState.RUNNING
-        self.show_state(resolve(choices, plan, text, state, has_result=self._done is not None))
+        expected = ""
+        if run is None and plan is not None and not plan.problem:
+            expected = self._expected(choices, plan)
+        self.show_state(
+            resolve(
+                choices,
+                plan,
+                expected,
+                state,
+                has_result=self._done is not None,
+                can_show=self._shown_layer() is not None,
+            )
+        )
         follows = False
         if run is None and choices.source is not None and choices.params is not None:
             follows = self._live.show(choices.params, choices.source)
         if self._result_text:
-            hint = " Superpixels (N), count, λ and border smoothness change it." if follows else ""
+            hint = " Number, size and border smoothness change it at once." if follows else ""
             self.result_label.setText(self._result_text + hint)
 
     def _choices(self) -> Choices:
@@ -112,10 +131,23 @@ class SegmentWidget(SegmentView):
         problem = self.device.problem
         try:
             source = self.choice.source()
+            self.form.fit(extent_of(source))
             params = self.form.params()
         except ValueError as error:
             problem = text_of(error)
         return Choices(source, params, self.device.description, problem)
+
+    def _expected(self, choices: Choices, plan: PlanText) -> str:
+        """Say how long a run takes, where that is known."""
+        assert choices.source is not None
+        assert choices.params is not None
+        seconds = self._time.seconds(
+            choices.source, choices.params, self._resources(), in_tiles=plan.in_tiles
+        )
+        if plan.in_tiles:
+            time = "finding out how long…" if seconds is None else f"about {duration(seconds)}"
+            return f"{plan.text[0].upper()}{plan.text[1:]}; {time}"
+        return "" if seconds is None else f"Takes about {duration(seconds)}."
 
     def _plan(self, choices: Choices) -> PlanText | None:
         """Plan a run; None where something to plan it with is missing."""
@@ -155,18 +187,10 @@ class SegmentWidget(SegmentView):
             return
         if self._run is not None:
             return
-        replace: Labels | None = None
-        if self.target.value == Target.REPLACE:
-            replace = last_result(self._viewer, source)
-            if replace is not None and was_edited(replace):
-                answer = self._ask_about_edits(replace)
-                if answer == QMessageBox.StandardButton.Cancel:
-                    return
-                if answer == QMessageBox.StandardButton.No:
-                    replace = None
+        earlier = EarlierResults(self._viewer, source, keep=bool(self.keep_earlier.value))
         output = None
         if plan.in_tiles:
-            output = self._ask_for_zarr(source, replace)
+            output = self._ask_for_zarr(source, earlier.replaced)
             if output is None:
                 return
         request = Request(
@@ -175,9 +199,11 @@ class SegmentWidget(SegmentView):
             self.device.resolved,
             Preferences.read(),
             str(self.form.preset.value),
+            str(self.device.box.value),
             output,
         )
-        run = Run(self._viewer, request, replace, self)
+        self._time.stop()
+        run = Run(self._viewer, request, self.show_choice.look, earlier, self)
         run.progressed.connect(self._on_progress)
         run.delivered.connect(self._on_delivered)
         run.failed.connect(self._on_failed)
@@ -191,11 +217,19 @@ class SegmentWidget(SegmentView):
         self._refresh()
         run.start()
 
+    def stop_and_keep(self) -> None:
+        """Stop the run, and make a result of what is there."""
+        self._stop(keep=True)
+
     def cancel(self) -> None:
-        """Stop the run; keep or discard as chosen."""
+        """Stop the run, and leave no trace of it."""
+        self._stop(keep=False)
+
+    def _stop(self, *, keep: bool) -> None:
         if self._run is not None:
-            self._run.cancel(keep=self.on_cancel.value == KEEP)
-            self.cancel_button.setEnabled(False)
+            self._keeps = keep
+            self._run.cancel(keep=keep)
+            self._refresh()
             self.status_label.setText("Stopping…")
 
     def _ask_for_zarr(self, source: SegmentationInput, replace: Labels | None) -> Path | None:
@@ -237,20 +271,6 @@ class SegmentWidget(SegmentView):
                 return layer
         return None
 
-    def _ask_about_edits(self, layer: Labels) -> QMessageBox.StandardButton:
-        box = QMessageBox(
-            QMessageBox.Icon.Question,
-            "Replace an edited layer?",
-            f"You edited “{layer.name}” since it was made. Replacing it loses your edits.\n\n"
-            "Replace it all the same? “No” puts the result into a new layer.",
-            QMessageBox.StandardButton.Yes
-            | QMessageBox.StandardButton.No
-            | QMessageBox.StandardButton.Cancel,
-            self,
-        )
-        box.setDefaultButton(QMessageBox.StandardButton.No)
-        return QMessageBox.StandardButton(box.exec())
-
     def _on_progress(self, progress: Progress, seconds_left: float | None) -> None:
         self.progress.setRange(0, progress.total)
         self.progress.setValue(progress.done)
@@ -260,12 +280,17 @@ class SegmentWidget(SegmentView):
             self.status_label.setText(progress.text + left)
 
     def _on_delivered(self, delivery: Delivery, layer: Labels) -> None:
+        self._time.learn(delivery)
         self._live.follow(delivery, layer)
         self.exporter.remember(layer)
         self._on_shown(delivery, layer)
 
     def _on_shown(self, delivery: Delivery, layer: Labels) -> None:
         self._done = delivery.without_levels()
+        self._colormap = delivery.colormap
+        if self.show_choice.look.show == Show.MEAN:
+            self._on_look()  # live: the means are those of other superpixels
+        self._tell_outline(layer)
         self._result_text = of_result(delivery, layer.name)
         self._refresh()
 
@@ -288,7 +313,7 @@ class SegmentWidget(SegmentView):
     def _on_cancelled(self) -> None:
         kept = None if self._run is None else self._run.kept_tiles
         # What could be kept would have been delivered.
-        when = " before anything was finished" if self.on_cancel.value == KEEP and not kept else ""
+        when = " before anything was finished" if self._keeps and not kept else ""
         text = f"Cancelled{when}; nothing was added."
         if kept is not None:
             text += (
@@ -304,10 +329,32 @@ class SegmentWidget(SegmentView):
         self.progress.setVisible(False)
         self._refresh()
 
+    # ---- how superpixels are shown -----------------------------------------------------------
+
+    def _shown_layer(self) -> Labels | None:
+        """The layer of ours that *Show* is about: the active one, or else the last result."""
+        layer = self.exporter.target
+        return layer if layer is not None and METADATA_KEY in layer.metadata else None
+
+    def _on_look(self, _event: object = None) -> None:
+        layer = self._shown_layer()
+        if layer is None:
+            return
+        filled = self._colormap if layer == self.exporter.last else None
+        is_flat = self._viewer.dims.ndisplay == 2
+        apply_look(layer, self.show_choice.look, filled, is_flat=is_flat)
+        self._tell_outline(layer)
+
+    def _tell_outline(self, layer: Labels) -> None:
+        colors = layer.colormap
+        if isinstance(colors, DirectLabelColormap) and layer.contour:
+            self.show_choice.tell(colors.color_dict[None])
+
+    def _on_active(self, _event: object = None) -> None:
+        self._refresh()
+
     def _correct(self) -> None:
-        self._viewer.window.add_plugin_dock_widget(
-            "napari-superpixels", "Superpixel correction", tabify=True
-        )
+        self._viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixel correction")
 
     def _abandon(self) -> None:
         """Stop the run: the dock is going away."""
@@ -318,6 +365,12 @@ class SegmentWidget(SegmentView):
     # ---- parameters in and out ---------------------------------------------------------------
 
     def _copy(self) -> None:
+        self._copy_code(is_script=False)
+
+    def _copy_script(self) -> None:
+        self._copy_code(is_script=True)
+
+    def _copy_code(self, *, is_script: bool) -> None:
         if self._done is not None:
             request = self._done.request
             names = {str(layer.unique_id): layer.name for layer in self._viewer.layers}
@@ -325,16 +378,27 @@ class SegmentWidget(SegmentView):
                 renamed(request.source, names),
                 request.params,
                 request.preset,
-                request.device,
+                request.asked_device,
                 tiled=request.tiled_output is not None,
                 run_params=getattr(self._done.result, "run_params", None),
             )
             if self._done.stopped:
                 code = f"# That run was stopped; this one goes on to its end.\n{code}"
+            if is_script:
+                code = as_script(code, self._layers_of(request.source))
             clipboard = QGuiApplication.clipboard()
             assert clipboard is not None
             clipboard.setText(code)
-            show_info("The Python call is on the clipboard.")
+            what = "A script" if is_script else "Python for napari's console"
+            show_info(f"{what} is on the clipboard.")
+
+    def _layers_of(self, source: SegmentationInput) -> list[Layer]:
+        """Layers that a run has read, as far as they are still there."""
+        known = [source.layer_id, *(other.layer_id for other in source.further)]
+        region = source.region
+        if region is not None and isinstance(region.mask, LabelMask):
+            known.append(region.mask.layer_id)
+        return [layer for layer in self._viewer.layers if str(layer.unique_id) in known]
 
     def _save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(

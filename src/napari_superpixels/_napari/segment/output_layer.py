@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.input.segmentation_input import SegmentationInput
     from napari_superpixels._napari.segment.worker import Delivery
 
-OPACITY = 0.5
 _NOT_IN_MEMORY = "not in memory"
 
 
@@ -50,7 +49,7 @@ def new_layer(
         data = as_layer_data(source, labels, highest)
     is_pyramid = isinstance(labels, list)
     spatial = source.placement.spatial
-    return Labels(data, name=name, opacity=OPACITY, multiscale=is_pyramid, **spatial)
+    return Labels(data, name=name, multiscale=is_pyramid, **spatial)
 
 
 def as_layer_data(
@@ -80,8 +79,8 @@ def as_layer_data(
 def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
     """Put a finished run into its layer and unlock it, with an empty undo history.
 
-    The layer gets a feature row per superpixel, colours that differ between neighbours, and the
-    run's provenance in ``metadata["napari-superpixels"]``.
+    The layer gets a feature row per superpixel, and the run's provenance in
+    ``metadata["napari-superpixels"]``.
 
     Parameters
     ----------
@@ -92,8 +91,6 @@ def finish_layer(layer: Labels, delivery: Delivery, name: str) -> None:
         Name to give the layer.
     """
     layer.name = name
-    if delivery.colormap is not None:
-        layer.colormap = delivery.colormap
     if isinstance(delivery.labels, list):
         layer.metadata = {METADATA_KEY: provenance(delivery) | {"checksum": _NOT_IN_MEMORY}}
         layer.editable = False
@@ -126,7 +123,7 @@ def _fill(layer: Labels, delivery: Delivery) -> None:
     data = as_layer_data(delivery.request.source, delivery.labels)
     layer.data = data
     layer.features = pd.DataFrame(delivery.table)
-    made = provenance(delivery) | {"checksum": checksum(data)}
+    made = provenance(delivery) | {"checksum": checksum(data), "columns": list(layer.features)}
     layer.metadata = layer.metadata | {METADATA_KEY: made}
     # Off and on: that empties the undo history, which reaches back into the preview.
     layer.editable = False
@@ -236,7 +233,7 @@ def is_as_delivered(layer: Labels, delivery: Delivery) -> bool:
 
 
 def was_edited(layer: Labels) -> bool:
-    """Whether a result layer no longer holds what the run delivered.
+    """Whether a result layer holds more than what the run delivered.
 
     Parameters
     ----------
@@ -246,7 +243,10 @@ def was_edited(layer: Labels) -> bool:
     Returns
     -------
     bool
-        True after any edit that was not undone.
+        True after any edit that was not undone, and where the table has got columns since, such
+        as classes.
     """
-    made = layer.metadata.get(METADATA_KEY, {}).get("checksum")
-    return made is None or checksum_of(layer) != made
+    known = layer.metadata.get(METADATA_KEY, {})
+    made = known.get("checksum")
+    has_more = bool(set(layer.features) - set(known.get("columns", layer.features)))
+    return made is None or has_more or checksum_of(layer) != made

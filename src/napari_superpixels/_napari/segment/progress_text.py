@@ -75,7 +75,7 @@ def of_step(step: Step) -> Progress:
         text = "Connecting pieces and refining borders…"
     else:
         text = (
-            f"Iteration {step.iteration} of {step.n_iterations}, loss {step.losses.total:.3f}, "
+            f"Step {step.iteration} of {step.n_iterations}, "
             f"{counted(step.n_superpixels, 'superpixel')} so far"
         )
     return Progress(step.iteration, step.n_iterations, text, step.labels)
@@ -136,7 +136,6 @@ def _of_tiles(result: TiledResult) -> str:
 
 def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
     mode = delivery.request.source.mode
-    loss = f", final loss {result.losses[-1].total:.3f}" if result.losses else ""
     ended = {FinishReason.STOPPED: "stopped", FinishReason.SETTLED: "settled"}
     after = counted(result.iterations, "iteration")
     kind, within, asked = "superpixel", "", f" of {result.n_requested} asked for"
@@ -151,5 +150,5 @@ def _of_one(delivery: Delivery, result: SuperpixelResult) -> str:
     stopped = f" ({ended[result.reason]} after {after})" if result.reason in ended else ""
     return (
         f"<b>{counted(result.n_obtained, kind)}{within}</b>{asked}{stopped}, "
-        f"in {duration(result.seconds)} on {result.device}{loss}."
+        f"in {duration(result.seconds)} on {result.device}."
     )

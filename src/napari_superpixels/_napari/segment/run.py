@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.utils.colormaps import label_colormap
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from vispy.scene.visuals import Line
 
 from napari_superpixels._napari.messages import not_added, text_of
+from napari_superpixels._napari.segment.appearance import apply_look
 from napari_superpixels._napari.segment.cancelling import CancellableWorker, CancelSwitch
 from napari_superpixels._napari.segment.output_layer import (
     as_layer_data,
-    checksum_of,
     finish_layer,
     new_layer,
 )
@@ -23,7 +23,6 @@ from napari_superpixels._napari.segment.progress_text import Progress, of_any
 from napari_superpixels._napari.segment.time_left import TimeLeft
 from napari_superpixels._napari.segment.worker import Delivery, Request, segment
 from napari_superpixels._napari.widgets.status_bar import not_described
-from napari_superpixels.io.formats import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,17 +31,11 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from napari.viewer import Viewer
 
-    from napari_superpixels._napari.input.segmentation_input import SegmentationInput
+    from napari_superpixels._napari.segment.appearance import Look
+    from napari_superpixels._napari.segment.earlier_results import EarlierResults
     from napari_superpixels._napari.segment.worker import AnyStep
 
 _log = logging.getLogger(__name__)
-
-
-class Target(StrEnum):
-    """Where a result goes."""
-
-    NEW = "new layer"
-    REPLACE = "replace the last result"
 
 
 class Run(QObject):
@@ -54,8 +47,10 @@ class Run(QObject):
         Gets the layers.
     request : Request
         What to do.
-    replace : napari.layers.Labels or None
-        Layer of ours that the result takes the place of.
+    look : Look
+        How superpixels are shown.
+    earlier : EarlierResults
+        Results of the same pixels, which make room.
     parent : QObject
         Owner.
     """
@@ -67,21 +62,23 @@ class Run(QObject):
     ended = Signal()  # after any of the three, when the thread is done
 
     def __init__(
-        self, viewer: Viewer, request: Request, replace: Labels | None, parent: QObject
+        self, viewer: Viewer, request: Request, look: Look, earlier: EarlierResults, parent: QObject
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._request = request
-        self._replace = replace
-        self._replace_checksum = None if replace is None else checksum_of(replace)
+        self._look = look
+        self._earlier = earlier
         self._preview: Labels | None = None
+        self._lines_of_preview = (0, 0.0)  # contour and opacity, which the user may change
         self._switch = CancelSwitch()
         self._time_left = TimeLeft()
         self._worker: CancellableWorker | None = None
         self._complaint: Exception | None = None
 
     def start(self) -> None:
-        """Add the preview layer, empty, and start the thread."""
+        """Hide earlier results, add the preview layer, empty, and start the thread."""
+        self._earlier.hide()
         if self._request.preferences.preview and self._request.tiled_output is None:
             # Now, not with the first preview: it takes longest, and the thread has the cores then.
             self._change_layers(self._add_preview)
@@ -132,6 +129,7 @@ class Run(QObject):
         self._switch.cancel(keep=False)
         if viewer_lives:
             self._remove(self._preview)
+            self._earlier.show_again()
 
     def _on_progress(self, step: AnyStep) -> None:
         progress = of_any(step, self._request.source.mode)
@@ -159,15 +157,25 @@ class Run(QObject):
         active = self._viewer.layers.selection.active
         name = f"{source.layer_name} superpixels (preview)"
         self._preview = new_layer(source, empty, name, highest)
+        apply_look(self._preview, self._look, label_colormap(), is_flat=self._is_flat)
+        self._lines_of_preview = self._preview.contour, self._preview.opacity
         self._viewer.add_layer(self._preview)
         self._preview.editable = False
         # The user goes on working with the layer that was active.
         if active in self._viewer.layers:
             self._viewer.layers.selection.active = active
 
+    @property
+    def _is_flat(self) -> bool:
+        return bool(self._viewer.dims.ndisplay == 2)
+
+    def _leave_nothing(self) -> None:
+        self._remove(self._preview)
+        self._earlier.show_again()
+
     def _give_up(self) -> None:
         """End before the start: somebody who listens to new layers has failed."""
-        self._remove(self._preview)
+        self._leave_nothing()
         error, self._complaint = self._complaint, None
         assert error is not None
         _log.error("adding the preview layer failed", exc_info=error)
@@ -189,7 +197,7 @@ class Run(QObject):
     def _on_returned(self, delivery: Delivery | None) -> None:
         layers = self._viewer.layers
         if delivery is None:
-            self._remove(self._preview)
+            self._leave_nothing()
             self.cancelled.emit()
             return
         source = self._request.source
@@ -198,11 +206,9 @@ class Run(QObject):
         if layer is None or layer not in layers:
             layer = new_layer(source, delivery.labels, name)
             self._change_layers(self._viewer.add_layer, layer)
-        replaced = self._replace if self._replace in layers else None
-        # A layer that was edited while the run went on is the user's.
-        if replaced is not None and checksum_of(replaced) == self._replace_checksum:
+        replaced = self._earlier.take()
+        if replaced is not None:
             name = replaced.name
-            layer.opacity, layer.contour = replaced.opacity, replaced.contour
             at = layers.index(layer), layers.index(replaced)
             self._change_layers(layers.move, *at)
             self._remove(replaced)
@@ -211,14 +217,24 @@ class Run(QObject):
         self._change_layers(setattr, layers.selection, "active", layer)
         self._viewer.update_status_from_cursor()
         self._change_layers(finish_layer, layer, delivery, name)
+        self._change_layers(self._show, layer, delivery, replaced)
         if self._complaint is not None and not isinstance(delivery.labels, list):
             # Whatever else is missing: the labels are there, and can be edited.
             self._change_layers(setattr, layer, "data", as_layer_data(source, delivery.labels))
             self._change_layers(setattr, layer, "editable", True)
         self.delivered.emit(delivery, layer)
 
+    def _show(self, layer: Labels, delivery: Delivery, replaced: Labels | None) -> None:
+        """Show a result as chosen; or as the user has changed the one that it replaces."""
+        lines = layer.contour, layer.opacity
+        apply_look(layer, self._look, delivery.colormap, is_flat=self._is_flat)
+        if layer == self._preview and lines != self._lines_of_preview:
+            layer.contour, layer.opacity = lines
+        if replaced is not None and replaced.colormap.name == layer.colormap.name:
+            layer.contour, layer.opacity = replaced.contour, replaced.opacity
+
     def _on_error(self, error: Exception) -> None:
-        self._remove(self._preview)
+        self._leave_nothing()
         name, text = f"“{self._request.source.layer_name}”", text_of(error)
         self.failed.emit(text if name in text else f"{name}: {text}")
 
@@ -236,28 +252,3 @@ def warm_up() -> None:
     third of the time that napari takes to add the layer.
     """
     Line(method="agg")
-
-
-def last_result(viewer: Viewer, source: SegmentationInput) -> Labels | None:
-    """Find the newest result layer of the same plane of the same image.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-    source : SegmentationInput
-        What is to be segmented again.
-
-    Returns
-    -------
-    napari.layers.Labels or None
-        The layer that the latest such run delivered.
-    """
-    same = [
-        layer
-        for layer in viewer.layers
-        if (made := layer.metadata.get(METADATA_KEY, {})).get("source_id") == source.layer_id
-        and made.get("source_expression") == source.plane_expression
-    ]
-    return max(
-        same, key=lambda layer: str(layer.metadata[METADATA_KEY].get("created")), default=None
-    )

@@ -6,6 +6,8 @@ from dataclasses import fields, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.input.mask import is_of_slices, mask_as_python
 from napari_superpixels._napari.input.region import LabelMask
@@ -13,7 +15,9 @@ from napari_superpixels._napari.segment.controls.parameter_form import CUSTOM
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from napari.layers import Layer
 
     from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 
@@ -46,10 +50,10 @@ def as_python(
     Returns
     -------
     str
-        Code that needs ``viewer`` and leaves ``labels``.
+        Code that needs ``viewer``, leaves ``labels``, and adds them as a layer.
     """
     if run_params is not None:
-        return _level_of_a_run(source, params, run_params, device)
+        return _level_of_a_run(source, params, run_params, device) + _added(source)
     base = DEFAULT_PRESET if preset == CUSTOM else preset
     default = get_preset(base)
     mask = mask_as_python(source)
@@ -76,12 +80,76 @@ def as_python(
     ]
     lines = "".join(f"    {argument},\n" for argument in arguments)
     return (
-        f"{_numpy(source, mask)}from napari_superpixels import {function}\n\n"
+        f"import numpy as np\nfrom napari_superpixels import {function}\n\n"
         f"{_image(source)}"
         f"{mask}"
         f"{_as_frames(source)}"
         f"labels = {function}(\n{lines})\n"
+        f"{_added(source)}"
     )
+
+
+def as_script(code: str, layers: Sequence[Layer]) -> str:
+    """Make a script of code for napari's console.
+
+    Parameters
+    ----------
+    code : str
+        From `as_python`.
+    layers : sequence of napari.layers.Layer
+        Those that it reads.
+
+    Returns
+    -------
+    str
+        Code that opens the files, or samples, of the layers first, and shows napari at the end. For
+        a layer without a file, it ends with what is to be added.
+    """
+    lines = ["import napari", "", "viewer = napari.Viewer()"]
+    opened = []
+    for layer in layers:
+        found = layer.source
+        if found.path is not None:
+            reader = f", plugin={found.reader_plugin!r}" if found.reader_plugin else ""
+            lines_of = [f"viewer.open({str(found.path)!r}{reader})"]
+        elif found.sample is not None:
+            lines_of = [f"viewer.open_sample({found.sample[0]!r}, {found.sample[1]!r})"]
+        else:
+            text = f"Add the pixels of “{layer.name}” here, as a layer of that name."
+            lines_of = [
+                f"if {layer.name!r} not in viewer.layers:",
+                f"    raise SystemExit({text!r})",
+            ]
+        if lines_of not in opened:
+            opened.append(lines_of)
+            lines += lines_of
+    return "\n".join([*lines, "", code.rstrip(), "", "napari.run()", ""])
+
+
+def _added(source: SegmentationInput) -> str:
+    """Code that adds the labels as a layer, in the place of the image."""
+    placement = source.placement
+    order = np.argsort(placement.axes).tolist()
+    text = f"data = np.asarray(labels).reshape({source.shape})\n"
+    if placement.padding != ((0, 0), (0, 0)):
+        text += f"data = np.pad(data, {((0, 0),) * source.n_stack + placement.padding})\n"
+    if order != sorted(order):
+        text += f"data = data.transpose({order})\n"
+    if placement.singleton_axes:
+        text += f"data = np.expand_dims(data, {placement.singleton_axes})\n"
+    spatial = placement.spatial
+    values = {
+        "scale": np.asarray(spatial["scale"]).tolist(),
+        "translate": np.asarray(spatial["translate"]).tolist(),
+        "rotate": np.asarray(spatial["rotate"]).tolist(),
+        "shear": np.asarray(spatial["shear"]).tolist(),
+        "affine": np.asarray(spatial["affine"].affine_matrix).tolist(),
+        "units": [str(unit) for unit in spatial["units"]],
+        "axis_labels": list(spatial["axis_labels"]),
+    }
+    arguments = "".join(f"    {name}={value!r},\n" for name, value in values.items())
+    name = f"{source.layer_name} superpixels"
+    return f"{text}viewer.add_labels(\n    data,\n    name={name!r},\n{arguments})\n"
 
 
 def _level_of_a_run(
@@ -103,7 +171,7 @@ def _level_of_a_run(
         arguments.append(f"spacing={tuple(map(float, source.placement.spacing))}")
     lines = "".join(f"    {argument},\n" for argument in arguments)
     return (
-        f"{_numpy(source, mask)}from napari_superpixels import SuperpixelParams, iter_superpixels\n"
+        f"import numpy as np\nfrom napari_superpixels import SuperpixelParams, iter_superpixels\n"
         "from napari_superpixels.events import drain\n\n"
         f"{_image(source)}"
         f"{mask}"
@@ -126,10 +194,6 @@ def _changed(params: SuperpixelParams, default: SuperpixelParams) -> list[str]:
 
 def _nodata(source: SegmentationInput) -> str:
     return "nodata=" + (repr(source.nodata) if isfinite(source.nodata) else 'float("nan")')
-
-
-def _numpy(source: SegmentationInput, mask: str) -> str:
-    return "import numpy as np\n" if mask or source.further or source.channels else ""
 
 
 def renamed(source: SegmentationInput, names: Mapping[str, str]) -> SegmentationInput:

@@ -50,22 +50,32 @@ class DockState:
     ----------
     source, device : str
         What would be segmented; where, and what that needs.
-    problem : str or None
-        Why Segment is disabled, empty if it is not; None while the line tells of a run.
-    can_segment, can_cancel, can_copy : bool
-        Which buttons are enabled.
+    status : str or None
+        Why Segment is disabled, or how long a run takes; None while the line tells of a run.
+    is_running : bool
+        Whether the buttons that end a run stand in the place of Segment.
+    can_segment, can_cancel, can_copy, can_show : bool
+        Which buttons are enabled, and whether there are superpixels to show in another way.
     """
 
     source: str
     device: str
-    problem: str | None
+    status: str | None
+    is_running: bool
     can_segment: bool
     can_cancel: bool
     can_copy: bool
+    can_show: bool
 
 
 def resolve(
-    choices: Choices, plan: PlanText | None, time: str, run: RunState, *, has_result: bool
+    choices: Choices,
+    plan: PlanText | None,
+    time: str,
+    run: RunState,
+    *,
+    has_result: bool,
+    can_show: bool = False,
 ) -> DockState:
     """Work out what the dock shows.
 
@@ -76,11 +86,13 @@ def resolve(
     plan : PlanText or None
         What a run with it needs; None where there is nothing to plan.
     time : str
-        How long tiles take, to stand behind the plan.
+        How long it takes, in a sentence; empty where that is not known.
     run : RunState
         Whether one is under way.
     has_result : bool
         Whether a run has ended well.
+    can_show : bool, default False
+        Whether there are superpixels in the viewer.
 
     Returns
     -------
@@ -88,14 +100,16 @@ def resolve(
     """
     device, problem = choices.device, choices.problem
     if plan is not None:
-        device += f"; {plan.text}{time}"
+        device += f"; {plan.text}"
         problem = problem or plan.problem
     is_idle = run == RunState.NONE
     return DockState(
         source=choices.source.description if choices.source else "",
         device=device,
-        problem=problem if is_idle else None,
+        status=problem or time if is_idle else None,
+        is_running=not is_idle,
         can_segment=is_idle and not problem,
         can_cancel=run == RunState.RUNNING,
         can_copy=has_result,
+        can_show=can_show,
     )

@@ -12,13 +12,13 @@ import numpy as np
 from napari_superpixels._napari.input.axes import NOUNS, Mode
 from napari_superpixels._napari.input.mask import mask_of
 from napari_superpixels._napari.input.segmentation_input import Frames, SegmentationInput
+from napari_superpixels._napari.segment.appearance import neighbour_colormap
 from napari_superpixels._napari.segment.cancelling import (
     REPORT_INTERVAL_S,
     CancelSwitch,
     tell_runtime_errors,
     watched,
 )
-from napari_superpixels._napari.segment.colors import neighbour_colormap
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.api.result import SuperpixelResult
 from napari_superpixels.core.regions.graph import (
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     AnyStep = Step | SeriesStep | TileStep
 
 PREVIEW_INTERVAL_S = 0.5
-# To find colours for more superpixels takes seconds.
-_MOST_COLOURS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,8 @@ class Request:
     ----------
     source, params, device, preferences, preset
         What is chosen.
+    asked_device : str
+        What the user chose, such as “auto”.
     tiled_output : Path or None
         OME-Zarr that a run in tiles writes; None for a run in one piece.
     """
@@ -66,6 +66,7 @@ class Request:
     device: str
     preferences: Preferences
     preset: str
+    asked_device: str = "auto"
     tiled_output: Path | None = None
 
 
@@ -199,12 +200,8 @@ def delivery_of(
         channel_names=source.channel_names,
         pixel_area=source.placement.voxel_volume,
     )
-    colormap = _colormap(result.labels)
+    colormap = neighbour_colormap(result.labels)
     return Delivery(request, result, result.labels, table, colormap, channels=channels)
-
-
-def _colormap(labels: NDArray[np.int32]) -> CyclicLabelColormap | None:
-    return neighbour_colormap(labels) if labels.max(initial=0) <= _MOST_COLOURS else None
 
 
 def _segment_in_tiles(
@@ -243,7 +240,7 @@ def _segment_in_tiles(
     if isinstance(labels, list):
         return Delivery(request, result, labels, {}, None)
     table = tiled_run.table(request.source, labels, result.n_obtained)
-    return Delivery(request, result, labels, table, _colormap(labels))
+    return Delivery(request, result, labels, table, neighbour_colormap(labels))
 
 
 def _segment_frames(
@@ -305,6 +302,6 @@ def _segment_frames(
         reason=FinishReason.STOPPED if stopped else FinishReason.COMPLETED,
         weights={},
     )
-    colormap = _colormap(result.labels)
+    colormap = neighbour_colormap(result.labels)
     problem = spelled_problems(problems, f"{NOUNS[source.mode]}s")
     return Delivery(request, result, result.labels, table, colormap, len(done), problem)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QFormLayout,
     QFrame,
     QHBoxLayout,
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
@@ -101,12 +103,33 @@ def button(text: str, tooltip: str, action: Callable[[], None] | None = None) ->
     return made
 
 
-def when_clicked(made: QPushButton, action: Callable[[], None]) -> None:
-    """Say what a button does.
+def primary(made: QPushButton) -> QPushButton:
+    """Make a button stand out as what to press next.
 
     Parameters
     ----------
     made : QPushButton
+
+    Returns
+    -------
+    QPushButton
+        The same, in a colour that both of napari's themes leave free; grey while disabled.
+    """
+    made.setStyleSheet(
+        "QPushButton:enabled { background: #1565c0; color: white; font-weight: bold; }"
+        "QPushButton { padding: 5px; }"
+        "QPushButton:enabled:hover { background: #1e78d8; }"
+        "QPushButton:enabled:focus { border: 2px solid #90caf9; }"
+    )
+    return made
+
+
+def when_clicked(made: QAbstractButton, action: Callable[[], None]) -> None:
+    """Say what a button does.
+
+    Parameters
+    ----------
+    made : QAbstractButton
     action : callable
         Without the bool that Qt's signal carries.
     """
@@ -170,6 +193,28 @@ def rows(*controls: Control) -> QWidget:
     return widget
 
 
+def stacked(*widgets: QWidget) -> QWidget:
+    """Put widgets below each other.
+
+    Parameters
+    ----------
+    *widgets : QWidget
+        From top to bottom.
+
+    Returns
+    -------
+    QWidget
+        Has a QVBoxLayout without margins.
+    """
+    made = QWidget()
+    column = QVBoxLayout(made)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(4)
+    for widget in widgets:
+        column.addWidget(widget)
+    return made
+
+
 def section(title: str, content: QWidget) -> QCollapsible:
     """Make a part of the dock that opens with a click.
 
@@ -189,6 +234,9 @@ def section(title: str, content: QWidget) -> QCollapsible:
     # Animations make the dock's height jump while tests and users click on.
     made.setDuration(0)
     made.addWidget(content)
+    # What is folded away is no stop of the Tab key.
+    made.content().hide()
+    made.toggled.connect(made.content().setVisible)
     # As wide as the rows outside: margins would cut the controls at the right.
     for widget in (made, made.content()):
         layout = widget.layout()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QWidget
+
+from napari_superpixels._napari.widgets.docking import dock_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,14 +80,31 @@ class Lifetime:
 
 
 class Dock(QWidget):
-    """A dock that ends when the user closes it."""
+    """A dock that ends when the user closes it, and shares its place with our others.
+
+    Attributes
+    ----------
+    tab_title : str
+        Name of its tab.
+    """
 
     _lifetime: Lifetime
+    tab_title = ""
+    _is_arranged = False
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Remember the window, to know later whether the viewer outlives the dock."""
+        is_first, self._is_arranged = not self._is_arranged, True
         self._lifetime.remember_window(self)
         super().showEvent(event)
+        if is_first:  # napari goes on to arrange its docks after this
+            later = QTimer(self)
+            later.setSingleShot(True)
+            later.timeout.connect(self._dock_together)
+            later.start(0)
+
+    def _dock_together(self) -> None:
+        dock_together(self, Dock, self.tab_title)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Let go when napari takes the dock out of its window: that is how its x closes it."""

@@ -8,11 +8,13 @@ from psygnal import Signal
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from napari_superpixels._napari.input.axes import Axes, Role
+from napari_superpixels._napari.widgets.layout import text_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PER_ROW = 2
+_QUESTION = "Nothing says what the axes are. Is this right?"
 
 
 class AxesBox:
@@ -43,7 +45,10 @@ class AxesBox:
         self._grid = QGridLayout(self.native)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
-        self._grid.addWidget(QLabel("Axes"), 0, 0)
+        self._question = text_label()
+        self._question.setText(_QUESTION)
+        self._grid.addWidget(self._question, 0, 0, 1, _PER_ROW + 1)
+        self._grid.addWidget(QLabel("Axes"), 1, 0)
         self.boxes: list[QComboBox] = []
         self._axes = Axes(())
 
@@ -63,6 +68,16 @@ class AxesBox:
             What it is.
         """
         self.boxes[axis].setCurrentIndex(list(Role).index(role))
+
+    def ask(self, asks: bool) -> None:
+        """Show or hide the question above the boxes.
+
+        Parameters
+        ----------
+        asks : bool
+            Whether nothing but the shape says what the axes are.
+        """
+        self._question.setVisible(asks)
 
     def show_axes(self, axes: Axes, names: Sequence[str], sizes: Sequence[int]) -> None:
         """Show roles.
@@ -100,7 +115,7 @@ class AxesBox:
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.currentIndexChanged.connect(self._on_change)
             row, column = divmod(axis, _PER_ROW)
-            self._grid.addWidget(box, row, column + 1)
+            self._grid.addWidget(box, row + 1, column + 1)
             self._grid.setColumnStretch(column + 1, 1)
             self.boxes.append(box)
 

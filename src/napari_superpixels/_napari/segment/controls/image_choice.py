@@ -9,7 +9,8 @@ from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
 
-from napari_superpixels._napari.input.axes import Axes, Mode, proposed_axes
+from napari_superpixels._napari.input.axes import Axes, Mode, are_named, proposed_axes
+from napari_superpixels._napari.input.file_facts import adopt_file_facts
 from napari_superpixels._napari.input.plane import (
     InputError,
     PlaneGrid,
@@ -94,6 +95,9 @@ class ImageChoice:
             "what is segmented is read.",
         )
         self._axes: Axes | None = None  # chosen by the user, else proposed
+        # What the user chose for unnamed axes, by the shape of the image: asked once.
+        self._remembered: dict[tuple[int, ...], Axes] = {}
+        self._adopted: set[str] = set()  # layers whose files were looked at
         self._updating = False
         self._layer: Image | None = None
         self._told_level = 0  # when `changed` was last emitted
@@ -129,6 +133,12 @@ class ImageChoice:
     def axes(self) -> Axes:
         """What the axes of the layer are."""
         return self.axes_box.axes
+
+    @property
+    def axes_are_known(self) -> bool:
+        """Whether the image, its file or the user says what the axes are."""
+        layer = self.layer
+        return layer is None or self._axes is not None or are_named(layer)
 
     @property
     def channel_axis(self) -> int | None:
@@ -282,13 +292,27 @@ class ImageChoice:
             self._updating = False
             self.layer_box.tooltip = f"{layer.name}\n\n{self._about}"  # the box cuts long names
         if layer != self._layer:
+            if layer is not None and self._follow:
+                self._adopt(layer)
             self._watch(layer)
-            self._axes = None
+            self._axes = None if layer is None else self._remembered.get(full_shape(layer))
             self._updating = True
             self.channels_box.value = ""
             self._refresh_choices()
         else:
             self.changed.emit()
+
+    def _adopt(self, layer: Image) -> None:
+        """Take over, once, what the file says of its layers, which go on to lie together."""
+        path = layer.source.path
+        if path is None or str(layer.unique_id) in self._adopted:
+            return
+        everything = list(self._viewer.layers)
+        of_file = [x for x in everything if isinstance(x, Image) and x.source.path == path]
+        self._adopted |= {str(x.unique_id) for x in of_file}
+        have_changed = [adopt_file_facts(x, everything) for x in of_file]
+        if any(have_changed):
+            self._viewer.reset_view()
 
     def _watch(self, layer: Image | None) -> None:
         """Listen to the data of the chosen layer, and of no other."""
@@ -313,6 +337,8 @@ class ImageChoice:
 
     def _on_roles(self) -> None:
         self._axes = self.axes_box.axes
+        if self.layer is not None and not are_named(self.layer):
+            self._remembered[full_shape(self.layer)] = self._axes
         self._refresh_choices()
 
     def _refresh_choices(self) -> None:
@@ -330,6 +356,7 @@ class ImageChoice:
                 axes = self._axes
             names = [axis_name(layer, axis) for axis in range(layer.ndim)]
             self.axes_box.show_axes(axes, names, full_shape(layer))
+            self.axes_box.ask(not self.axes_are_known)
             self._offer(self.mode_box, axes.modes())
             self._refresh_levels(layer)
         self._updating = False

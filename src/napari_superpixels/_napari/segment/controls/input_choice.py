@@ -10,11 +10,11 @@ from napari_superpixels._napari.input.segmentation_input import SegmentationInpu
 from napari_superpixels._napari.segment.controls.image_choice import ImageChoice
 from napari_superpixels._napari.segment.controls.more_channels import MoreChannels
 from napari_superpixels._napari.segment.controls.region_choice import RegionChoice
-from napari_superpixels._napari.widgets.layout import rows, set_row_visible
+from napari_superpixels._napari.widgets.layout import Control, rows, set_row_visible
 
 
 class InputChoice:
-    """The controls above the parameters; rows that have nothing to choose are hidden.
+    """What is on the first screen, and what under *More*; rows without a choice are hidden.
 
     Parameters
     ----------
@@ -29,7 +29,9 @@ class InputChoice:
     region : RegionChoice
         Where in the plane.
     widget : QWidget
-        All of them.
+        Image and mode; the axes too while nothing says what they are.
+    more_widget : QWidget
+        The other controls.
     changed : psygnal.Signal
         Emitted when a choice, or what the viewer shows, changed.
     """
@@ -42,15 +44,14 @@ class InputChoice:
         self.more = MoreChannels(viewer)
         self.region = RegionChoice(viewer)
         image, region = self.image, self.region
-        self.widget = rows(
-            image.layer_box,
-            image.axes_box,
-            image.mode_box,
+        self._shows_all = False
+        self.widget = rows(image.layer_box, image.axes_box, image.mode_box)
+        self.more_widget = rows(
+            region.where_box,
+            region.layer_box,
             image.channels_box,
             self.more,
             image.level_box,
-            region.where_box,
-            region.layer_box,
         )
         for part in (self.image, self.more, self.region):
             part.changed.connect(self._on_change)
@@ -76,6 +77,17 @@ class InputChoice:
         source = self.image.source(view, region, self.region.nodata())
         return combine(source, self.more.sources(grid, view, region, axes, mode))
 
+    def show_all(self, shows_all: bool) -> None:
+        """Show the axes, also where they are certain.
+
+        Parameters
+        ----------
+        shows_all : bool
+            Whether *More* is open.
+        """
+        self._shows_all = shows_all
+        self._show()
+
     def cleanup(self) -> None:
         """Let go of the viewer."""
         self.image.cleanup()
@@ -92,15 +104,19 @@ class InputChoice:
         image, region = self.image, self.region
         # A plain image has rows and columns, and nothing to choose.
         has_axes = image.layer is not None and image.layer.ndim > 2
-        for control, visible in (
-            (image.axes_box, has_axes),
+        first: tuple[tuple[Control, bool], ...] = (
+            (image.axes_box, has_axes and (self._shows_all or not image.axes_are_known)),
             (image.mode_box, len(image.mode_box.choices) > 1),
+        )
+        more: tuple[tuple[Control, bool], ...] = (
             (image.channels_box, image.has_choice_of_channels),
             (self.more, self.more.offered),
             (image.level_box, len(image.level_box.choices) > 1),
             (region.layer_box, region.needs_layer),
-        ):
-            set_row_visible(self.widget, control, visible)
+        )
+        for widget, controls in ((self.widget, first), (self.more_widget, more)):
+            for control, visible in controls:
+                set_row_visible(widget, control, visible)
 
     def _on_change(self) -> None:
         self._show()

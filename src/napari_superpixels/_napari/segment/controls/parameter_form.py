@@ -8,6 +8,11 @@ from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from psygnal import Signal
 
+from napari_superpixels._napari.segment.controls.superpixel_size import (
+    Extent,
+    NumberSlider,
+    SuperpixelSize,
+)
 from napari_superpixels.params import AUTO, PRESETS, SuperpixelParams, get_preset, list_presets
 
 MAIN_FIELDS = ("n_segments", "count", "lam", "refine_smoothness")
@@ -15,6 +20,7 @@ ADVANCED_FIELDS = tuple(
     name for name in SuperpixelParams.__dataclass_fields__ if name not in MAIN_FIELDS
 )
 CUSTOM = "custom"
+_IN_WORDS = {"adaptive": "at most", "exact": "exactly"}
 # A preset says how, not how many nor where to start.
 _KEPT_BY_PRESETS = ("n_segments", "seed")
 
@@ -38,7 +44,8 @@ def make_control(name: str, default: SuperpixelParams) -> ValueWidget[Any]:
     value = getattr(default, name)
     common: dict[str, Any] = {"name": name, "label": info.label, "tooltip": info.tooltip}
     if info.choices:
-        return ComboBox(choices=info.choices, value=value, **common)
+        choices = [(_IN_WORDS.get(choice, choice), choice) for choice in info.choices]
+        return ComboBox(choices=choices, value=value, **common)
     if isinstance(value, tuple):
         return LineEdit(value=_tuple_text(value), **common)
     assert info.minimum is not None
@@ -109,8 +116,14 @@ class ParameterForm:
     ----------
     preset : magicgui.widgets.ComboBox
         A preset's name, or ``custom`` when a value differs from it.
+    number : magicgui.widgets.SpinBox
+        How many superpixels.
+    size : SuperpixelSize
+        How wide, instead of how many.
+    slider : NumberSlider
+        How many, to drag.
     main, advanced : list of magicgui.widgets.bases.ValueWidget
-        The controls, in order.
+        The other controls, in order.
     changed : psygnal.Signal
         Emitted when any value changed.
     """
@@ -132,10 +145,15 @@ class ParameterForm:
         self._controls = {
             name: make_control(name, start) for name in (*MAIN_FIELDS, *ADVANCED_FIELDS)
         }
-        self.main = [self.preset, *(self._controls[name] for name in MAIN_FIELDS)]
+        self.number = self._controls["n_segments"]
+        assert isinstance(self.number, SpinBox)
+        self.size = SuperpixelSize(self.number)
+        self.slider = NumberSlider(self.number)
+        self.main = [self.preset, *(self._controls[name] for name in MAIN_FIELDS[1:])]
         self.advanced = [self._controls[name] for name in ADVANCED_FIELDS]
         self._updating = False
         self._exact: dict[str, tuple[Any, Any]] = {}
+        self.size.changed.connect(self._on_control)
         self.preset.changed.connect(self._on_preset)
         for control in self._controls.values():
             control.changed.connect(self._on_control)
@@ -196,9 +214,23 @@ class ParameterForm:
         self._show_preset()
         self.changed.emit()
 
+    def fit(self, extent: Extent) -> None:
+        """Ask for as many superpixels as suit what is chosen, without telling that they changed.
+
+        Parameters
+        ----------
+        extent : Extent
+            What is to be divided.
+        """
+        self._updating = True
+        self.size.fit(extent)
+        self._updating = False
+
     def reset(self) -> None:
-        """Go back to the defaults: the ``balanced`` preset and the preferred seed."""
+        """Go back to the defaults: ``balanced``, the preferred seed, a number that fits."""
         self.set_params(self._start)
+        self.size.propose()
+        self.changed.emit()
 
     def _on_preset(self, name: str) -> None:
         if self._updating or name == CUSTOM:
