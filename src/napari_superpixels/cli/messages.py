@@ -70,6 +70,11 @@ def _(error: errors.TooFewPixels) -> str:
 
 
 @_problem.register
+def _(error: errors.TooFewSegments) -> str:
+    return f"{error.shortage()}, or for --count adaptive"
+
+
+@_problem.register
 def _(error: errors.NotRGB) -> str:
     return (
         f"--color-space lab needs 3 channels (RGB), the image has {error.n_channels}: use "

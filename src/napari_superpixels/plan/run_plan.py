@@ -56,6 +56,8 @@ class ImageFacts:
         Share of the pixels that count, in (0, 1].
     n_labels : int
         Labels that the network starts from.
+    has_walls : bool
+        Whether given labels keep superpixels apart: they merge at full resolution then.
     held_bytes : int
         What is kept in memory besides, such as the image as it was read.
     copied_bytes : int
@@ -70,6 +72,7 @@ class ImageFacts:
     spacing: tuple[float, ...] = ()
     covered: float = 1.0
     n_labels: int = 0
+    has_walls: bool = False
     held_bytes: int = 0
     copied_bytes: int = 0
     can_be_tiled: bool = True
@@ -201,6 +204,8 @@ def plan_run(
     """
     shape, spacing = image.shape, image.spacing or (1.0,) * len(image.shape)
     merging = finishing_factor(shape, spacing, params, image.covered)
+    if image.has_walls:
+        merging = 1
     n_merged = math.prod(shape) // math.prod(sides_of(merging, len(shape)))
     plan = RunPlan(
         working_factor=working_factor(shape, spacing, params, image.covered),
@@ -215,6 +220,7 @@ def plan_run(
             n_labels=image.n_labels,
             covered=image.covered,
             spacing=spacing,
+            has_walls=image.has_walls,
         ),
     )
     too_much = machine.shortage(plan.needed_bytes)
