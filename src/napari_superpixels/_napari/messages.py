@@ -104,6 +104,11 @@ def _(error: errors.TooFewPixels) -> str:
 
 
 @_problem.register
+def _(error: errors.TooFewSegments) -> str:
+    return f"{error.shortage()}, or choose the count “adaptive”."
+
+
+@_problem.register
 def _(error: errors.NotRGB) -> str:
     return (
         f"the colour space “lab” needs 3 channels (RGB), the image has {error.n_channels}: choose "

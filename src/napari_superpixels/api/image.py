@@ -19,12 +19,13 @@ from napari_superpixels.core.device import (
     resolve_device,
 )
 from napari_superpixels.core.network.optimize import Optimized, optimize
-from napari_superpixels.core.prepare.checks import as_channels, check_spacing
+from napari_superpixels.core.prepare.checks import as_channels, check_spacing, is_wanted
 from napari_superpixels.core.prepare.prepared_image import PreparedImage, prepare_image
 from napari_superpixels.core.regions.limits import Limits
 from napari_superpixels.core.regions.postprocess import Levels, find_levels
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.core.regions.smoothness import auto_smoothness
+from napari_superpixels.core.regions.split import with_background_pieces
 from napari_superpixels.errors import OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.params import (
@@ -388,11 +389,14 @@ def refine(
     image: ArrayLike,
     labels: ArrayLike,
     *,
+    keep_background: bool = True,
     channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
     spacing: Sequence[float] | None = None,
     compactness: float = 0.1,
     smoothness: float | str = AUTO,
-    iterations: int = 20,
+    iterations: int = 5,
     color_space: str = "auto",
     max_channels: int = 32,
 ) -> NDArray[np.integer]:
@@ -407,9 +411,17 @@ def refine(
     image : array_like
         As for `superpixels`.
     labels : array_like of int, shape (H, W) or (D, H, W)
-        Labels from anywhere; 0 stays 0.
+        Labels from anywhere.
+    keep_background : bool, default True
+        Pixels of label 0 stay 0, so that borders move between labels only. With False the
+        background is a region like others, whose borders move too: for objects that lie apart,
+        such as masks of cells.
     channel_axis : int, optional
         The axis that holds channels; None for a single-channel image. ``-1`` for RGB.
+    mask : array_like of bool, shape of `labels`, optional
+        True for pixels whose label may change.
+    nodata : float, optional
+        Pixels with this value in every channel keep their label, and so do NaNs and infinities.
     spacing : sequence of float, optional
         Size of a pixel along each axis, see `superpixels`; three numbers for a volume.
     compactness : float, default 0.1
@@ -418,8 +430,9 @@ def refine(
         Weight of the border's length, 0 to 100, no unit. Higher gives straighter borders and fewer
         border pixels, lower follows every detail. ``"auto"`` is 0.15, up to 1 in an image with much
         noise.
-    iterations : int, default 20
-        Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each.
+    iterations : int, default 5
+        Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each, so that
+        labels of many colours stay near what they were.
     color_space : {"auto", "lab", "channels"}
         See `SuperpixelParams`.
     max_channels : int, default 32
@@ -457,26 +470,29 @@ def refine(
     plane = as_channels(image, channel_axis, n_axes=n_axes).shape[1:]
     if given.shape != plane:
         raise ValueError(f"the labels {given.shape} and the image {plane} differ in shape")
-    inside = given != 0
-    if not inside.any():
+    is_label = given != 0
+    if not is_label.any():
         return given.copy()
+    inside = is_label if keep_background else np.ones(given.shape, bool)
     prepared = prepare_image(
         image,
         channel_axis=channel_axis,
-        mask=inside,
-        nodata=np.nan,
+        mask=inside if mask is None else inside & is_wanted(np.asarray(mask)),
+        nodata=np.nan if nodata is None else nodata,
         spacing=spacing,
         colors=ColorOptions(color_space=color_space, max_channels=max_channels),
     ).balanced()
-    ids = np.unique(given[inside])
-    numbered = (np.searchsorted(ids, given) + 1) * inside
     features = np.zeros((len(prepared.features), *plane), np.float32)
     features[:, *prepared.window] = prepared.features
     frozen = inside.copy()  # pixels without a value stay, and keep their label in one piece
     frozen[prepared.window] &= ~prepared.mask
+    ids = np.unique(given[is_label])
+    numbered = ((np.searchsorted(ids, given) + 1) * is_label).astype(np.int32)
+    if not keep_background:
+        numbered = with_background_pieces(numbered, prepared.spacing)
     refined = drain(
         refine_boundaries(
-            numbered.astype(np.int32),
+            numbered,
             features,
             iterations=iterations,
             compactness=compactness,
@@ -485,6 +501,7 @@ def refine(
             spacing=prepared.spacing,
         )
     )
-    out = given.copy()
-    out[inside] = ids[refined[inside] - 1]
-    return out
+    # What is above the labels is background.
+    of_label = np.zeros(int(refined.max()) + 1, given.dtype)
+    of_label[1 : len(ids) + 1] = ids
+    return of_label[refined]

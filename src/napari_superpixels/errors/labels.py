@@ -55,9 +55,9 @@ class NotLabels(SuperpixelError, ValueError):
     def problem(self) -> str:
         """What was found, and what to do."""
         return (
-            f"the {ROLES[self.role]} hold {self.found}, which is no label: give whole numbers, 0 "
-            "where there is none and one number for all pixels of each object (number a mask or "
-            "a map of probabilities first, for example with skimage.measure.label)"
+            f"the {ROLES[self.role]} hold {self.found}, which is no label: give whole numbers, one "
+            "for all pixels of each object and 0 where there is none; turn a map of probabilities "
+            "or distances into numbered objects first"
         )
 
 
