@@ -12,6 +12,7 @@ from napari_superpixels.core.network.warm_start import WarmStart, start_from
 from napari_superpixels.core.prepare.given_labels import check_labels
 from napari_superpixels.core.regions.limits import NO_LIMITS, Limits
 from napari_superpixels.errors import InvalidParameter
+from napari_superpixels.params.options import WALLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     Initial = SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike
 
-WALLS = ("hard", "soft")
 # Initial labels on fewer of the pixels are scribbles.
 _DENSE = 0.5
 
@@ -106,7 +106,7 @@ def start_of(given: Given, prepared: PreparedImage) -> Start:
         (soft if is_dense else hard).append(network.labels.astype(np.int32))
         labels[INITIAL] = check_labels(initial, prepared.shape, "initial")  # type: ignore[arg-type]
         kind = "labels" if is_dense else "scribbles"
-        about["initial"] = {"kind": kind, "number": network.labels.max().item()}
+        about["initial"] = {"kind": kind, "number": int(network.labels.max())}
     if given.objects is not None:
         objects = check_labels(given.objects, prepared.shape, "objects")
         window = objects[prepared.window]
@@ -115,5 +115,5 @@ def start_of(given: Given, prepared: PreparedImage) -> Start:
         walls = hard if given.object_walls == "hard" else soft
         walls.append((groups.reshape(window.shape) + 1).astype(np.int32))
         labels[OBJECT] = objects
-        about["objects"] = {"number": np.count_nonzero(ids), "walls": given.object_walls}
+        about["objects"] = {"number": int(np.count_nonzero(ids)), "walls": given.object_walls}
     return Start(network, Limits(tuple(hard), tuple(soft)), labels, about)

@@ -223,6 +223,14 @@ def _(error: errors.ColumnsDifferByCase) -> str:
 
 
 @_problem.register
+def _(error: errors.LabelsNotInTiles) -> str:
+    return (
+        f"{error.problem()}, without options of tiles (--tile-size-px, --halo-px, --workers, "
+        "--scheduler, --level)"
+    )
+
+
+@_problem.register
 def _(error: errors.UnfinishedRun) -> str:
     if error.differences:
         return error.problem()

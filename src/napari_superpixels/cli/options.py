@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
+from napari_superpixels.cli.paths import file_for
 from napari_superpixels.core.prepare.channels import channel_numbers
 from napari_superpixels.errors import FileError, SuperpixelError, cannot_read
 from napari_superpixels.io.suffixes import OME_ZARR_VERSIONS, SEGMENT_FORMATS
@@ -18,7 +19,7 @@ from napari_superpixels.params import (
     get_preset,
     list_presets,
 )
-from napari_superpixels.params.options import Resources, TilingOptions
+from napari_superpixels.params.options import WALLS, Resources, TilingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +53,11 @@ class InputOptions:
     nodata : float or None
         Value of pixels to leave out; None for the file's own.
     mask : Path or None
-        File whose zeros are left out.
+        File whose zeros are left out; this and the labels may be folders, see `for_image`.
+    initial, objects : Path or None
+        Label files to start from.
+    object_walls : str
+        ``"hard"`` or ``"soft"``.
     level : int or None
         Level of a pyramid.
     """
@@ -65,12 +70,37 @@ class InputOptions:
     spacing: tuple[float, ...] | None = None
     nodata: float | None = None
     mask: Path | None = None
+    initial: Path | None = None
+    objects: Path | None = None
+    object_walls: str = "hard"
     level: int | None = None
 
     @property
     def is_volume(self) -> bool:
         """Whether supervoxels are asked for."""
         return self.volume or self.spacing is not None
+
+    @property
+    def given(self) -> dict[str, Path]:
+        """Label files to start from, by the names of their options."""
+        both = {"initial": self.initial, "objects": self.objects}
+        return {role: path for role, path in both.items() if path is not None}
+
+    def for_image(self, image: Path) -> InputOptions:
+        """Take from each folder that is given for masks or labels the file of an image.
+
+        Raises
+        ------
+        FileError
+            If a folder has none for it, or several.
+        """
+
+        def own(given: Path | None) -> Path | None:
+            return None if given is None else file_for(image, given)
+
+        return replace(
+            self, mask=own(self.mask), initial=own(self.initial), objects=own(self.objects)
+        )
 
     def axis_of(self, image: ImageFile) -> int | None:
         """Take the channel axis that is given, or else the file's own."""
@@ -149,6 +179,8 @@ class SegmentOptions:
         """Whether tiles are asked for: by an option of theirs, or for an OME-Zarr of a plane."""
         if self.input.series is not None or self.input.is_volume:
             return False
+        if self.input.given:
+            return self.has_tile_options
         to_zarr = self.output.output.lower().rstrip("/").endswith(".zarr")
         return to_zarr or "zarr" in self.output.formats or self.has_tile_options
 
@@ -508,7 +540,35 @@ def _add_segment(commands: Any) -> None:
         help="size of a voxel, where the file does not say; means --volume",
     )
     segment.add_argument("--nodata", type=_nodata_value, help="value of pixels to leave out")
-    segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
+    segment.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="label or mask file, 0 is left out; this, --initial and --objects may be a folder "
+        "with a file for each image, of the same name or with _mask, _masks, _cp_masks, _labels or "
+        "the like after it",
+    )
+    segment.add_argument(
+        "--initial",
+        type=Path,
+        metavar="FILE",
+        help="labels to start from: superpixels of other software, whose borders may move; or "
+        "scribbles (labels on less than half of the pixels), each of which keeps superpixels of "
+        "its own",
+    )
+    segment.add_argument(
+        "--objects",
+        type=Path,
+        metavar="FILE",
+        help="labels of objects (from Cellpose, StarDist, SAM…) whose borders no superpixel "
+        "crosses; tables tell the object of each",
+    )
+    segment.add_argument(
+        "--object-walls",
+        choices=WALLS,
+        default="hard",
+        help="hard: never crossed; soft: only where stronger edges lie elsewhere",
+    )
     segment.add_argument(
         "--memory-limit-gb", type=_positive, help="segment in tiles what is estimated above this"
     )

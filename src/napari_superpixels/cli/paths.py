@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors import FileError, SuperpixelError
 from napari_superpixels.io.ome_zarr import is_zarr
 
 if TYPE_CHECKING:
@@ -19,6 +19,12 @@ OWN = "_superpixels."
 # What cellpose writes beside its images.
 _OF_CELLPOSE = ("_cp_masks", "_seg", "_flows", "_cp_output", "_outlines")
 _IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
+_LABEL_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
+# What stands after the name of an image in that of labels for it.
+_OF_LABELS = (
+    *("", "_mask", "_masks", "_cp_masks", "_label", "_labels", "_objects", "_scribbles"),
+    *("_initial", "_gt", OWN.rstrip(".")),
+)
 
 
 def input_files(options: SegmentOptions) -> list[Path]:
@@ -71,6 +77,52 @@ def _escaped(pattern: str) -> str:
         n for n in range(len(parts)) if glob.has_magic(parts[n]) and Path(*parts[: n + 1]).is_dir()
     ]
     return str(Path(*(glob.escape(part) if n in exist else part for n, part in enumerate(parts))))
+
+
+def file_for(image: Path, given: Path) -> Path:
+    """Find the labels or the mask of an image, where a folder is given for several.
+
+    Parameters
+    ----------
+    image : Path
+    given : Path
+        A file, which counts for every image; or a folder.
+
+    Returns
+    -------
+    Path
+        The file; in a folder, that with the name of the image, or with an ending that says what
+        it holds, such as ``_cp_masks``.
+
+    Raises
+    ------
+    FileError
+        If the folder holds none, or several.
+    """
+    if not given.is_dir() or is_zarr(given):
+        return given
+    name = _plain_name(image)
+    names = {f"{name}{ending}" for ending in _OF_LABELS}
+    found = [
+        path
+        for path in sorted(given.iterdir())
+        if _plain_name(path) in names
+        and (path.suffix.lower() in _LABEL_SUFFIXES or (path.is_dir() and is_zarr(path)))
+        and not (image.exists() and path.samefile(image))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        both = " and ".join(path.name for path in found[:2])
+        raise FileError(f"{given}: {both} both fit {image.name}: leave one of them there")
+    raise FileError(
+        f"{given}: holds no file for {image.name}: name it {name}.tif, or with an ending such as "
+        f"{name}_masks.tif"
+    )
+
+
+def _plain_name(path: Path) -> str:
+    return path.stem.removesuffix(".ome")
 
 
 def _is_image(path: Path) -> bool:

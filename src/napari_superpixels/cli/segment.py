@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import EXPECTED, complain, text_of
 from napari_superpixels.cli.output import is_plain
 from napari_superpixels.cli.paths import input_files, output_files
-from napari_superpixels.cli.pixels import left_out, mask_of
+from napari_superpixels.cli.pixels import labels_on, left_out, mask_of
 from napari_superpixels.cli.skip_existing import Results, other_parameters, results_there
 from napari_superpixels.cli.stacks import (
     bands_as_planes,
@@ -32,6 +33,8 @@ from napari_superpixels.cli.tiles import (
 from napari_superpixels.errors import (
     ExportError,
     FileExists,
+    LabelsMismatch,
+    LabelsNotInTiles,
     MadeOtherwise,
     MaskMismatch,
     NotTold,
@@ -83,12 +86,14 @@ def segment(options: SegmentOptions) -> int:
     for image, files in tqdm(
         list(zip(images, targets, strict=True)), desc="files", disable=hide if is_batch else True
     ):
+        own = options
         try:
+            own = replace(options, input=options.input.for_image(image))
             # Files of two runs side by side would contradict each other.
             there = results_there(files) if is_folder and not told.force else Results()
             wanted = [f for f in files if f not in there.files]
             if there.files:
-                _check_same(image, there, params, options)
+                _check_same(image, there, params, own)
             if not wanted:
                 n_done += 1
                 n_untold += not there.known
@@ -100,7 +105,7 @@ def segment(options: SegmentOptions) -> int:
                 continue
             # A run that is gone on with had to make all files.
             output = TilesOutput((files if options.resume else wanted)[0])
-            text = _segment_file(image, wanted, output, params, options, there)
+            text = _segment_file(image, wanted, output, params, own, there)
         except (MadeOtherwise, NotTold) as other:
             complain(f"{image}: {text_of(other)}")
             if told.json:
@@ -108,7 +113,7 @@ def segment(options: SegmentOptions) -> int:
                 _tell(image, "skipped", len(images), text_of(other), written=kept, error=other)
             continue
         except Exception as raised:  # noqa: BLE001  (a file must not stop the others)
-            error = _told(raised, options)
+            error = _told(raised, own)
             text = text_of(error)
             failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
             complain(failures[-1])
@@ -146,10 +151,12 @@ def _tell(
 
 
 def _told(error: Exception, options: SegmentOptions) -> Exception:
-    """The same error as it is told: whose mask does not fit; or that it is a fault of ours."""
+    """The same error as it is told: which file does not fit; or that it is a fault of ours."""
     if isinstance(error, MaskMismatch):
         error.name = "" if options.input.mask is None else str(options.input.mask)
         error.is_own = options.input.mask is None
+    if isinstance(error, LabelsMismatch):
+        error.name = str(options.input.given[error.role])
     return error if isinstance(error, EXPECTED) else Unexpected.of(error)
 
 
@@ -163,12 +170,19 @@ def _check_same(
     # Version 0.1 noted no hash of the pixels.
     runs = [run for known in there.known.values() if has_pixels(run := known.get("run", {}))]
     if not runs:
+        if options.input.given:
+            raise MadeOtherwise(_new_labels(options))
         return
     with open_image(image) as opened:
         for run in runs:
             other = _other_run(opened, run, params, options)
             if other:
                 raise MadeOtherwise(tuple(other))
+
+
+def _new_labels(options: SegmentOptions) -> tuple[str, ...]:
+    """Say that a result was made without the labels that are given now."""
+    return tuple(f"{role} (none, now one)" for role in options.input.given)
 
 
 def _other_run(
@@ -178,6 +192,8 @@ def _other_run(
     asked = options.input
     found = bands_as_planes(opened, asked)
     is_stack = asked.is_volume or (asked.series is not None and has_frames(found, asked))
+    if run.get("tile_px") and asked.given:
+        return [*_new_labels(options)]
     if run.get("tile_px") and not is_stack and asked.plane is None:
         return other_in_tiles(opened, run, params, options)
     if options.has_tile_options:
@@ -209,7 +225,7 @@ def _segment_file(
     from napari_superpixels.io.images import open_image
 
     asked = options.input
-    inputs = [image, *([] if asked.mask is None else [asked.mask])]
+    inputs = [image, *([] if asked.mask is None else [asked.mask]), *asked.given.values()]
     for target in targets:
         may_be_done = options.resume and output.path.exists()
         if is_taken(target) and not (options.output.force or may_be_done):
@@ -220,6 +236,8 @@ def _segment_file(
         raise ValueError("--series does not work in tiles: leave out their options")
     if asked.is_volume and options.has_tile_options:
         raise ValueError("--volume does not work in tiles: leave out their options")
+    if asked.given and options.has_tile_options:
+        raise LabelsNotInTiles(next(iter(asked.given)))
     with open_image(image) as opened:
         found = bands_as_planes(opened, asked)
         if there.labels is not None:
@@ -235,7 +253,7 @@ def _segment_file(
             return segment_series(found, targets, params, options)
         if asked.is_volume:
             refuse_formats_of_planes(targets)
-        elif is_tiled(found, output, params, options):
+        elif not asked.given and is_tiled(found, output, params, options):
             return segment_in_tiles(opened, targets, output, params, options)
         return _segment_at_once(found, targets, params, options)
 
@@ -252,13 +270,15 @@ def _write_more(
     subject: Subject, labels: Path, targets: list[Path], options: SegmentOptions
 ) -> str:
     """Write labels that are there in more formats: another run might give other ones."""
+    from napari_superpixels.io.classes import columns_of
     from napari_superpixels.io.formats import read_provenance
     from napari_superpixels.io.labels import read_labels
 
     if subject.array.ndim - (subject.channel_axis is not None) == 3:
         refuse_formats_of_planes(targets)
     pixels = Pixels(subject, None, keep=True)
-    about = subject.described(read_provenance(labels))
+    provenance = read_provenance(labels)
+    about = subject.described(provenance, columns_of(provenance, labels))
     found = read_labels(labels).labels
     write_all(targets, found, pixels, about, overwrite=options.output.force)
     return f"written from {labels.name}"
@@ -281,6 +301,15 @@ def _whole_of(found: ImageFile, options: SegmentOptions) -> Subject:
         refuse_stack(found)
     nodata = asked.nodata_of(found)
     mask = mask_of(found, alpha, asked.mask)
+    given = {role: labels_on(found, path) for role, path in asked.given.items()}
+    if asked.plane is not None:  # labels of the plane, or of the whole stack
+        n_kept = 3 if asked.is_volume else 2
+        given = {
+            role: plane_of(labels, None, asked.plane, found.plane_axes, n_kept)[0]
+            if labels.ndim > n_kept
+            else labels
+            for role, labels in given.items()
+        }
     return Subject(
         found=found,
         array=array,
@@ -289,6 +318,7 @@ def _whole_of(found: ImageFile, options: SegmentOptions) -> Subject:
         nodata=nodata,
         spatial=spatial,
         spacing=spacing,
+        given=given,
     )
 
 
@@ -309,15 +339,20 @@ def _segment_at_once(
         spacing=subject.spacing,
         device=options.resources.device,
         memory_limit_gb=options.resources.memory_limit_gb,
+        initial=subject.given.get("initial"),
+        objects=subject.given.get("objects"),
+        object_walls=asked.object_walls,
     )
     result = _with_progress(steps, params, image.name, hide=options.output.quiet or None)
     provenance = result.provenance() | {"source": image.name} | subject.spatial.to_dict()
+    for role, file in subject.started_from(asked).items():
+        provenance[role] |= file
     provenance["run"] = subject.run(pixels, asked)
     if asked.channels is not None:
         provenance["channels"] = list(asked.channels)
     if subject.spacing is not None:
         provenance["spacing"] = list(subject.spacing)
-    about = subject.described(provenance)
+    about = subject.described(provenance, subject.columns(result.labels))
     write_all(targets, result.labels, pixels, about, overwrite=options.output.force)
     kind = "superpixel" if subject.spacing is None else "supervoxel"
     return (

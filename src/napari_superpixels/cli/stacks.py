@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import complain, text_of
 from napari_superpixels.cli.output import is_plain
-from napari_superpixels.cli.pixels import left_out, mask_of
+from napari_superpixels.cli.pixels import labels_on, left_out, mask_of
 from napari_superpixels.cli.subject import Pixels, Subject, write_all
 from napari_superpixels.core.prepare.checks import check_axis
 from napari_superpixels.errors import FormatForPlanes, NotASeries, SuperpixelError, UnchosenPlane
@@ -166,6 +166,9 @@ def segment_series(
         follow=options.input.series == "follow",
         memory_limit_gb=options.resources.memory_limit_gb,
         skip_failing=True,
+        initial=subject.given.get("initial"),
+        objects=subject.given.get("objects"),
+        object_walls=options.input.object_walls,
     )
     n_new = 0
     problems: dict[str, str] = {}
@@ -183,6 +186,7 @@ def segment_series(
         labels = drain(steps, show)
     provenance: dict[str, Any] = {
         **spatial.to_dict(),
+        **subject.started_from(options.input),
         "parameters": params.to_dict(),
         "series": options.input.series,
         "source": image.name,
@@ -200,7 +204,7 @@ def segment_series(
             f"{spelled_problems(problems)}"
         )
     provenance["run"] = subject.run(frames, options.input)
-    about = subject.described(provenance)
+    about = subject.described(provenance, subject.columns(labels))
     write_all(targets, labels, frames, about, overwrite=options.output.force)
     n = len(np.unique(labels[labels > 0]))
     told = f"{counted(len(frames), 'frame')}, {counted(n, 'superpixel')} in all"
@@ -250,6 +254,7 @@ def series_of(found: ImageFile, options: SegmentOptions) -> Subject:
         nodata=options.input.nodata_of(found),
         spatial=spatial,
         frames=True,
+        given={role: labels_on(found, path) for role, path in options.input.given.items()},
     )
 
 
