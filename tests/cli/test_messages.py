@@ -30,7 +30,7 @@ CASES = [
         errors.LabelsMismatch("objects", (3, 4), (5, 6), "o.tif"),
         "the objects o.tif (3, 4) and the image (5, 6) differ in shape",
     ),
-    (errors.NotLabels("initial", "0.5 in 3 pixels"), "the initial labels hold 0.5 in 3 pixels"),
+    (errors.NotLabels("initial", "0.5 in 3 pixels", "i.tif"), "labels i.tif hold 0.5 in 3 pixels"),
     (errors.NoLabels("initial"), "none above 0 inside the image or mask"),
     (errors.LabelsNotInTiles("objects"), "objects do not work in tiles: cut out the part"),
     (errors.NotRGB(4), "use --color-space channels"),

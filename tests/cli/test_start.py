@@ -231,7 +231,7 @@ def test_stacks(here, tiles_image, objects):
     ("make", "told"),
     [
         (lambda o: o[:40], "the objects bad.npy (40, 64) and the image (48, 64) differ in shape"),
-        (lambda o: o.astype(np.int16) - 5, "the objects hold -5 in"),
+        (lambda o: o.astype(np.int16) - 5, "the objects bad.npy hold -5 in"),
         (lambda o: o / 7, "a label map has two axes"),
         (lambda o: np.stack([o] * 5, -1)[None], "differ in shape"),
     ],

@@ -54,8 +54,8 @@ class InputOptions:
         Value of pixels to leave out; None for the file's own.
     mask : Path or None
         File whose zeros are left out; this and the labels may be folders, see `for_image`.
-    initial, objects : Path or None
-        Label files to start from.
+    initial, objects, labels : Path or None
+        Label files to start from, or to refine.
     object_walls : str
         ``"hard"`` or ``"soft"``.
     level : int or None
@@ -72,6 +72,7 @@ class InputOptions:
     mask: Path | None = None
     initial: Path | None = None
     objects: Path | None = None
+    labels: Path | None = None
     object_walls: str = "hard"
     level: int | None = None
 
@@ -82,9 +83,9 @@ class InputOptions:
 
     @property
     def given(self) -> dict[str, Path]:
-        """Label files to start from, by the names of their options."""
-        both = {"initial": self.initial, "objects": self.objects}
-        return {role: path for role, path in both.items() if path is not None}
+        """Label files that are given, by the names of their options."""
+        files = {"initial": self.initial, "objects": self.objects, "labels": self.labels}
+        return {role: path for role, path in files.items() if path is not None}
 
     def for_image(self, image: Path) -> InputOptions:
         """Take from each folder that is given for masks or labels the file of an image.
@@ -99,7 +100,11 @@ class InputOptions:
             return None if given is None else file_for(image, given)
 
         return replace(
-            self, mask=own(self.mask), initial=own(self.initial), objects=own(self.objects)
+            self,
+            mask=own(self.mask),
+            initial=own(self.initial),
+            objects=own(self.objects),
+            labels=own(self.labels),
         )
 
     def axis_of(self, image: ImageFile) -> int | None:
@@ -223,6 +228,29 @@ class SegmentOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefineOptions:
+    """A command line of ``refine``; see its help.
+
+    Attributes
+    ----------
+    images : tuple of str
+        Files, folders, patterns.
+    input, output
+        With the labels.
+    keep_background : bool
+        Whether 0 stays 0.
+    chosen : dict
+        Other keywords of `napari_superpixels.refine` that replace its defaults.
+    """
+
+    images: tuple[str, ...]
+    input: InputOptions
+    output: OutputOptions
+    keep_background: bool
+    chosen: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateOptions:
     """A command line of ``evaluate``; see its help."""
 
@@ -286,6 +314,7 @@ class InfoOptions:
 
 AnyOptions = (
     SegmentOptions
+    | RefineOptions
     | EvaluateOptions
     | ReplayOptions
     | ExportOptions
@@ -339,6 +368,17 @@ def _segment(arguments: argparse.Namespace) -> SegmentOptions:
     )
 
 
+def _refine(arguments: argparse.Namespace) -> RefineOptions:
+    names = ("compactness", "smoothness", "iterations", "color_space", "max_channels")
+    return RefineOptions(
+        images=tuple(arguments.images),
+        input=_filled(InputOptions, arguments),
+        output=_filled(OutputOptions, arguments),
+        keep_background="keep_background" not in arguments,
+        chosen={name: getattr(arguments, name) for name in names if name in arguments},
+    )
+
+
 # ---- the parser --------------------------------------------------------------------------------
 
 
@@ -349,6 +389,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_segment(commands)
+    _add_refine(commands)
     _add_evaluate(commands)
     _add_replay(commands)
     _add_export(commands)
@@ -501,24 +542,7 @@ def _add_segment(commands: Any) -> None:
     segment.add_argument("--preset", choices=list_presets(), default=DEFAULT_PRESET)
     segment.add_argument("--params", type=Path, metavar="TOML", help="parameter file")
     segment.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
-    segment.add_argument(
-        "--channel-axis",
-        type=_axis,
-        help="axis of the channels, where the file does not say; none to take its bands for planes",
-    )
-    segment.add_argument(
-        "--channels",
-        type=_channel_numbers,
-        metavar="LIST",
-        help="channels to segment by, such as 0,2,5-7: numbers from 0 along their axis",
-    )
-    segment.add_argument(
-        "--plane",
-        type=int,
-        nargs="+",
-        metavar="I",
-        help="position on each axis of a stack that is neither rows, columns nor channels",
-    )
+    _add_channels_and_plane(segment)
     segment.add_argument(
         "--series",
         choices=("follow", "alone"),
@@ -526,20 +550,7 @@ def _add_segment(commands: Any) -> None:
         "that superpixels keep their ids, or each is on its own; files of one plane are segmented "
         "as ever",
     )
-    segment.add_argument(
-        "--volume",
-        action="store_true",
-        default=False,
-        help="segment a stack of planes as one volume, into supervoxels",
-    )
-    segment.add_argument(
-        "--spacing",
-        type=float,
-        nargs=3,
-        metavar=("Z", "Y", "X"),
-        help="size of a voxel, where the file does not say; means --volume",
-    )
-    segment.add_argument("--nodata", type=_nodata_value, help="value of pixels to leave out")
+    _add_volume_and_nodata(segment)
     segment.add_argument(
         "--mask",
         type=Path,
@@ -598,6 +609,122 @@ def _add_segment(commands: Any) -> None:
             help=info.tooltip.replace("%", "%%"),
         )
     segment.set_defaults(make=_segment)
+
+
+def _add_channels_and_plane(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--channel-axis",
+        type=_axis,
+        help="axis of the channels, where the file does not say; none to take its bands for planes",
+    )
+    command.add_argument(
+        "--channels",
+        type=_channel_numbers,
+        metavar="LIST",
+        help="channels to go by, such as 0,2,5-7: numbers from 0 along their axis",
+    )
+    command.add_argument(
+        "--plane",
+        type=int,
+        nargs="+",
+        metavar="I",
+        help="position on each axis of a stack that is neither rows, columns nor channels",
+    )
+
+
+def _add_volume_and_nodata(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--volume",
+        action="store_true",
+        default=False,
+        help="take a stack of planes for one volume of voxels",
+    )
+    command.add_argument(
+        "--spacing",
+        type=float,
+        nargs=3,
+        metavar=("Z", "Y", "X"),
+        help="size of a voxel, where the file does not say; means --volume",
+    )
+    command.add_argument("--nodata", type=_nodata_value, help="value of pixels to leave out")
+
+
+def _add_refine(commands: Any) -> None:
+    refine = commands.add_parser(
+        "refine",
+        help="move the borders of labels from anywhere to the edges of the image",
+        description="Labels keep their numbers; no network is involved. For superpixels of other "
+        "software, masks of cells, hand-drawn objects.",
+        argument_default=argparse.SUPPRESS,
+    )
+    refine.add_argument(
+        "images",
+        nargs="+",
+        metavar="IN",
+        help="images; a pattern in quotes or a folder is many",
+    )
+    refine.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="labels to refine; or a folder with a file for each image, of the same name or with "
+        "_masks, _cp_masks, _labels or the like after it",
+    )
+    refine.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="label file (.tif, .png, .npy), or a folder, where each becomes NAME_refined.tif",
+    )
+    refine.add_argument(
+        "--move-background",
+        dest="keep_background",
+        action="store_false",
+        help="move borders between labels and background (0) too, as objects that lie apart need; "
+        "else 0 stays 0, and only borders between two labels move",
+    )
+    refine.add_argument(
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="how far a border moves at most, in pixels (default: 5)",
+    )
+    refine.add_argument(
+        "--smoothness",
+        type=_number_or_auto,
+        help="weight of the border's length, 0 to 100: higher gives straighter borders (default: "
+        "auto)",
+    )
+    refine.add_argument(
+        "--compactness",
+        type=float,
+        help="weight of the distance to a label's centre, 0 to 100: higher gives rounder labels "
+        "(default: 0.1)",
+    )
+    _add_channels_and_plane(refine)
+    refine.add_argument(
+        "--series",
+        action="store_const",
+        const="alone",
+        help="refine each plane of a stack or time series on its own",
+    )
+    _add_volume_and_nodata(refine)
+    refine.add_argument(
+        "--mask", type=Path, metavar="FILE", help="label or mask file; labels where it is 0 stay"
+    )
+    for name, kind in (("color_space", str), ("max_channels", int)):
+        info = SuperpixelParams.info(name)
+        refine.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            choices=info.choices,
+            help=info.tooltip.replace("%", "%%"),
+        )
+    refine.add_argument("--force", action="store_true", help="overwrite files")
+    refine.add_argument("--quiet", action="store_true", help="no progress bar")
+    refine.set_defaults(make=_refine)
 
 
 def _add_tiles(segment: argparse.ArgumentParser) -> None:

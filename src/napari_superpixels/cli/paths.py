@@ -11,10 +11,10 @@ from napari_superpixels.errors import FileError, SuperpixelError
 from napari_superpixels.io.ome_zarr import is_zarr
 
 if TYPE_CHECKING:
-    from napari_superpixels.cli.options import OutputOptions, SegmentOptions
+    from napari_superpixels.cli.options import OutputOptions, RefineOptions, SegmentOptions
 
 # Between the name of an image and the suffix of what is written for it into a folder.
-OWN = "_superpixels."
+OWN, REFINED = "_superpixels.", "_refined."
 # Of the files that are meant when a folder is named.
 # What cellpose writes beside its images.
 _OF_CELLPOSE = ("_cp_masks", "_seg", "_flows", "_cp_output", "_outlines")
@@ -23,16 +23,16 @@ _LABEL_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
 # What stands after the name of an image in that of labels for it.
 _OF_LABELS = (
     *("", "_mask", "_masks", "_cp_masks", "_label", "_labels", "_objects", "_scribbles"),
-    *("_initial", "_gt", OWN.rstrip(".")),
+    *("_initial", "_gt", OWN.rstrip("."), REFINED.rstrip(".")),
 )
 
 
-def input_files(options: SegmentOptions) -> list[Path]:
-    """Find the files to segment; what the command wrote for others fits no pattern.
+def input_files(options: SegmentOptions | RefineOptions) -> list[Path]:
+    """Find the images; what the command wrote for others fits no pattern.
 
     Parameters
     ----------
-    options : SegmentOptions
+    options : SegmentOptions or RefineOptions
 
     Returns
     -------
@@ -64,8 +64,9 @@ def input_files(options: SegmentOptions) -> list[Path]:
     folder = Path(options.output.output).resolve()
 
     def is_own(path: Path) -> bool:
-        stem, found, _ = path.name.rpartition(OWN)
-        return bool(found) and stem in stems and path.parent.resolve() == folder
+        own = [path.name.rpartition(ending)[:2] for ending in (OWN, REFINED)]
+        is_ours = any(found and stem in stems for stem, found in own)
+        return is_ours and path.parent.resolve() == folder
 
     return [*named, *(path for path in matching if not is_own(path))]
 
@@ -132,14 +133,18 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in _IMAGE_SUFFIXES or (path.is_dir() and is_zarr(path))
 
 
-def output_files(images: list[Path], options: OutputOptions) -> tuple[list[list[Path]], bool]:
+def output_files(
+    images: list[Path], options: OutputOptions, own: str = OWN
+) -> tuple[list[list[Path]], bool]:
     """Find the files to write; a folder for them is made.
 
     Parameters
     ----------
     images : list of Path
-        Files to segment.
+        What is read.
     options : OutputOptions
+    own : str
+        What stands in a folder between the name of an image and the suffix.
 
     Returns
     -------
@@ -165,7 +170,7 @@ def output_files(images: list[Path], options: OutputOptions) -> tuple[list[list[
         raise ExportError(f"{output}: several images need a folder; end its name with a slash")
     if is_folder:
         targets = [
-            [output / f"{image.stem}{OWN}{kind}" for kind in options.formats] for image in images
+            [output / f"{image.stem}{own}{kind}" for kind in options.formats] for image in images
         ]
         firsts = [files[0] for files in targets]
         twice = next((target for target in firsts if firsts.count(target) > 1), None)

@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.cli.messages import EXPECTED, complain, text_of
 from napari_superpixels.cli.output import is_plain
 from napari_superpixels.cli.paths import input_files, output_files
-from napari_superpixels.cli.pixels import labels_on, left_out, mask_of
+from napari_superpixels.cli.pixels import left_out
 from napari_superpixels.cli.skip_existing import Results, other_parameters, results_there
 from napari_superpixels.cli.stacks import (
     bands_as_planes,
     has_frames,
-    plane_of,
     refuse_formats_of_planes,
-    refuse_stack,
     segment_series,
-    series_of,
-    spatial_of,
-    voxel_size,
+    subject_of,
+    whole_of,
 )
 from napari_superpixels.cli.subject import Pixels, Subject, write_all
 from napari_superpixels.cli.tiles import (
@@ -37,6 +34,7 @@ from napari_superpixels.errors import (
     LabelsNotInTiles,
     MadeOtherwise,
     MaskMismatch,
+    NotLabels,
     NotTold,
     Unexpected,
     to_plain,
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_superpixels.api.result import SuperpixelResult
-    from napari_superpixels.cli.options import SegmentOptions
+    from napari_superpixels.cli.options import InputOptions, SegmentOptions
     from napari_superpixels.events import Step
     from napari_superpixels.io.images import ImageFile
     from napari_superpixels.params import SuperpixelParams
@@ -113,7 +111,7 @@ def segment(options: SegmentOptions) -> int:
                 _tell(image, "skipped", len(images), text_of(other), written=kept, error=other)
             continue
         except Exception as raised:  # noqa: BLE001  (a file must not stop the others)
-            error = _told(raised, own)
+            error = told_error(raised, own.input)
             text = text_of(error)
             failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
             complain(failures[-1])
@@ -150,13 +148,25 @@ def _tell(
     print(dumps(told | {"error": plain, "total": total}), flush=True)
 
 
-def _told(error: Exception, options: SegmentOptions) -> Exception:
-    """The same error as it is told: which file does not fit; or that it is a fault of ours."""
+def told_error(error: Exception, asked: InputOptions) -> Exception:
+    """Make an error as it is told: which file does not fit; or that it is a fault of ours.
+
+    Parameters
+    ----------
+    error : Exception
+    asked : InputOptions
+        Names the files.
+
+    Returns
+    -------
+    Exception
+        The same one, or what `EXPECTED` does not hold as one of ours.
+    """
     if isinstance(error, MaskMismatch):
-        error.name = "" if options.input.mask is None else str(options.input.mask)
-        error.is_own = options.input.mask is None
-    if isinstance(error, LabelsMismatch):
-        error.name = str(options.input.given[error.role])
+        error.name = "" if asked.mask is None else str(asked.mask)
+        error.is_own = asked.mask is None
+    if isinstance(error, LabelsMismatch | NotLabels):
+        error.name = str(asked.given[error.role])
     return error if isinstance(error, EXPECTED) else Unexpected.of(error)
 
 
@@ -198,7 +208,7 @@ def _other_run(
         return other_in_tiles(opened, run, params, options)
     if options.has_tile_options:
         return ["tiles (none, now asked for)"]
-    subject = _subject_of(found, options)
+    subject = subject_of(found, options.input)
     now = subject.identity(asked)
     other = differences(run, now)
     if other:
@@ -207,10 +217,31 @@ def _other_run(
     return differences(run, with_pixels(now, digests))
 
 
-def _subject_of(found: ImageFile, options: SegmentOptions) -> Subject:
-    if options.input.series is not None and has_frames(found, options.input):
-        return series_of(found, options)
-    return _whole_of(found, options)
+def check_target(target: Path, image: Path, asked: InputOptions, *, may_replace: bool) -> None:
+    """Check that a file may be written.
+
+    Parameters
+    ----------
+    target : Path
+        What to write.
+    image : Path
+    asked : InputOptions
+        Names what else is read.
+    may_replace : bool
+        Whether it may be there already.
+
+    Raises
+    ------
+    FileExists
+        If it may not, and is.
+    ExportError
+        If it is what is read.
+    """
+    inputs = [image, *([] if asked.mask is None else [asked.mask]), *asked.given.values()]
+    if is_taken(target) and not may_replace:
+        raise FileExists(str(target))
+    if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
+        raise ExportError(f"{target}: is an input; write the labels to another file")
 
 
 def _segment_file(
@@ -225,13 +256,9 @@ def _segment_file(
     from napari_superpixels.io.images import open_image
 
     asked = options.input
-    inputs = [image, *([] if asked.mask is None else [asked.mask]), *asked.given.values()]
     for target in targets:
         may_be_done = options.resume and output.path.exists()
-        if is_taken(target) and not (options.output.force or may_be_done):
-            raise FileExists(str(target))
-        if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
-            raise ExportError(f"{target}: is an input; write the labels to another file")
+        check_target(target, image, asked, may_replace=options.output.force or may_be_done)
     if asked.series is not None and options.has_tile_options:
         raise ValueError("--series does not work in tiles: leave out their options")
     if asked.is_volume and options.has_tile_options:
@@ -244,11 +271,11 @@ def _segment_file(
             if there.is_tiled:
                 subject = subject_in_tiles(opened, options)
             else:
-                subject = _subject_of(found, options)
+                subject = subject_of(found, options.input)
             text = _write_more(subject, there.labels, targets, options)
             output.tidy_up()
             return text
-        _compile_loops()
+        compile_loops()
         if asked.series is not None and has_frames(found, asked):
             return segment_series(found, targets, params, options)
         if asked.is_volume:
@@ -259,11 +286,13 @@ def _segment_file(
 
 
 @cache  # not for each file
-def _compile_loops() -> None:
+def compile_loops() -> None:
     """Compile what every run needs; say so if that is to be waited for."""
-    from napari_superpixels.core.regions.warm_up import compile_loops
+    from napari_superpixels.core.regions import warm_up
 
-    compile_loops(lambda: complain("compiling, once on this machine; this takes some seconds"))
+    warm_up.compile_loops(
+        lambda: complain("compiling, once on this machine; this takes some seconds")
+    )
 
 
 def _write_more(
@@ -284,51 +313,13 @@ def _write_more(
     return f"written from {labels.name}"
 
 
-def _whole_of(found: ImageFile, options: SegmentOptions) -> Subject:
-    """What is segmented at once: an image, a plane of a stack, or a volume."""
-    asked, image = options.input, found.path
-    array, channel_axis, alpha = found.array, asked.axis_of(found), found.alpha
-    spatial = spatial_of(found, 3 if asked.is_volume else 2)
-    spacing = None
-    if asked.is_volume:
-        spacing = voxel_size(image, spatial, asked)
-    if asked.plane is not None:
-        n_kept = 3 if asked.is_volume else 2
-        array, channel_axis = plane_of(array, channel_axis, asked.plane, found.axes, n_kept)
-        if alpha is not None:
-            alpha, _ = plane_of(alpha, None, asked.plane, found.plane_axes, n_kept)
-    elif not asked.is_volume and isinstance(asked.channel_axis, str):  # as the file says
-        refuse_stack(found)
-    nodata = asked.nodata_of(found)
-    mask = mask_of(found, alpha, asked.mask)
-    given = {role: labels_on(found, path) for role, path in asked.given.items()}
-    if asked.plane is not None:  # labels of the plane, or of the whole stack
-        n_kept = 3 if asked.is_volume else 2
-        given = {
-            role: plane_of(labels, None, asked.plane, found.plane_axes, n_kept)[0]
-            if labels.ndim > n_kept
-            else labels
-            for role, labels in given.items()
-        }
-    return Subject(
-        found=found,
-        array=array,
-        channel_axis=channel_axis,
-        mask=mask,
-        nodata=nodata,
-        spatial=spatial,
-        spacing=spacing,
-        given=given,
-    )
-
-
 def _segment_at_once(
     found: ImageFile, targets: list[Path], params: SuperpixelParams, options: SegmentOptions
 ) -> str:
     from napari_superpixels.api.image import iter_superpixels
 
     asked, image = options.input, found.path
-    subject = _whole_of(found, options)
+    subject = whole_of(found, asked)
     pixels = Pixels(subject, asked.channels, keep=not all(map(is_plain, targets)))
     steps = iter_superpixels(
         pixels.read(),

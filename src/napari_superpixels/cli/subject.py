@@ -60,6 +60,13 @@ class Subject:
     frames: bool = False
     given: dict[str, NDArray[np.integer]] = field(default_factory=dict)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its labels: that of the array, without channels."""
+        axis, ndim = self.channel_axis, self.array.ndim
+        sizes = self.array.shape
+        return tuple(n for k, n in enumerate(sizes) if axis is None or k != axis % ndim)
+
     def identity(self, options: InputOptions) -> dict[str, Any]:
         """What decides the result besides pixels and parameters, as plain values.
 

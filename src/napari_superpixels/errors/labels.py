@@ -10,6 +10,10 @@ from napari_superpixels.errors.base import SuperpixelError
 ROLES = {"initial": "initial labels", "objects": "objects", "labels": "labels to refine"}
 
 
+def _named(role: str, name: str) -> str:
+    return f"{ROLES[role]} {name}".rstrip()
+
+
 @dataclass(eq=False)
 class LabelsMismatch(SuperpixelError, ValueError):
     """Labels have not the pixels of the image.
@@ -32,8 +36,8 @@ class LabelsMismatch(SuperpixelError, ValueError):
     def problem(self) -> str:
         """Both shapes."""
         return (
-            f"the {ROLES[self.role]} {f'{self.name} ' if self.name else ''}{self.labels} and the "
-            f"image {self.image} differ in shape: they must have the same pixels"
+            f"the {_named(self.role, self.name)} {self.labels} and the image {self.image} differ "
+            "in shape: they must have the same pixels"
         )
 
 
@@ -47,17 +51,20 @@ class NotLabels(SuperpixelError, ValueError):
         See `LabelsMismatch`.
     found : str
         The first value that is none, or the kind of values.
+    name : str
+        The labels' file, where there is one.
     """
 
     role: str
     found: str
+    name: str = ""
 
     def problem(self) -> str:
         """What was found, and what to do."""
         return (
-            f"the {ROLES[self.role]} hold {self.found}, which is no label: give whole numbers, one "
-            "for all pixels of each object and 0 where there is none; turn a map of probabilities "
-            "or distances into numbered objects first"
+            f"the {_named(self.role, self.name)} hold {self.found}, which is no label: give whole "
+            "numbers, one for all pixels of each object and 0 where there is none; turn a map of "
+            "probabilities or distances into numbered objects first"
         )
 
 
