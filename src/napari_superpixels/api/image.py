@@ -396,7 +396,7 @@ def refine(
     spacing: Sequence[float] | None = None,
     compactness: float = 0.1,
     smoothness: float | str = AUTO,
-    iterations: int = 5,
+    iterations: int = 4,
     color_space: str = "auto",
     max_channels: int = 32,
 ) -> NDArray[np.integer]:
@@ -430,7 +430,7 @@ def refine(
         Weight of the border's length, 0 to 100, no unit. Higher gives straighter borders and fewer
         border pixels, lower follows every detail. ``"auto"`` is 0.15, up to 1 in an image with much
         noise.
-    iterations : int, default 5
+    iterations : int, default 4
         Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each, so that
         labels of many colours stay near what they were.
     color_space : {"auto", "lab", "channels"}

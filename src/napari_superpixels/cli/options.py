@@ -689,7 +689,7 @@ def _add_refine(commands: Any) -> None:
         "--iterations",
         type=int,
         metavar="N",
-        help="how far a border moves at most, in pixels (default: 5)",
+        help="how far a border moves at most, in pixels (default: 4)",
     )
     refine.add_argument(
         "--smoothness",

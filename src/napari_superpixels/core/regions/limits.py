@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# A soft wall counts as a step of colour, in standard deviations of the image's three channels: as
-# much as a strong edge of a photograph, so that nothing but stronger edges elsewhere goes first.
-_WALL_STEP = 4.0
+# A soft wall counts as a step of colour that large across the border, in the units of balanced
+# colours: twice a strong edge. More hardly brings more.
+_WALL_STEP = 8.0
 # Scribbles are seeds; between two of them the border follows edges of this scale.
 _EDGE_SCALE_PX = 1.0
 
