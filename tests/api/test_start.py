@@ -177,6 +177,18 @@ def test_the_number_is_what_it_is_without_objects(rng):
     assert run(image, params, objects=objects).n_obtained == 50
 
 
+@pytest.mark.parametrize("shape", [(300, 400), (30, 60, 70)])
+def test_walls_hold_where_images_are_reduced_otherwise(rng, shape):
+    image = ndimage.gaussian_filter(rng.normal(size=shape), 3)
+    objects = discs(shape, 9, 2, radius=12)
+    params = QUICK.replace(downscale=8, oversegmentation=100, n_segments=30)
+    options = {"spacing": (1, 1, 1)} if len(shape) == 3 else {}
+    assert run(image, params, **options).levels.factor not in (1, (1, 1, 1))
+    result = run(image, params, objects=objects, **options)
+    assert crossings(result.labels, objects) == 0
+    assert label(result.labels, connectivity=1).max() == result.n_obtained
+
+
 def test_soft_walls_give_way_to_stronger_edges_only(rng):
     """An object on an even field stands out, but not where a strong edge needs its place."""
     image = rng.normal(0, 0.02, (40, 60))
