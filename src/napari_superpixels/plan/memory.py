@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PCA_SAMPLE_PX = 10_000
 _OVERHEAD = 50_000_000  # bytes of buffers that do not grow with the image
 # Given labels, their groups, and pieces cut along them.
-_BYTES_OF_WALLS = 48
+_BYTES_OF_WALLS = 24
 _BYTES_PER_PIECE = 3000  # of the graph of regions: neighbours, borders, queue
 # What a process with PyTorch takes before it does anything.
 _PROCESS_BYTES = 450e6
