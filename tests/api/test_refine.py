@@ -147,8 +147,9 @@ def test_only_zeros_is_nothing_to_do():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": np.ones((48, 64))}, "labels must be integers, got float64"),
-        ({"labels": np.ones((4, 4), int)}, r"labels \(4, 4\) and the image \(48, 64\)"),
+        ({"labels": np.ones((48, 64))}, "labels to refine hold values of the type float64"),
+        ({"labels": np.ones((4, 4), int)}, r"labels to refine \(4, 4\) and the image \(48, 64\)"),
+        ({"mask": np.ones((1, 64), bool)}, r"mask \(1, 64\) and the image \(48, 64\)"),
         ({"smoothness": -1}, "^smoothness must be auto or 0 to 100, got -1"),
         ({"iterations": 1001}, "^iterations must be 0 to 1000, got 1001"),
         ({"color_space": "hsv"}, "^color_space must be auto or lab or channels, got 'hsv'"),

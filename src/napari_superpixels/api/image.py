@@ -19,14 +19,19 @@ from napari_superpixels.core.device import (
     resolve_device,
 )
 from napari_superpixels.core.network.optimize import Optimized, optimize
-from napari_superpixels.core.prepare.checks import as_channels, check_spacing, is_wanted
+from napari_superpixels.core.prepare.checks import (
+    as_channels,
+    check_mask_shape,
+    check_spacing,
+    is_wanted,
+)
 from napari_superpixels.core.prepare.prepared_image import PreparedImage, prepare_image
 from napari_superpixels.core.regions.limits import Limits
 from napari_superpixels.core.regions.postprocess import Levels, find_levels
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.core.regions.smoothness import auto_smoothness
 from napari_superpixels.core.regions.split import with_background_pieces
-from napari_superpixels.errors import OutOfMemory, TooFewPixels
+from napari_superpixels.errors import LabelsMismatch, NotLabels, OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.params import (
     AUTO,
@@ -465,11 +470,13 @@ def refine(
     SuperpixelParams.check("color_space", color_space)
     given = np.asarray(labels)
     if given.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers, got {given.dtype}: convert them first")
+        raise NotLabels("labels", f"values of the type {given.dtype}")
     n_axes = len(check_spacing(spacing))
     plane = as_channels(image, channel_axis, n_axes=n_axes).shape[1:]
     if given.shape != plane:
-        raise ValueError(f"the labels {given.shape} and the image {plane} differ in shape")
+        raise LabelsMismatch("labels", given.shape, plane)
+    if mask is not None:
+        check_mask_shape(np.shape(mask), plane)
     is_label = given != 0
     if not is_label.any():
         return given.copy()
