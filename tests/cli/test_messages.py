@@ -49,6 +49,10 @@ CASES = [
         "more than the memory limit of 2 GB (--memory-limit-gb). Ask for fewer",
     ),
     (errors.NotEnoughMemory(3e9, 2e9, "cpu"), "(or a larger --downscale)"),
+    (
+        errors.NotEnoughMemory(3e9, 2e9, "cpu", has_walls=True),
+        "segment a smaller region, choose the balanced or fast preset",
+    ),
     (errors.NotEnoughMemory(3e9, 2e9, "cpu", in_tiles=True), "fewer --workers"),
     (errors.OutOfMemory("cuda: GPU", 2e9, is_cpu=False), "run on the CPU"),
     (errors.FileExists("a.tif"), "a.tif: exists already; use --force to replace it"),

@@ -264,6 +264,14 @@ def test_labels_do_not_work_in_tiles(here, capsys):
     assert not (here / "o.tif").exists()
 
 
+def test_too_little_memory_does_not_send_into_tiles(here, capsys):
+    arguments = ["image.png", "-o", "o.tif", "--memory-limit-gb", "0.001"]
+    assert segment(*arguments, "--objects", "objects.tif") == 1
+    told = capsys.readouterr().err
+    assert "more than the memory limit" in told
+    assert "tiles" not in told
+
+
 def test_an_input_is_never_replaced(here, capsys):
     before = (here / "objects.tif").read_bytes()
     arguments = ["image.png", "-o", "objects.tif", "--objects", "objects.tif", "--force"]

@@ -148,9 +148,10 @@ def _(error: errors.OutOfMemory) -> str:
 
 def _less(error: errors.NotEnoughMemory | errors.OutOfMemory) -> str:
     """What takes less memory."""
+    tiles = "" if error.has_walls else " (a plane: in tiles)"
     less = (
-        "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
-        "balanced or fast preset (or a larger “Working resolution 1/”)"
+        f"Ask for fewer superpixels, segment a smaller region{tiles}, choose the balanced or fast "
+        "preset (or a larger “Working resolution 1/”)"
     )
     less += "" if error.is_cpu else ", or run on the CPU"
     is_limit = isinstance(error, errors.NotEnoughMemory) and error.is_limit

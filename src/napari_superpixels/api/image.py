@@ -278,6 +278,7 @@ def iter_superpixels(
             optimized = yield from steps
         except OutOfMemory as error:
             if error.is_cpu:
+                error.has_walls = start.limits.has_walls
                 raise
         if optimized is None:
             text = f"{ran_on} ran out of memory"

@@ -158,9 +158,10 @@ def _(error: errors.OutOfMemory) -> str:
 
 def _less(error: errors.NotEnoughMemory | errors.OutOfMemory) -> str:
     """What takes less memory."""
+    tiles = "" if error.has_walls else " (a plane: in smaller tiles, with --tile-size-px)"
     less = (
-        "Ask for fewer superpixels, segment a smaller region (a plane: in smaller tiles, with "
-        "--tile-size-px), choose the balanced or fast preset (or a larger --downscale)"
+        f"Ask for fewer superpixels, segment a smaller region{tiles}, choose the balanced or fast "
+        "preset (or a larger --downscale)"
     )
     return less if error.is_cpu else f"{less}, or run on the CPU"
 

@@ -22,7 +22,7 @@ from napari_superpixels.plan.resolution import Factor, finishing_factor, sides_o
 from napari_superpixels.plan.tiles import plan_tiles
 
 if TYPE_CHECKING:
-    from napari_superpixels.errors import SuperpixelError
+    from napari_superpixels.errors import NotEnoughMemory, SuperpixelError
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.tile_grid import TileGrid
 
@@ -96,7 +96,7 @@ class Machine:
     memory_limit_gb: float | None = None
     n_cores: int = 1
 
-    def shortage(self, needed_bytes: float) -> SuperpixelError | None:
+    def shortage(self, needed_bytes: float) -> NotEnoughMemory | None:
         """Tell whether so much memory is too much here, see `memory.shortage`."""
         return shortage(needed_bytes, self.device, self.memory_limit_gb)
 
@@ -224,6 +224,8 @@ def plan_run(
         ),
     )
     too_much = machine.shortage(plan.needed_bytes)
+    if too_much is not None:
+        too_much = replace(too_much, has_walls=image.has_walls)
     if tiles == Tiles.NEVER or (tiles == Tiles.AUTO and too_much is None):
         return replace(plan, problem=too_much)
     if not image.can_be_tiled or len(shape) != 2:
