@@ -61,7 +61,7 @@ def run_lsc(rgb: NDArray[np.uint8], n: float) -> Labels:
 
 def then_refine(method: Method, rgb: NDArray[np.uint8], n: float) -> Labels:
     """A peer, then our boundary refinement."""
-    return refine(rgb, method(rgb, n).astype(np.int32), channel_axis=-1)
+    return refine(rgb, method(rgb, n).astype(np.int32), channel_axis=-1, iterations=20)
 
 
 def slic_then_merge(rgb: NDArray[np.uint8], n: float) -> Labels:

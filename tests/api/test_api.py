@@ -271,7 +271,8 @@ def test_many_labels_to_start_from_do_not_inflate_the_estimate(rng, quick):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.zeros((48, 64)), "initial must be a result.*integer labels.*got values of.*float64"),
+        (np.zeros((48, 64)), "the initial labels have none above 0"),
+        (np.full((48, 64), 0.5), "the initial labels hold 0.5 in 3072 pixels, which is no label"),
         ("labels.tif", "initial must be a result.*integer labels.*got values of type <U10"),
         ([[1, 2], [3]], "initial must be a result.*integer labels.*got list"),
         ({"a": "b"}, "initial must be a result.*its weights.*got dict"),
@@ -281,7 +282,7 @@ def test_many_labels_to_start_from_do_not_inflate_the_estimate(rng, quick):
         (3, r"\(\) and the image \(48, 64\) differ in shape"),
         (np.ones((48, 60), int), r"\(48, 60\) and the image \(48, 64\) differ in shape"),
         (np.zeros((48, 64), int), "none above 0"),
-        (np.full((48, 64), -1), "none above 0"),
+        (np.full((48, 64), -1), "the initial labels hold -1 in 3072 pixels"),
     ],
 )
 def test_labels_that_nothing_can_start_from(tiles_image, quick, labels, message):

@@ -14,7 +14,7 @@ from napari_superpixels.api.series import (
     spelled_problems,
     superpixels_series,
 )
-from napari_superpixels.errors import FileError
+from napari_superpixels.errors import FileError, LabelsMismatch
 from napari_superpixels.events import drain
 
 FAST = get_preset("fast").replace(n_segments=30, iterations=8)
@@ -200,3 +200,51 @@ def test_what_masked_arrays_hide_is_left_out(rng, follow, kind):
     quick = {"iterations": 3, "hidden_channels": (4, 4)}
     labels = superpixels_series(frames[kind], 9, follow=follow, mask=mask, **quick)
     np.testing.assert_array_equal(labels > 0, ~hidden & (mask > 0))
+
+
+@pytest.fixture
+def squares(movie):
+    """The objects of each frame, numbered anew in each, as an untracked segmentation does."""
+    objects = np.zeros(movie.shape, np.uint16)
+    for t in range(4):
+        for number, (row, column) in enumerate(((5, 5), (35, 20), (15, 50))):
+            objects[t, row : row + 18, column + t : column + t + 18] = 10 * t + number + 1
+    return objects
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_frames_respect_their_own_objects(movie, squares, follow):
+    steps = iter_series(movie, FAST, follow=follow, objects=squares)
+    seen = []
+    labels = drain(steps, lambda step: seen.append(step.is_new))
+    assert all(seen)
+    for t in range(4):
+        assert_connected(labels[t])
+        pairs = np.unique(np.stack([labels[t].ravel(), squares[t].ravel()]), axis=1)
+        assert len(np.unique(pairs[0])) == pairs.shape[1]  # one object a superpixel
+    common = [np.intersect1d(labels[t], labels[t + 1]).size for t in range(3)]
+    assert (min(common) > 3) if follow else (max(common) == 0)
+
+
+def test_one_map_of_objects_is_for_every_frame(movie, squares):
+    labels = superpixels_series(movie[:2], 20, preset="fast", iterations=4, objects=squares[0])
+    for frame in labels:
+        pairs = np.unique(np.stack([frame.ravel(), squares[0].ravel()]), axis=1)
+        assert len(np.unique(pairs[0])) == pairs.shape[1]
+
+
+def test_a_frame_without_scribbles_follows(movie):
+    scribbles = np.zeros(movie.shape, int)
+    scribbles[0, 10:15, 10], scribbles[0, 40, 60:70], scribbles[2, 50, 5:20] = 1, 2, 1
+    seen = []
+    drain(
+        iter_series(movie, FAST, initial=scribbles, renew_above=1e9),
+        lambda step: seen.append(step.is_new) if step.step is None else None,
+    )
+    assert seen == [True, False, True, False]
+
+
+def test_labels_of_another_number_of_frames(movie, squares):
+    with pytest.raises(LabelsMismatch) as caught:
+        drain(iter_series(movie, FAST, objects=squares[:3]))
+    assert (caught.value.labels, caught.value.image) == ((3, 60, 80), (4, 60, 80))

@@ -196,10 +196,22 @@ def test_what_is_no_spacing(rng, spacing):
         superpixels(rng.random((5, 6, 7)), spacing=spacing)
 
 
+def test_a_volume_starts_from_labels_and_from_weights(rng):
+    truth = 1 + np.arange(8).reshape(2, 2, 2).repeat(5, 0).repeat(12, 1).repeat(12, 2)
+    image = rng.normal(size=9)[truth] * 3 + rng.normal(0, 0.1, truth.shape)
+    params = SuperpixelParams(**QUICK | {"n_segments": 8, "count": "exact"})
+    options = {"spacing": (2.0, 1.0, 1.0)}
+    first = drain(iter_superpixels(image, params, initial=truth, **options))
+    assert metrics.achievable_segmentation_accuracy(first.labels, truth) > 0.98
+    assert sorted(first.table["initial"].tolist()) == list(range(1, 9))
+    again = drain(iter_superpixels(image, params, initial=first, **options))
+    assert metrics.achievable_segmentation_accuracy(again.labels, truth) > 0.98
+    assert again.provenance()["initial"] == {"kind": "network"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"initial": np.ones((5, 6, 7), int)}, "initial is for 2D images"),
         ({"downscale": 1}, "downscale=1, as in the paper"),
         ({"label_maps": 0}, "label_maps=0, as in the paper"),
         ({"preset": "paper"}, "Use the balanced or fast preset"),

@@ -12,7 +12,8 @@ from scipy import ndimage
 
 from napari_superpixels.core.regions import kernels
 from napari_superpixels.core.regions.connectivity import connected_pieces
-from napari_superpixels.core.regions.merge import merge_order
+from napari_superpixels.core.regions.limits import Limits
+from napari_superpixels.core.regions.merge import merge_order, merge_regions
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.core.regions.split import split_to_count
 from napari_superpixels.events import drain
@@ -38,10 +39,12 @@ def test_refine_is_the_plain_loop(regions, rng, is_frozen, is_stretched):
     labels, features = regions
     frozen = rng.random(labels.shape) < 0.05 if is_frozen else None
     spacing = (1.5, *(1.0,) * (labels.ndim - 1)) if is_stretched else None
-    options = REFINE | {"frozen": frozen, "spacing": spacing}
-    expected = drain(plain.refine(labels, features, **options))
+    expected = drain(plain.refine(labels, features, **REFINE, frozen=frozen, spacing=spacing))
     assert (expected != labels).mean() > 0.05
-    np.testing.assert_array_equal(drain(refine_boundaries(labels, features, **options)), expected)
+    found = refine_boundaries(
+        labels, features, **REFINE, limits=Limits(frozen=frozen), spacing=spacing
+    )
+    np.testing.assert_array_equal(drain(found), expected)
 
 
 @pytest.mark.parametrize("n_segments", [1, 20])
@@ -74,8 +77,10 @@ def test_images_and_volumes_share_the_compiled_code(rng):
     for shape in ((12, 14), (5, 8, 9)):
         features = rng.normal(size=(2, *shape)).astype(np.float32)
         pieces = split_to_count(np.ones(shape, np.int64), features, 9)
-        refined = drain(refine_boundaries(pieces, features, **REFINE, frozen=features[0] > 2))
+        limits = Limits((pieces % 2 + 1,), frozen=features[0] > 2)
+        refined = drain(refine_boundaries(pieces, features, **REFINE, limits=limits))
         merge_order(refined, features)
+        merge_regions(refined, features, 1, limits=limits)
     for loop in (
         kernels.border_moves,
         kernels.move_pixels,

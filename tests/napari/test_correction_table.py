@@ -139,6 +139,38 @@ def test_columns_of_others_follow_their_superpixels(
     assert {i: v for i, v in column("score").items() if i in pair} == {i: i * 10 for i in pair}
 
 
+def test_ids_are_in_label_too_before_and_after_an_edit(
+    viewer, dock, tiles_image, run_to_end, correct, noticed
+):
+    viewer.add_image(tiles_image, rgb=True)
+    run_to_end(dock)
+    layer = result(viewer)
+    assert list(layer.features)[:2] == ["index", "label"]
+    assert set(layer.features["label"]) == set(np.unique(layer.data)) - {0}
+    editor = correct(layer).editor
+    pair = neighbours(layer.data, 0)
+    editor.run(merge, positions=[place(layer.data, i) for i in pair])
+    layer.undo()
+    noticed(editor)
+    layer.data_setitem(np.nonzero(layer.data == pair[0]), 0)
+    noticed(editor)
+    assert list(layer.features["label"]) == list(layer.features["index"])
+    assert set(layer.features["label"]) == set(np.unique(layer.data)) - {0}
+
+
+def test_tables_of_other_plugins_are_matched_by_label(viewer, correct):
+    data = np.repeat([[3, 8]], 4, 0)
+    layer = viewer.add_labels(data, name="measured")
+    layer.features = pd.DataFrame({"label": [8, 3], "roundness": [0.8, 0.3]})
+    correct(layer)
+    assert layer.features.set_index("label")["roundness"].to_dict() == {3: 0.3, 8: 0.8}
+    named = {"index": [3, 8], "label": ["cell", "debris"]}
+    other = viewer.add_labels(data, name="named", features=named)
+    correct(other)
+    assert list(other.features["label"]) == [3, 8]
+    assert list(other.features["label text"]) == ["cell", "debris"]
+
+
 def place(data, label):
     return tuple(np.argwhere(data == label)[0].tolist())
 

@@ -13,6 +13,7 @@ from napari_superpixels._napari.messages import text_of
 
 CASES = [
     (errors.TooFewPixels(9, 4), "the count “adaptive”", ""),
+    (errors.TooFewSegments(2, 9), "ask for 9 or more, or choose the count “adaptive”", ""),
     (errors.NotRGB(4), "choose “channels”", ""),
     (errors.DeviceUnavailableError("no MPS device", has_automatic=True), "device “auto”", ""),
     (

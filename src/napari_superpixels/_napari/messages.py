@@ -104,6 +104,11 @@ def _(error: errors.TooFewPixels) -> str:
 
 
 @_problem.register
+def _(error: errors.TooFewSegments) -> str:
+    return f"{error.shortage()}, or choose the count “adaptive”."
+
+
+@_problem.register
 def _(error: errors.NotRGB) -> str:
     return (
         f"the colour space “lab” needs 3 channels (RGB), the image has {error.n_channels}: choose "
@@ -143,9 +148,10 @@ def _(error: errors.OutOfMemory) -> str:
 
 def _less(error: errors.NotEnoughMemory | errors.OutOfMemory) -> str:
     """What takes less memory."""
+    tiles = "" if error.has_walls else " (a plane: in tiles)"
     less = (
-        "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
-        "balanced or fast preset (or a larger “Working resolution 1/”)"
+        f"Ask for fewer superpixels, segment a smaller region{tiles}, choose the balanced or fast "
+        "preset (or a larger “Working resolution 1/”)"
     )
     less += "" if error.is_cpu else ", or run on the CPU"
     is_limit = isinstance(error, errors.NotEnoughMemory) and error.is_limit

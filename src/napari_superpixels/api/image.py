@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels.api.result import SuperpixelResult
+from napari_superpixels.api.start import Given, start_of
 from napari_superpixels.core.device import (
     describe_device,
     is_out_of_memory,
@@ -18,13 +19,19 @@ from napari_superpixels.core.device import (
     resolve_device,
 )
 from napari_superpixels.core.network.optimize import Optimized, optimize
-from napari_superpixels.core.network.warm_start import WarmStart, start_from
-from napari_superpixels.core.prepare.checks import as_channels, check_spacing
+from napari_superpixels.core.prepare.checks import (
+    as_channels,
+    check_mask_shape,
+    check_spacing,
+    is_wanted,
+)
 from napari_superpixels.core.prepare.prepared_image import PreparedImage, prepare_image
+from napari_superpixels.core.regions.limits import Limits
 from napari_superpixels.core.regions.postprocess import Levels, find_levels
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.core.regions.smoothness import auto_smoothness
-from napari_superpixels.errors import OutOfMemory, TooFewPixels
+from napari_superpixels.core.regions.split import with_background_pieces
+from napari_superpixels.errors import LabelsMismatch, NotLabels, OutOfMemory, TooFewPixels
 from napari_superpixels.events import Command, FinishReason, Step, drain
 from napari_superpixels.params import (
     AUTO,
@@ -37,12 +44,15 @@ from napari_superpixels.params.options import ColorOptions
 from napari_superpixels.plan.run_plan import ImageFacts, Machine, RunPlan, plan_run
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Sequence
 
     import torch
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_superpixels.api.start import Initial
+    from napari_superpixels.core.network.warm_start import WarmStart
     from napari_superpixels.core.prepare.scaling import Scaling
+    from napari_superpixels.plan.resolution import Factor
 
 
 # Finishing a large image takes seconds: the consumer hears from it at least so often.
@@ -60,7 +70,9 @@ def superpixels(
     spacing: Sequence[float] | None = None,
     device: str = "auto",
     seed: int = 0,
-    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
+    initial: Initial | None = None,
+    objects: ArrayLike | None = None,
+    object_walls: str = "hard",
     **overrides: Any,
 ) -> NDArray[np.int32]:
     """Segment an image into superpixels with a CNN that is optimised on this image alone.
@@ -88,7 +100,11 @@ def superpixels(
     seed : int, default 0
         Seed of the initial weights.
     initial : SuperpixelResult, mapping or array_like of int, optional
-        Where to start, see `iter_superpixels`.
+        Where to start: an earlier result, labels or scribbles, see `iter_superpixels`.
+    objects : array_like of int, shape of the mask, optional
+        Objects whose borders no superpixel crosses, see `iter_superpixels`.
+    object_walls : {"hard", "soft"}
+        Whether never, or at a cost.
     **overrides
         Fields of `SuperpixelParams` that replace those of the preset.
 
@@ -96,7 +112,8 @@ def superpixels(
     -------
     ndarray of int32, shape (H, W) or (D, H, W)
         Superpixels 1...K, each 4-connected, supervoxels 6-connected; K <= N, or K = N with
-        ``count="exact"``. 0 outside the mask.
+        ``count="exact"``. 0 outside the mask. With `objects` or scribbles K may be more than N:
+        each takes at least one.
 
     Raises
     ------
@@ -129,6 +146,8 @@ def superpixels(
         spacing=spacing,
         device=device,
         initial=initial,
+        objects=objects,
+        object_walls=object_walls,
     )
     return drain(steps).labels
 
@@ -142,7 +161,9 @@ def iter_superpixels(
     nodata: float | None = None,
     spacing: Sequence[float] | None = None,
     device: str = "auto",
-    initial: SuperpixelResult | Mapping[str, NDArray[np.float32]] | ArrayLike | None = None,
+    initial: Initial | None = None,
+    objects: ArrayLike | None = None,
+    object_walls: str = "hard",
     scaling: Scaling | None = None,
     preview_interval_s: float | None = None,
     memory_limit_gb: float | None = None,
@@ -170,10 +191,25 @@ def iter_superpixels(
         their ratios count. Three numbers say that the image is a volume.
     device : str, default "auto"
         Where to run; see `superpixels`.
-    initial : SuperpixelResult, mapping or array_like of int, shape (H, W), optional
-        Where the network starts, instead of at random: the result of a run on a similar image with
-        the same network, or its ``weights``; or labels that it imitates first (0 and below is "no
-        label"; scribbles will do).
+    initial : SuperpixelResult, mapping or array_like of int, shape of the mask, optional
+        Where the run starts, instead of at random: the result of a run on a similar image with the
+        same network, or its ``weights``; or labels that the network imitates first, whole numbers
+        from 0 ("no label"). Where at least half of the pixels have a label (superpixels of other
+        software, of the frame before), borders begin at theirs and may move, and labels merge to N
+        at a cost. Where fewer have one they are scribbles, which hold: all pixels of a scribble
+        stay in superpixels of that scribble, and no superpixel joins two. Which label a superpixel
+        belongs to is in ``result.table["initial"]``.
+    objects : array_like of int, shape of the mask, optional
+        Labels of objects (from Cellpose, StarDist, SAM…), whole numbers from 0, which lies outside
+        of all. No superpixel crosses the border of one, and each connected part of an object, and
+        of what lies between them, holds at least one superpixel. So there may be more than N;
+        beyond these, N is what it is without objects. ``result.table["object"]`` tells the object
+        of each superpixel. Pieces merge at full resolution then, which takes longer in large
+        images. For labels that must not change at all.
+    object_walls : {"hard", "soft"}
+        With ``"soft"``, merging across the border of an object costs as much as across a strong
+        edge, and borders may move to edges nearby: only stronger edges elsewhere override it. There
+        are at most N superpixels then, and an object may share one.
     scaling : Scaling, optional
         How to scale the colours, if the image is a part of a larger one; see `core.scaling`.
     preview_interval_s : float, optional
@@ -214,34 +250,35 @@ def iter_superpixels(
     )
     _check_count(prepared, params, has_mask=mask is not None)
     if prepared.mask.ndim == 3:
-        _check_volume(params, initial is not None)
-    if isinstance(initial, SuperpixelResult):
-        initial = initial.weights or initial.labels
-    start = start_from(initial, prepared)
+        _check_volume(params)
+    given = Given(initial=initial, objects=objects, object_walls=object_walls)
+    start = start_of(given, prepared)
     facts = ImageFacts(
         shape=prepared.mask.shape,
         n_channels=len(prepared.features),
         spacing=prepared.spacing,
         covered=prepared.covered,
-        n_labels=start.n_labels,
+        n_labels=start.network.n_labels,
+        has_walls=start.limits.has_walls,
     )
 
     def optimized_on(device: torch.device) -> Generator[Step, Command | None, Optimized]:
         plan = plan_run(facts, params, Machine(describe_device(device), memory_limit_gb))
         if plan.problem is not None:
             raise plan.problem
-        return _guarded(prepared, params, plan, device, preview_interval_s, start)
+        return _guarded(prepared, params, plan, device, preview_interval_s, start.network)
 
     ran_on = describe_device(where).where
     steps = optimized_on(where)
-    if params.n_segments == 1 or prepared.mask.sum() == 1:
-        labels, optimized, levels = prepared.mask.astype(np.int32), None, None
-    else:
-        optimized = None
+    labels, optimized, levels = prepared.mask.astype(np.int32), None, None
+    if params.n_segments == 1 and start.limits.hard:
+        labels, levels = drain(_labels_and_levels(labels, 1, prepared, params, start.limits))
+    elif params.n_segments > 1 and prepared.mask.sum() > 1:
         try:
             optimized = yield from steps
         except OutOfMemory as error:
             if error.is_cpu:
+                error.has_walls = start.limits.has_walls
                 raise
         if optimized is None:
             text = f"{ran_on} ran out of memory"
@@ -249,7 +286,7 @@ def iter_superpixels(
             cpu = resolve_device("cpu")
             ran_on = f"{describe_device(cpu).where}, as {text}"
             optimized = yield from optimized_on(cpu)
-        labels, levels = yield from _finished(optimized, prepared, params)
+        labels, levels = yield from _finished(optimized, prepared, params, start.limits)
     return SuperpixelResult(
         labels=prepared.embed(labels),
         params=params,
@@ -261,6 +298,8 @@ def iter_superpixels(
         reason=optimized.reason if optimized else FinishReason.COMPLETED,
         weights=optimized.weights if optimized else {},
         levels=levels,
+        given=start.labels,
+        started_from=start.about,
     )
 
 
@@ -277,9 +316,7 @@ def _check_count(prepared: PreparedImage, params: SuperpixelParams, *, has_mask:
         raise TooFewPixels(params.n_segments, n_pixels)
 
 
-def _check_volume(params: SuperpixelParams, starts: bool) -> None:
-    if starts:
-        raise ValueError("initial is for 2D images: a volume starts at random, leave it out")
+def _check_volume(params: SuperpixelParams) -> None:
     for name, value, remedy in (
         ("downscale", 1, "the working resolution of a volume follows from its size"),
         ("oversegmentation", 0, "supervoxels are merged from smaller pieces"),
@@ -324,14 +361,14 @@ def _guarded(
 
 
 def _finished(
-    optimized: Optimized, prepared: PreparedImage, params: SuperpixelParams
+    optimized: Optimized, prepared: PreparedImage, params: SuperpixelParams, limits: Limits
 ) -> Generator[Step, Command | None, tuple[NDArray[np.int32], Levels]]:
     """Finish; where that takes long, repeat the last Step now and then so that one can cancel."""
     n_winners = len(np.unique(optimized.winners[optimized.winners > 0]))
     done = optimized.iterations
     last = Step(done, done, optimized.losses[-1], n_winners)
     told = time.monotonic()
-    pauses = _labels_and_levels(optimized, prepared, params)
+    pauses = _labels_and_levels(optimized.winners, optimized.factor, prepared, params, limits)
     while True:
         try:
             next(pauses)
@@ -344,9 +381,13 @@ def _finished(
 
 
 def _labels_and_levels(
-    optimized: Optimized, prepared: PreparedImage, params: SuperpixelParams
+    winners: NDArray[np.integer],
+    factor: Factor,
+    prepared: PreparedImage,
+    params: SuperpixelParams,
+    limits: Limits,
 ) -> Generator[None, None, tuple[NDArray[np.int32], Levels]]:
-    levels = yield from find_levels(optimized.winners, prepared, optimized.factor, params)
+    levels = yield from find_levels(winners, prepared, factor, params, limits)
     return (yield from levels.superpixels(params)), levels
 
 
@@ -354,11 +395,14 @@ def refine(
     image: ArrayLike,
     labels: ArrayLike,
     *,
+    keep_background: bool = True,
     channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
+    nodata: float | None = None,
     spacing: Sequence[float] | None = None,
     compactness: float = 0.1,
     smoothness: float | str = AUTO,
-    iterations: int = 20,
+    iterations: int = 4,
     color_space: str = "auto",
     max_channels: int = 32,
 ) -> NDArray[np.integer]:
@@ -373,9 +417,17 @@ def refine(
     image : array_like
         As for `superpixels`.
     labels : array_like of int, shape (H, W) or (D, H, W)
-        Labels from anywhere; 0 stays 0.
+        Labels from anywhere.
+    keep_background : bool, default True
+        Pixels of label 0 stay 0, so that borders move between labels only. With False the
+        background is a region like others, whose borders move too: for objects that lie apart,
+        such as masks of cells.
     channel_axis : int, optional
         The axis that holds channels; None for a single-channel image. ``-1`` for RGB.
+    mask : array_like of bool, shape of `labels`, optional
+        True for pixels whose label may change.
+    nodata : float, optional
+        Pixels with this value in every channel keep their label, and so do NaNs and infinities.
     spacing : sequence of float, optional
         Size of a pixel along each axis, see `superpixels`; three numbers for a volume.
     compactness : float, default 0.1
@@ -384,8 +436,9 @@ def refine(
         Weight of the border's length, 0 to 100, no unit. Higher gives straighter borders and fewer
         border pixels, lower follows every detail. ``"auto"`` is 0.15, up to 1 in an image with much
         noise.
-    iterations : int, default 20
-        Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each.
+    iterations : int, default 4
+        Largest number of rounds, 0 to 1000: a border moves by at most one pixel in each, so that
+        labels of many colours stay near what they were.
     color_space : {"auto", "lab", "channels"}
         See `SuperpixelParams`.
     max_channels : int, default 32
@@ -418,39 +471,45 @@ def refine(
     SuperpixelParams.check("color_space", color_space)
     given = np.asarray(labels)
     if given.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers, got {given.dtype}: convert them first")
+        raise NotLabels("labels", f"values of the type {given.dtype}")
     n_axes = len(check_spacing(spacing))
     plane = as_channels(image, channel_axis, n_axes=n_axes).shape[1:]
     if given.shape != plane:
-        raise ValueError(f"the labels {given.shape} and the image {plane} differ in shape")
-    inside = given != 0
-    if not inside.any():
+        raise LabelsMismatch("labels", given.shape, plane)
+    if mask is not None:
+        check_mask_shape(np.shape(mask), plane)
+    is_label = given != 0
+    if not is_label.any():
         return given.copy()
+    inside = is_label if keep_background else np.ones(given.shape, bool)
     prepared = prepare_image(
         image,
         channel_axis=channel_axis,
-        mask=inside,
-        nodata=np.nan,
+        mask=inside if mask is None else inside & is_wanted(np.asarray(mask)),
+        nodata=np.nan if nodata is None else nodata,
         spacing=spacing,
         colors=ColorOptions(color_space=color_space, max_channels=max_channels),
     ).balanced()
-    ids = np.unique(given[inside])
-    numbered = (np.searchsorted(ids, given) + 1) * inside
     features = np.zeros((len(prepared.features), *plane), np.float32)
     features[:, *prepared.window] = prepared.features
     frozen = inside.copy()  # pixels without a value stay, and keep their label in one piece
     frozen[prepared.window] &= ~prepared.mask
+    ids = np.unique(given[is_label])
+    numbered = ((np.searchsorted(ids, given) + 1) * is_label).astype(np.int32)
+    if not keep_background:
+        numbered = with_background_pieces(numbered, prepared.spacing)
     refined = drain(
         refine_boundaries(
-            numbered.astype(np.int32),
+            numbered,
             features,
             iterations=iterations,
             compactness=compactness,
             smoothness=auto_smoothness(prepared) if smoothness == AUTO else float(smoothness),
-            frozen=frozen,
+            limits=Limits(frozen=frozen),
             spacing=prepared.spacing,
         )
     )
-    out = given.copy()
-    out[inside] = ids[refined[inside] - 1]
-    return out
+    # What is above the labels is background.
+    of_label = np.zeros(int(refined.max()) + 1, given.dtype)
+    of_label[1 : len(ids) + 1] = ids
+    return of_label[refined]

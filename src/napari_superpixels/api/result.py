@@ -8,17 +8,24 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_superpixels.core.regions.graph import most_frequent
 from napari_superpixels.errors import InvalidParameter, TooFewPixels
 from napari_superpixels.events import drain
 from napari_superpixels.params.parameter_info import AUTO
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from napari_superpixels.core.regions.postprocess import Levels
     from napari_superpixels.events import FinishReason, Losses
     from napari_superpixels.params import SuperpixelParams
+
+# Columns of `SuperpixelResult.table`.
+INITIAL, OBJECT = "initial", "object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,10 @@ class SuperpixelResult:
     levels : Levels or None
         Superpixels of every number, for `at`; None where there was nothing to optimise, or planes
         of a stack were segmented.
+    given : dict of str to ndarray of int, shape of `labels`
+        Labels that the run started from, for `table`: ``"initial"``, ``"object"``.
+    started_from : dict
+        What the run started from, as plain values for the provenance; empty for a random start.
     """
 
     labels: NDArray[np.int32]
@@ -65,6 +76,8 @@ class SuperpixelResult:
     weights: dict[str, NDArray[np.float32]]
     run_params: SuperpixelParams | None = None
     levels: Levels | None = field(default=None, repr=False, compare=False)
+    given: dict[str, NDArray[np.integer]] = field(default_factory=dict, repr=False, compare=False)
+    started_from: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_requested(self) -> int:
@@ -76,6 +89,17 @@ class SuperpixelResult:
         """Largest N that `at` takes: the number of pieces of the run, or its own N."""
         of_run = (self.run_params or self.params).n_segments
         return of_run if self.levels is None else max(self.levels.tree.n_regions, of_run)
+
+    @property
+    def table(self) -> dict[str, NDArray[np.int64]]:
+        """What is known of each superpixel from the labels that the run started from.
+
+        Columns of length K: ``index``, the superpixel; ``object``, the given object that most of
+        its pixels lie in, 0 outside of all; ``initial``, the initial label or scribble that most of
+        its labelled pixels have, 0 where it has none. The latter two where such labels were given.
+        """
+        index = np.arange(1, self.n_obtained + 1)
+        return {"index": index} | given_columns(self.labels, self.given)
 
     def at(
         self,
@@ -165,8 +189,37 @@ class SuperpixelResult:
             "seconds": round(self.seconds, 3),
             "device": self.device,
             "finish_reason": str(self.reason),
+            **self.started_from,
             "versions": versions(),
         }
+
+
+def given_columns(
+    labels: NDArray[np.integer], given: Mapping[str, NDArray[np.integer]]
+) -> dict[str, NDArray[np.int64]]:
+    """Tell which of the given labels each superpixel belongs to.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        Superpixels; 0 is outside.
+    given : mapping of str to ndarray of int, of the same shape
+        See `SuperpixelResult.given`.
+
+    Returns
+    -------
+    dict of str to ndarray of int64, shape (K,)
+        A column for each, in ascending order of the superpixels that are there; see
+        `SuperpixelResult.table`.
+    """
+    ids = np.unique(labels)
+    ids = ids[ids > 0]
+    ranks = np.searchsorted(ids, labels) + 1
+    ranks[labels <= 0] = 0
+    return {
+        name: most_frequent(ranks, values, above_0=name == INITIAL)[1:]
+        for name, values in given.items()
+    }
 
 
 def versions() -> dict[str, str]:

@@ -9,8 +9,15 @@ import numpy as np
 from dask.base import is_dask_collection
 
 from napari_superpixels.api.image import iter_superpixels, refine
+from napari_superpixels.api.start import Given
 from napari_superpixels.core.prepare.checks import as_channels, is_wanted, unmasked, valid_pixels
-from napari_superpixels.errors import FileError, NothingToSegmentError, SuperpixelError, reason_of
+from napari_superpixels.errors import (
+    FileError,
+    LabelsMismatch,
+    NothingToSegmentError,
+    SuperpixelError,
+    reason_of,
+)
 from napari_superpixels.events import drain
 from napari_superpixels.io.problems import READ_ERRORS
 from napari_superpixels.metrics import explained_variation
@@ -72,6 +79,9 @@ def iter_series(
     memory_limit_gb: float | None = None,
     skip_failing: bool = False,
     out: NDArray[np.int32] | None = None,
+    initial: ArrayLike | None = None,
+    objects: ArrayLike | None = None,
+    object_walls: str = "hard",
 ) -> Generator[SeriesStep, None, NDArray[np.int32]]:
     """Segment each frame of a series.
 
@@ -108,6 +118,14 @@ def iter_series(
         Leave frames that fail 0, and go on.
     out : ndarray of int32, shape (T, H, W), optional
         Zeros, which become the result; so a caller who stops has what is done.
+    initial : array_like of int, shape (H, W) or (T, H, W), optional
+        Labels or scribbles to start from, in every frame or frame by frame, see `iter_superpixels`.
+        A frame that has some is segmented anew; one that has none follows, or starts at random.
+    objects : array_like of int, shape (H, W) or (T, H, W), optional
+        Objects that superpixels respect, see `iter_superpixels`. Each frame is segmented anew then;
+        superpixels keep the ids of those that they share most with all the same.
+    object_walls : {"hard", "soft"}
+        See `iter_superpixels`.
 
     Yields
     ------
@@ -135,6 +153,7 @@ def iter_series(
     masks = None if mask is None else np.asarray(mask)
     if masks is not None and masks.ndim == 3 and len(masks) != n_frames:
         raise ValueError(f"the mask has {len(masks)} frames, the series has {n_frames}")
+    starts = _Starts(initial, objects, object_walls, n_frames)
     result = np.zeros((n_frames, 0, 0), np.int32) if out is None else out
     before: NDArray[np.int32] | None = None
     failure: Exception | None = None
@@ -154,7 +173,9 @@ def iter_series(
                 result = np.zeros((n_frames, *shape), np.int32)
             if shape != result.shape[1:]:
                 raise ValueError(f"has {shape} pixels, the others {result.shape[1:]}")
-            if follow and before is not None:
+            given = starts.of(number)
+            is_free = given.initial is None and given.objects is None
+            if follow and before is not None and is_free:
                 labels = _followed(frame, before, params, channel_axis, mask, nodata)
             if labels is not None and _residual(labels, frame, channel_axis) <= allowed:
                 is_new = False
@@ -167,6 +188,9 @@ def iter_series(
                     nodata=np.nan if nodata is None else nodata,
                     device=device,
                     memory_limit_gb=memory_limit_gb,
+                    initial=given.initial,
+                    objects=given.objects,
+                    object_walls=given.object_walls,
                 )
                 labels = yield from _with_frame(steps, number, n_frames)
                 allowed = renew_above * _residual(labels, frame, channel_axis)
@@ -190,6 +214,51 @@ def iter_series(
     if before is None:
         raise failure or NothingToSegmentError("no frame has a pixel to segment")
     return result
+
+
+class _Starts:
+    """What each frame starts from."""
+
+    def __init__(
+        self,
+        initial: ArrayLike | None,
+        objects: ArrayLike | None,
+        object_walls: str,
+        n_frames: int,
+    ) -> None:
+        self._walls = object_walls
+        self._initial = None if initial is None else np.asarray(initial)
+        self._objects = None if objects is None else np.asarray(objects)
+        for role, labels in (("initial", self._initial), ("objects", self._objects)):
+            if labels is not None and labels.ndim == 3 and len(labels) != n_frames:
+                raise LabelsMismatch(role, labels.shape, (n_frames, *labels.shape[1:]))
+
+    def of(self, number: int) -> Given:
+        initial = frame_of(self._initial, number)
+        if initial is not None and not initial.any():
+            initial = None
+        return Given(
+            initial=initial,
+            objects=frame_of(self._objects, number),
+            object_walls=self._walls,
+        )
+
+
+def frame_of(labels: NDArray[Any] | None, number: int) -> NDArray[Any] | None:
+    """Take what belongs to a frame.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (H, W) or (T, H, W), or None
+        For every frame, or frame by frame.
+    number : int
+        The frame.
+
+    Returns
+    -------
+    ndarray, shape (H, W), or None
+    """
+    return labels if labels is None or labels.ndim == 2 else labels[number]
 
 
 def _read(frames: Any, number: int) -> NDArray[Any]:
@@ -245,6 +314,9 @@ def superpixels_series(
     nodata: float | None = None,
     device: str = "auto",
     follow: bool = True,
+    initial: ArrayLike | None = None,
+    objects: ArrayLike | None = None,
+    object_walls: str = "hard",
     **overrides: Any,
 ) -> NDArray[np.int32]:
     """Segment each frame of a time series, or each plane of a stack.
@@ -259,7 +331,7 @@ def superpixels_series(
         Where the other parameters come from; see `list_presets`.
     seed : int, default 0
         Seed of the initial weights.
-    channel_axis, mask, nodata, device, follow
+    channel_axis, mask, nodata, device, follow, initial, objects, object_walls
         As for `iter_series`.
     **overrides
         Fields of `SuperpixelParams` that replace those of the preset.
@@ -290,6 +362,9 @@ def superpixels_series(
         nodata=nodata,
         device=device,
         follow=follow,
+        initial=initial,
+        objects=objects,
+        object_walls=object_walls,
     )
     return drain(steps)
 

@@ -1,4 +1,4 @@
-"""The command ``napari-superpixels``: segment, evaluate, replay, export, info, demo, napari."""
+"""The command ``napari-superpixels``: segment, refine, evaluate, replay, export, and more."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from napari_superpixels.cli.options import (
     ExportOptions,
     InfoOptions,
     NapariOptions,
+    RefineOptions,
     ReplayOptions,
     SegmentOptions,
     parse,
@@ -108,6 +109,10 @@ def _run(options: AnyOptions) -> int:
             from napari_superpixels.cli.segment import segment
 
             return segment(options)
+        case RefineOptions():
+            from napari_superpixels.cli.refine import refine_files
+
+            return refine_files(options)
         case EvaluateOptions():
             from napari_superpixels.cli.evaluate import evaluate
 

@@ -70,6 +70,11 @@ def _(error: errors.TooFewPixels) -> str:
 
 
 @_problem.register
+def _(error: errors.TooFewSegments) -> str:
+    return f"{error.shortage()}, or for --count adaptive"
+
+
+@_problem.register
 def _(error: errors.NotRGB) -> str:
     return (
         f"--color-space lab needs 3 channels (RGB), the image has {error.n_channels}: use "
@@ -153,9 +158,10 @@ def _(error: errors.OutOfMemory) -> str:
 
 def _less(error: errors.NotEnoughMemory | errors.OutOfMemory) -> str:
     """What takes less memory."""
+    tiles = "" if error.has_walls else " (a plane: in smaller tiles, with --tile-size-px)"
     less = (
-        "Ask for fewer superpixels, segment a smaller region (a plane: in smaller tiles, with "
-        "--tile-size-px), choose the balanced or fast preset (or a larger --downscale)"
+        f"Ask for fewer superpixels, segment a smaller region{tiles}, choose the balanced or fast "
+        "preset (or a larger --downscale)"
     )
     return less if error.is_cpu else f"{less}, or run on the CPU"
 
@@ -214,6 +220,14 @@ def _(error: errors.ColumnsDifferByCase) -> str:
     return (
         f"GeoPackage does not tell columns apart by their case ({', '.join(error.names)}); name "
         "the channels with --channel-names"
+    )
+
+
+@_problem.register
+def _(error: errors.LabelsNotInTiles) -> str:
+    return (
+        f"{error.problem()}, without options of tiles (--tile-size-px, --halo-px, --workers, "
+        "--scheduler, --level)"
     )
 
 

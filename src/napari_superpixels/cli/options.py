@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
+from napari_superpixels.cli.paths import file_for
 from napari_superpixels.core.prepare.channels import channel_numbers
 from napari_superpixels.errors import FileError, SuperpixelError, cannot_read
 from napari_superpixels.io.suffixes import OME_ZARR_VERSIONS, SEGMENT_FORMATS
@@ -18,7 +19,7 @@ from napari_superpixels.params import (
     get_preset,
     list_presets,
 )
-from napari_superpixels.params.options import Resources, TilingOptions
+from napari_superpixels.params.options import WALLS, Resources, TilingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +53,11 @@ class InputOptions:
     nodata : float or None
         Value of pixels to leave out; None for the file's own.
     mask : Path or None
-        File whose zeros are left out.
+        File whose zeros are left out; this and the labels may be folders, see `for_image`.
+    initial, objects, labels : Path or None
+        Label files to start from, or to refine.
+    object_walls : str
+        ``"hard"`` or ``"soft"``.
     level : int or None
         Level of a pyramid.
     """
@@ -65,12 +70,42 @@ class InputOptions:
     spacing: tuple[float, ...] | None = None
     nodata: float | None = None
     mask: Path | None = None
+    initial: Path | None = None
+    objects: Path | None = None
+    labels: Path | None = None
+    object_walls: str = "hard"
     level: int | None = None
 
     @property
     def is_volume(self) -> bool:
         """Whether supervoxels are asked for."""
         return self.volume or self.spacing is not None
+
+    @property
+    def given(self) -> dict[str, Path]:
+        """Label files that are given, by the names of their options."""
+        files = {"initial": self.initial, "objects": self.objects, "labels": self.labels}
+        return {role: path for role, path in files.items() if path is not None}
+
+    def for_image(self, image: Path) -> InputOptions:
+        """Take from each folder that is given for masks or labels the file of an image.
+
+        Raises
+        ------
+        FileError
+            If a folder has none for it, or several.
+        """
+
+        def own(given: Path | None) -> Path | None:
+            return None if given is None else file_for(image, given)
+
+        return replace(
+            self,
+            mask=own(self.mask),
+            initial=own(self.initial),
+            objects=own(self.objects),
+            labels=own(self.labels),
+        )
 
     def axis_of(self, image: ImageFile) -> int | None:
         """Take the channel axis that is given, or else the file's own."""
@@ -149,6 +184,8 @@ class SegmentOptions:
         """Whether tiles are asked for: by an option of theirs, or for an OME-Zarr of a plane."""
         if self.input.series is not None or self.input.is_volume:
             return False
+        if self.input.given:
+            return self.has_tile_options
         to_zarr = self.output.output.lower().rstrip("/").endswith(".zarr")
         return to_zarr or "zarr" in self.output.formats or self.has_tile_options
 
@@ -188,6 +225,29 @@ class SegmentOptions:
     def n_segments(self, params: SuperpixelParams) -> int:
         """Number of superpixels of a run in tiles, which may be more than `params` holds."""
         return int(self.given.get("n_segments", params.n_segments))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefineOptions:
+    """A command line of ``refine``; see its help.
+
+    Attributes
+    ----------
+    images : tuple of str
+        Files, folders, patterns.
+    input, output
+        With the labels.
+    keep_background : bool
+        Whether 0 stays 0.
+    chosen : dict
+        Other keywords of `napari_superpixels.refine` that replace its defaults.
+    """
+
+    images: tuple[str, ...]
+    input: InputOptions
+    output: OutputOptions
+    keep_background: bool
+    chosen: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +314,7 @@ class InfoOptions:
 
 AnyOptions = (
     SegmentOptions
+    | RefineOptions
     | EvaluateOptions
     | ReplayOptions
     | ExportOptions
@@ -307,6 +368,17 @@ def _segment(arguments: argparse.Namespace) -> SegmentOptions:
     )
 
 
+def _refine(arguments: argparse.Namespace) -> RefineOptions:
+    names = ("compactness", "smoothness", "iterations", "color_space", "max_channels")
+    return RefineOptions(
+        images=tuple(arguments.images),
+        input=_filled(InputOptions, arguments),
+        output=_filled(OutputOptions, arguments),
+        keep_background="keep_background" not in arguments,
+        chosen={name: getattr(arguments, name) for name in names if name in arguments},
+    )
+
+
 # ---- the parser --------------------------------------------------------------------------------
 
 
@@ -317,6 +389,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_segment(commands)
+    _add_refine(commands)
     _add_evaluate(commands)
     _add_replay(commands)
     _add_export(commands)
@@ -469,24 +542,7 @@ def _add_segment(commands: Any) -> None:
     segment.add_argument("--preset", choices=list_presets(), default=DEFAULT_PRESET)
     segment.add_argument("--params", type=Path, metavar="TOML", help="parameter file")
     segment.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
-    segment.add_argument(
-        "--channel-axis",
-        type=_axis,
-        help="axis of the channels, where the file does not say; none to take its bands for planes",
-    )
-    segment.add_argument(
-        "--channels",
-        type=_channel_numbers,
-        metavar="LIST",
-        help="channels to segment by, such as 0,2,5-7: numbers from 0 along their axis",
-    )
-    segment.add_argument(
-        "--plane",
-        type=int,
-        nargs="+",
-        metavar="I",
-        help="position on each axis of a stack that is neither rows, columns nor channels",
-    )
+    _add_channels_and_plane(segment)
     segment.add_argument(
         "--series",
         choices=("follow", "alone"),
@@ -494,21 +550,36 @@ def _add_segment(commands: Any) -> None:
         "that superpixels keep their ids, or each is on its own; files of one plane are segmented "
         "as ever",
     )
+    _add_volume_and_nodata(segment)
     segment.add_argument(
-        "--volume",
-        action="store_true",
-        default=False,
-        help="segment a stack of planes as one volume, into supervoxels",
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="label or mask file, 0 is left out; this, --initial and --objects may be a folder "
+        "with a file for each image, of the same name or with _mask, _masks, _cp_masks, _labels or "
+        "the like after it",
     )
     segment.add_argument(
-        "--spacing",
-        type=float,
-        nargs=3,
-        metavar=("Z", "Y", "X"),
-        help="size of a voxel, where the file does not say; means --volume",
+        "--initial",
+        type=Path,
+        metavar="FILE",
+        help="labels to start from: superpixels of other software, whose borders may move; or "
+        "scribbles (labels on less than half of the pixels), each of which keeps superpixels of "
+        "its own",
     )
-    segment.add_argument("--nodata", type=_nodata_value, help="value of pixels to leave out")
-    segment.add_argument("--mask", type=Path, help="label or mask file; 0 is left out")
+    segment.add_argument(
+        "--objects",
+        type=Path,
+        metavar="FILE",
+        help="labels of objects (from Cellpose, StarDist, SAM…) whose borders no superpixel "
+        "crosses; tables tell the object of each",
+    )
+    segment.add_argument(
+        "--object-walls",
+        choices=WALLS,
+        default="hard",
+        help="hard: never crossed; soft: only where stronger edges lie elsewhere",
+    )
     segment.add_argument(
         "--memory-limit-gb", type=_positive, help="segment in tiles what is estimated above this"
     )
@@ -538,6 +609,122 @@ def _add_segment(commands: Any) -> None:
             help=info.tooltip.replace("%", "%%"),
         )
     segment.set_defaults(make=_segment)
+
+
+def _add_channels_and_plane(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--channel-axis",
+        type=_axis,
+        help="axis of the channels, where the file does not say; none to take its bands for planes",
+    )
+    command.add_argument(
+        "--channels",
+        type=_channel_numbers,
+        metavar="LIST",
+        help="channels to go by, such as 0,2,5-7: numbers from 0 along their axis",
+    )
+    command.add_argument(
+        "--plane",
+        type=int,
+        nargs="+",
+        metavar="I",
+        help="position on each axis of a stack that is neither rows, columns nor channels",
+    )
+
+
+def _add_volume_and_nodata(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--volume",
+        action="store_true",
+        default=False,
+        help="take a stack of planes for one volume of voxels",
+    )
+    command.add_argument(
+        "--spacing",
+        type=float,
+        nargs=3,
+        metavar=("Z", "Y", "X"),
+        help="size of a voxel, where the file does not say; means --volume",
+    )
+    command.add_argument("--nodata", type=_nodata_value, help="value of pixels to leave out")
+
+
+def _add_refine(commands: Any) -> None:
+    refine = commands.add_parser(
+        "refine",
+        help="move the borders of labels from anywhere to the edges of the image",
+        description="Labels keep their numbers; no network is involved. For superpixels of other "
+        "software, masks of cells, hand-drawn objects.",
+        argument_default=argparse.SUPPRESS,
+    )
+    refine.add_argument(
+        "images",
+        nargs="+",
+        metavar="IN",
+        help="images; a pattern in quotes or a folder is many",
+    )
+    refine.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="labels to refine; or a folder with a file for each image, of the same name or with "
+        "_masks, _cp_masks, _labels or the like after it",
+    )
+    refine.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="label file (.tif, .png, .npy), or a folder, where each becomes NAME_refined.tif",
+    )
+    refine.add_argument(
+        "--move-background",
+        dest="keep_background",
+        action="store_false",
+        help="move borders between labels and background (0) too, as objects that lie apart need; "
+        "else 0 stays 0, and only borders between two labels move",
+    )
+    refine.add_argument(
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="how far a border moves at most, in pixels (default: 4)",
+    )
+    refine.add_argument(
+        "--smoothness",
+        type=_number_or_auto,
+        help="weight of the border's length, 0 to 100: higher gives straighter borders (default: "
+        "auto)",
+    )
+    refine.add_argument(
+        "--compactness",
+        type=float,
+        help="weight of the distance to a label's centre, 0 to 100: higher gives rounder labels "
+        "(default: 0.1)",
+    )
+    _add_channels_and_plane(refine)
+    refine.add_argument(
+        "--series",
+        action="store_const",
+        const="alone",
+        help="refine each plane of a stack or time series on its own",
+    )
+    _add_volume_and_nodata(refine)
+    refine.add_argument(
+        "--mask", type=Path, metavar="FILE", help="label or mask file; labels where it is 0 stay"
+    )
+    for name, kind in (("color_space", str), ("max_channels", int)):
+        info = SuperpixelParams.info(name)
+        refine.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            choices=info.choices,
+            help=info.tooltip.replace("%", "%%"),
+        )
+    refine.add_argument("--force", action="store_true", help="overwrite files")
+    refine.add_argument("--quiet", action="store_true", help="no progress bar")
+    refine.set_defaults(make=_refine)
 
 
 def _add_tiles(segment: argparse.ArgumentParser) -> None:

@@ -72,7 +72,8 @@ def write_output(
     from napari_superpixels.io.formats.registry import export
 
     if is_plain(target) and not _is_for_others(target, labels, about):
-        save_labels(target, labels, about.provenance, overwrite=overwrite)
+        known = dict(about.provenance or {}) | about.columns.as_plain()
+        save_labels(target, labels, known, overwrite=overwrite)
         return
     if target.suffix.lower() == ".zarr":
         image = None

@@ -7,26 +7,32 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors import FileError, SuperpixelError
 from napari_superpixels.io.ome_zarr import is_zarr
 
 if TYPE_CHECKING:
-    from napari_superpixels.cli.options import OutputOptions, SegmentOptions
+    from napari_superpixels.cli.options import OutputOptions, RefineOptions, SegmentOptions
 
 # Between the name of an image and the suffix of what is written for it into a folder.
-OWN = "_superpixels."
+OWN, REFINED = "_superpixels.", "_refined."
 # Of the files that are meant when a folder is named.
 # What cellpose writes beside its images.
 _OF_CELLPOSE = ("_cp_masks", "_seg", "_flows", "_cp_output", "_outlines")
 _IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
+_LABEL_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
+# What stands after the name of an image in that of labels for it.
+_OF_LABELS = (
+    *("", "_mask", "_masks", "_cp_masks", "_label", "_labels", "_objects", "_scribbles"),
+    *("_initial", "_gt", OWN.rstrip("."), REFINED.rstrip(".")),
+)
 
 
-def input_files(options: SegmentOptions) -> list[Path]:
-    """Find the files to segment; what the command wrote for others fits no pattern.
+def input_files(options: SegmentOptions | RefineOptions) -> list[Path]:
+    """Find the images; what the command wrote for others fits no pattern.
 
     Parameters
     ----------
-    options : SegmentOptions
+    options : SegmentOptions or RefineOptions
 
     Returns
     -------
@@ -58,8 +64,9 @@ def input_files(options: SegmentOptions) -> list[Path]:
     folder = Path(options.output.output).resolve()
 
     def is_own(path: Path) -> bool:
-        stem, found, _ = path.name.rpartition(OWN)
-        return bool(found) and stem in stems and path.parent.resolve() == folder
+        own = [path.name.rpartition(ending)[:2] for ending in (OWN, REFINED)]
+        is_ours = any(found and stem in stems for stem, found in own)
+        return is_ours and path.parent.resolve() == folder
 
     return [*named, *(path for path in matching if not is_own(path))]
 
@@ -73,6 +80,52 @@ def _escaped(pattern: str) -> str:
     return str(Path(*(glob.escape(part) if n in exist else part for n, part in enumerate(parts))))
 
 
+def file_for(image: Path, given: Path) -> Path:
+    """Find the labels or the mask of an image, where a folder is given for several.
+
+    Parameters
+    ----------
+    image : Path
+    given : Path
+        A file, which counts for every image; or a folder.
+
+    Returns
+    -------
+    Path
+        The file; in a folder, that with the name of the image, or with an ending that says what
+        it holds, such as ``_cp_masks``.
+
+    Raises
+    ------
+    FileError
+        If the folder holds none, or several.
+    """
+    if not given.is_dir() or is_zarr(given):
+        return given
+    name = _plain_name(image)
+    names = {f"{name}{ending}" for ending in _OF_LABELS}
+    found = [
+        path
+        for path in sorted(given.iterdir())
+        if _plain_name(path) in names
+        and (path.suffix.lower() in _LABEL_SUFFIXES or (path.is_dir() and is_zarr(path)))
+        and not (image.exists() and path.samefile(image))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        both = " and ".join(path.name for path in found[:2])
+        raise FileError(f"{given}: {both} both fit {image.name}: leave one of them there")
+    raise FileError(
+        f"{given}: holds no file for {image.name}: name it {name}.tif, or with an ending such as "
+        f"{name}_masks.tif"
+    )
+
+
+def _plain_name(path: Path) -> str:
+    return path.stem.removesuffix(".ome")
+
+
 def _is_image(path: Path) -> bool:
     """Whether a file in a folder is meant when the folder is named."""
     if path.name.startswith(".") or path.stem.endswith(_OF_CELLPOSE):  # “._a.tif” of macOS
@@ -80,14 +133,18 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in _IMAGE_SUFFIXES or (path.is_dir() and is_zarr(path))
 
 
-def output_files(images: list[Path], options: OutputOptions) -> tuple[list[list[Path]], bool]:
+def output_files(
+    images: list[Path], options: OutputOptions, own: str = OWN
+) -> tuple[list[list[Path]], bool]:
     """Find the files to write; a folder for them is made.
 
     Parameters
     ----------
     images : list of Path
-        Files to segment.
+        What is read.
     options : OutputOptions
+    own : str
+        What stands in a folder between the name of an image and the suffix.
 
     Returns
     -------
@@ -113,7 +170,7 @@ def output_files(images: list[Path], options: OutputOptions) -> tuple[list[list[
         raise ExportError(f"{output}: several images need a folder; end its name with a slash")
     if is_folder:
         targets = [
-            [output / f"{image.stem}{OWN}{kind}" for kind in options.formats] for image in images
+            [output / f"{image.stem}{own}{kind}" for kind in options.formats] for image in images
         ]
         firsts = [files[0] for files in targets]
         twice = next((target for target in firsts if firsts.count(target) > 1), None)

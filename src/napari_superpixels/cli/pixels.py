@@ -56,6 +56,34 @@ def mask_of(image: ImageFile, alpha: Any, mask_file: Path | None) -> NDArray[np.
     return both
 
 
+def labels_on(image: ImageFile, path: Path) -> NDArray[np.integer]:
+    """Read labels that lie on an image.
+
+    Parameters
+    ----------
+    image : ImageFile
+        Says where on the map it lies.
+    path : Path
+        Label file.
+
+    Returns
+    -------
+    ndarray of int
+        Of any shape yet.
+
+    Raises
+    ------
+    FileError
+        If they cannot be read, or lie elsewhere on the map.
+    """
+    from napari_superpixels.io.images import check_same_grid
+    from napari_superpixels.io.labels import read_labels
+
+    found = read_labels(path)
+    check_same_grid(found.metadata, image.metadata)
+    return found.labels
+
+
 def left_out(labels: Any) -> str:
     """Say how many pixels have no superpixel, to stand after what was made.
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import EXPECTED, complain, text_of
 from napari_superpixels.cli.output import is_plain
 from napari_superpixels.cli.paths import input_files, output_files
-from napari_superpixels.cli.pixels import left_out, mask_of
+from napari_superpixels.cli.pixels import left_out
 from napari_superpixels.cli.skip_existing import Results, other_parameters, results_there
 from napari_superpixels.cli.stacks import (
     bands_as_planes,
     has_frames,
-    plane_of,
     refuse_formats_of_planes,
-    refuse_stack,
     segment_series,
-    series_of,
-    spatial_of,
-    voxel_size,
+    subject_of,
+    whole_of,
 )
 from napari_superpixels.cli.subject import Pixels, Subject, write_all
 from napari_superpixels.cli.tiles import (
@@ -32,8 +30,11 @@ from napari_superpixels.cli.tiles import (
 from napari_superpixels.errors import (
     ExportError,
     FileExists,
+    LabelsMismatch,
+    LabelsNotInTiles,
     MadeOtherwise,
     MaskMismatch,
+    NotLabels,
     NotTold,
     Unexpected,
     to_plain,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_superpixels.api.result import SuperpixelResult
-    from napari_superpixels.cli.options import SegmentOptions
+    from napari_superpixels.cli.options import InputOptions, SegmentOptions
     from napari_superpixels.events import Step
     from napari_superpixels.io.images import ImageFile
     from napari_superpixels.params import SuperpixelParams
@@ -83,12 +84,14 @@ def segment(options: SegmentOptions) -> int:
     for image, files in tqdm(
         list(zip(images, targets, strict=True)), desc="files", disable=hide if is_batch else True
     ):
+        own = options
         try:
+            own = replace(options, input=options.input.for_image(image))
             # Files of two runs side by side would contradict each other.
             there = results_there(files) if is_folder and not told.force else Results()
             wanted = [f for f in files if f not in there.files]
             if there.files:
-                _check_same(image, there, params, options)
+                _check_same(image, there, params, own)
             if not wanted:
                 n_done += 1
                 n_untold += not there.known
@@ -100,7 +103,7 @@ def segment(options: SegmentOptions) -> int:
                 continue
             # A run that is gone on with had to make all files.
             output = TilesOutput((files if options.resume else wanted)[0])
-            text = _segment_file(image, wanted, output, params, options, there)
+            text = _segment_file(image, wanted, output, params, own, there)
         except (MadeOtherwise, NotTold) as other:
             complain(f"{image}: {text_of(other)}")
             if told.json:
@@ -108,7 +111,7 @@ def segment(options: SegmentOptions) -> int:
                 _tell(image, "skipped", len(images), text_of(other), written=kept, error=other)
             continue
         except Exception as raised:  # noqa: BLE001  (a file must not stop the others)
-            error = _told(raised, options)
+            error = told_error(raised, own.input)
             text = text_of(error)
             failures.append(text if text.startswith(str(image)) else f"{image}: {text}")
             complain(failures[-1])
@@ -145,11 +148,25 @@ def _tell(
     print(dumps(told | {"error": plain, "total": total}), flush=True)
 
 
-def _told(error: Exception, options: SegmentOptions) -> Exception:
-    """The same error as it is told: whose mask does not fit; or that it is a fault of ours."""
+def told_error(error: Exception, asked: InputOptions) -> Exception:
+    """Make an error as it is told: which file does not fit; or that it is a fault of ours.
+
+    Parameters
+    ----------
+    error : Exception
+    asked : InputOptions
+        Names the files.
+
+    Returns
+    -------
+    Exception
+        The same one, or what `EXPECTED` does not hold as one of ours.
+    """
     if isinstance(error, MaskMismatch):
-        error.name = "" if options.input.mask is None else str(options.input.mask)
-        error.is_own = options.input.mask is None
+        error.name = "" if asked.mask is None else str(asked.mask)
+        error.is_own = asked.mask is None
+    if isinstance(error, LabelsMismatch | NotLabels):
+        error.name = str(asked.given[error.role])
     return error if isinstance(error, EXPECTED) else Unexpected.of(error)
 
 
@@ -163,12 +180,19 @@ def _check_same(
     # Version 0.1 noted no hash of the pixels.
     runs = [run for known in there.known.values() if has_pixels(run := known.get("run", {}))]
     if not runs:
+        if options.input.given:
+            raise MadeOtherwise(_new_labels(options))
         return
     with open_image(image) as opened:
         for run in runs:
             other = _other_run(opened, run, params, options)
             if other:
                 raise MadeOtherwise(tuple(other))
+
+
+def _new_labels(options: SegmentOptions) -> tuple[str, ...]:
+    """Say that a result was made without the labels that are given now."""
+    return tuple(f"{role} (none, now one)" for role in options.input.given)
 
 
 def _other_run(
@@ -178,11 +202,13 @@ def _other_run(
     asked = options.input
     found = bands_as_planes(opened, asked)
     is_stack = asked.is_volume or (asked.series is not None and has_frames(found, asked))
+    if run.get("tile_px") and asked.given:
+        return [*_new_labels(options)]
     if run.get("tile_px") and not is_stack and asked.plane is None:
         return other_in_tiles(opened, run, params, options)
     if options.has_tile_options:
         return ["tiles (none, now asked for)"]
-    subject = _subject_of(found, options)
+    subject = subject_of(found, options.input)
     now = subject.identity(asked)
     other = differences(run, now)
     if other:
@@ -191,10 +217,31 @@ def _other_run(
     return differences(run, with_pixels(now, digests))
 
 
-def _subject_of(found: ImageFile, options: SegmentOptions) -> Subject:
-    if options.input.series is not None and has_frames(found, options.input):
-        return series_of(found, options)
-    return _whole_of(found, options)
+def check_target(target: Path, image: Path, asked: InputOptions, *, may_replace: bool) -> None:
+    """Check that a file may be written.
+
+    Parameters
+    ----------
+    target : Path
+        What to write.
+    image : Path
+    asked : InputOptions
+        Names what else is read.
+    may_replace : bool
+        Whether it may be there already.
+
+    Raises
+    ------
+    FileExists
+        If it may not, and is.
+    ExportError
+        If it is what is read.
+    """
+    inputs = [image, *([] if asked.mask is None else [asked.mask]), *asked.given.values()]
+    if is_taken(target) and not may_replace:
+        raise FileExists(str(target))
+    if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
+        raise ExportError(f"{target}: is an input; write the labels to another file")
 
 
 def _segment_file(
@@ -209,87 +256,61 @@ def _segment_file(
     from napari_superpixels.io.images import open_image
 
     asked = options.input
-    inputs = [image, *([] if asked.mask is None else [asked.mask])]
     for target in targets:
         may_be_done = options.resume and output.path.exists()
-        if is_taken(target) and not (options.output.force or may_be_done):
-            raise FileExists(str(target))
-        if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
-            raise ExportError(f"{target}: is an input; write the labels to another file")
+        check_target(target, image, asked, may_replace=options.output.force or may_be_done)
     if asked.series is not None and options.has_tile_options:
         raise ValueError("--series does not work in tiles: leave out their options")
     if asked.is_volume and options.has_tile_options:
         raise ValueError("--volume does not work in tiles: leave out their options")
+    if asked.given and options.has_tile_options:
+        raise LabelsNotInTiles(next(iter(asked.given)))
     with open_image(image) as opened:
         found = bands_as_planes(opened, asked)
         if there.labels is not None:
             if there.is_tiled:
                 subject = subject_in_tiles(opened, options)
             else:
-                subject = _subject_of(found, options)
+                subject = subject_of(found, options.input)
             text = _write_more(subject, there.labels, targets, options)
             output.tidy_up()
             return text
-        _compile_loops()
+        compile_loops()
         if asked.series is not None and has_frames(found, asked):
             return segment_series(found, targets, params, options)
         if asked.is_volume:
             refuse_formats_of_planes(targets)
-        elif is_tiled(found, output, params, options):
+        elif not asked.given and is_tiled(found, output, params, options):
             return segment_in_tiles(opened, targets, output, params, options)
         return _segment_at_once(found, targets, params, options)
 
 
 @cache  # not for each file
-def _compile_loops() -> None:
+def compile_loops() -> None:
     """Compile what every run needs; say so if that is to be waited for."""
-    from napari_superpixels.core.regions.warm_up import compile_loops
+    from napari_superpixels.core.regions import warm_up
 
-    compile_loops(lambda: complain("compiling, once on this machine; this takes some seconds"))
+    warm_up.compile_loops(
+        lambda: complain("compiling, once on this machine; this takes some seconds")
+    )
 
 
 def _write_more(
     subject: Subject, labels: Path, targets: list[Path], options: SegmentOptions
 ) -> str:
     """Write labels that are there in more formats: another run might give other ones."""
+    from napari_superpixels.io.classes import columns_of
     from napari_superpixels.io.formats import read_provenance
     from napari_superpixels.io.labels import read_labels
 
     if subject.array.ndim - (subject.channel_axis is not None) == 3:
         refuse_formats_of_planes(targets)
     pixels = Pixels(subject, None, keep=True)
-    about = subject.described(read_provenance(labels))
+    provenance = read_provenance(labels)
+    about = subject.described(provenance, columns_of(provenance, labels))
     found = read_labels(labels).labels
     write_all(targets, found, pixels, about, overwrite=options.output.force)
     return f"written from {labels.name}"
-
-
-def _whole_of(found: ImageFile, options: SegmentOptions) -> Subject:
-    """What is segmented at once: an image, a plane of a stack, or a volume."""
-    asked, image = options.input, found.path
-    array, channel_axis, alpha = found.array, asked.axis_of(found), found.alpha
-    spatial = spatial_of(found, 3 if asked.is_volume else 2)
-    spacing = None
-    if asked.is_volume:
-        spacing = voxel_size(image, spatial, asked)
-    if asked.plane is not None:
-        n_kept = 3 if asked.is_volume else 2
-        array, channel_axis = plane_of(array, channel_axis, asked.plane, found.axes, n_kept)
-        if alpha is not None:
-            alpha, _ = plane_of(alpha, None, asked.plane, found.plane_axes, n_kept)
-    elif not asked.is_volume and isinstance(asked.channel_axis, str):  # as the file says
-        refuse_stack(found)
-    nodata = asked.nodata_of(found)
-    mask = mask_of(found, alpha, asked.mask)
-    return Subject(
-        found=found,
-        array=array,
-        channel_axis=channel_axis,
-        mask=mask,
-        nodata=nodata,
-        spatial=spatial,
-        spacing=spacing,
-    )
 
 
 def _segment_at_once(
@@ -298,7 +319,7 @@ def _segment_at_once(
     from napari_superpixels.api.image import iter_superpixels
 
     asked, image = options.input, found.path
-    subject = _whole_of(found, options)
+    subject = whole_of(found, asked)
     pixels = Pixels(subject, asked.channels, keep=not all(map(is_plain, targets)))
     steps = iter_superpixels(
         pixels.read(),
@@ -309,15 +330,20 @@ def _segment_at_once(
         spacing=subject.spacing,
         device=options.resources.device,
         memory_limit_gb=options.resources.memory_limit_gb,
+        initial=subject.given.get("initial"),
+        objects=subject.given.get("objects"),
+        object_walls=asked.object_walls,
     )
     result = _with_progress(steps, params, image.name, hide=options.output.quiet or None)
     provenance = result.provenance() | {"source": image.name} | subject.spatial.to_dict()
+    for role, file in subject.started_from(asked).items():
+        provenance[role] |= file
     provenance["run"] = subject.run(pixels, asked)
     if asked.channels is not None:
         provenance["channels"] = list(asked.channels)
     if subject.spacing is not None:
         provenance["spacing"] = list(subject.spacing)
-    about = subject.described(provenance)
+    about = subject.described(provenance, subject.columns(result.labels))
     write_all(targets, result.labels, pixels, about, overwrite=options.output.force)
     kind = "superpixel" if subject.spacing is None else "supervoxel"
     return (

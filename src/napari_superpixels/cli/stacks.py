@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.cli.messages import complain, text_of
 from napari_superpixels.cli.output import is_plain
-from napari_superpixels.cli.pixels import left_out, mask_of
+from napari_superpixels.cli.pixels import labels_on, left_out, mask_of
 from napari_superpixels.cli.subject import Pixels, Subject, write_all
 from napari_superpixels.core.prepare.checks import check_axis
 from napari_superpixels.errors import FormatForPlanes, NotASeries, SuperpixelError, UnchosenPlane
@@ -153,7 +153,7 @@ def segment_series(
 
     refuse_formats_of_planes(targets)
     image, chosen = found.path, options.input.channels
-    subject = series_of(found, options)
+    subject = series_of(found, options.input)
     axis, spatial = subject.channel_axis, subject.spatial
     frames = Pixels(subject, chosen, keep=not all(map(is_plain, targets)))
     steps = iter_series(
@@ -166,6 +166,9 @@ def segment_series(
         follow=options.input.series == "follow",
         memory_limit_gb=options.resources.memory_limit_gb,
         skip_failing=True,
+        initial=subject.given.get("initial"),
+        objects=subject.given.get("objects"),
+        object_walls=options.input.object_walls,
     )
     n_new = 0
     problems: dict[str, str] = {}
@@ -183,6 +186,7 @@ def segment_series(
         labels = drain(steps, show)
     provenance: dict[str, Any] = {
         **spatial.to_dict(),
+        **subject.started_from(options.input),
         "parameters": params.to_dict(),
         "series": options.input.series,
         "source": image.name,
@@ -200,7 +204,7 @@ def segment_series(
             f"{spelled_problems(problems)}"
         )
     provenance["run"] = subject.run(frames, options.input)
-    about = subject.described(provenance)
+    about = subject.described(provenance, subject.columns(labels))
     write_all(targets, labels, frames, about, overwrite=options.output.force)
     n = len(np.unique(labels[labels > 0]))
     told = f"{counted(len(frames), 'frame')}, {counted(n, 'superpixel')} in all"
@@ -209,14 +213,77 @@ def segment_series(
     return told + left_out(labels)
 
 
-def series_of(found: ImageFile, options: SegmentOptions) -> Subject:
+def subject_of(found: ImageFile, asked: InputOptions) -> Subject:
+    """Take every plane of a file if that is asked for, or else what `whole_of` takes.
+
+    Parameters
+    ----------
+    found : ImageFile
+        From `bands_as_planes`.
+    asked : InputOptions
+
+    Returns
+    -------
+    Subject
+    """
+    if asked.series is not None and has_frames(found, asked):
+        return series_of(found, asked)
+    return whole_of(found, asked)
+
+
+def whole_of(found: ImageFile, asked: InputOptions) -> Subject:
+    """Take what is segmented at once: an image, a plane of a stack, or a volume.
+
+    Parameters
+    ----------
+    found : ImageFile
+        From `bands_as_planes`.
+    asked : InputOptions
+
+    Returns
+    -------
+    Subject
+        Without frames.
+
+    Raises
+    ------
+    UnchosenPlane
+        If the file says that it is a stack, and nothing is said of its planes.
+    """
+    array, channel_axis, alpha = found.array, asked.axis_of(found), found.alpha
+    n_kept = 3 if asked.is_volume else 2
+    spatial = spatial_of(found, n_kept)
+    spacing = voxel_size(found.path, spatial, asked) if asked.is_volume else None
+    if asked.plane is not None:
+        array, channel_axis = plane_of(array, channel_axis, asked.plane, found.axes, n_kept)
+        if alpha is not None:
+            alpha, _ = plane_of(alpha, None, asked.plane, found.plane_axes, n_kept)
+    elif not asked.is_volume and isinstance(asked.channel_axis, str):  # as the file says
+        refuse_stack(found)
+    given = {role: labels_on(found, path) for role, path in asked.given.items()}
+    for role, labels in given.items():
+        if asked.plane is not None and labels.ndim > n_kept:  # of the whole stack
+            given[role], _ = plane_of(labels, None, asked.plane, found.plane_axes, n_kept)
+    return Subject(
+        found=found,
+        array=array,
+        channel_axis=channel_axis,
+        mask=mask_of(found, alpha, asked.mask),
+        nodata=asked.nodata_of(found),
+        spatial=spatial,
+        spacing=spacing,
+        given=given,
+    )
+
+
+def series_of(found: ImageFile, asked: InputOptions) -> Subject:
     """Take every plane of a file.
 
     Parameters
     ----------
     found : ImageFile
         From `bands_as_planes`.
-    options : SegmentOptions
+    asked : InputOptions
 
     Returns
     -------
@@ -230,7 +297,7 @@ def series_of(found: ImageFile, options: SegmentOptions) -> Subject:
     """
     import numpy as np
 
-    array, axis, planes = found.array, *_axes(found, options.input)
+    array, axis, planes = found.array, *_axes(found, asked)
     if len(planes) != 3:
         is_deeper = bool(found.axes) and len(planes) > 3
         raise NotASeries(found.axes or "?" * array.ndim, array.shape, is_deeper)
@@ -238,7 +305,7 @@ def series_of(found: ImageFile, options: SegmentOptions) -> Subject:
     if axis is not None and axis < planes[0]:
         axis += 1
     # Frames are first in it, as it has no channels.
-    mask = mask_of(found, found.alpha, options.input.mask)
+    mask = mask_of(found, found.alpha, asked.mask)
     is_deep = found.axes[planes[0] : planes[0] + 1] == "Z"
     spatial = spatial_of(found, 3) if is_deep else None
     spatial = spatial if spatial and spatial.to_dict() else spatial_of(found, 2)
@@ -247,9 +314,10 @@ def series_of(found: ImageFile, options: SegmentOptions) -> Subject:
         array=values,
         channel_axis=axis,
         mask=mask,
-        nodata=options.input.nodata_of(found),
+        nodata=asked.nodata_of(found),
         spatial=spatial,
         frames=True,
+        given={role: labels_on(found, path) for role, path in asked.given.items()},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels.cli.options import InputOptions
+    from napari_superpixels.io.classes import LabelColumns
     from napari_superpixels.io.formats.label_image import LabelDescription
     from napari_superpixels.io.images import ImageFile
     from napari_superpixels.io.spatial import Spatial
@@ -45,6 +46,8 @@ class Subject:
         Size of a voxel, of a volume.
     frames : bool
         Whether it is a series.
+    given : dict of str to ndarray of int
+        Labels to start from: ``"initial"``, ``"objects"``.
     """
 
     found: ImageFile
@@ -55,6 +58,14 @@ class Subject:
     spatial: Spatial
     spacing: tuple[float, ...] | None = None
     frames: bool = False
+    given: dict[str, NDArray[np.integer]] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its labels: that of the array, without channels."""
+        axis, ndim = self.channel_axis, self.array.ndim
+        sizes = self.array.shape
+        return tuple(n for k, n in enumerate(sizes) if axis is None or k != axis % ndim)
 
     def identity(self, options: InputOptions) -> dict[str, Any]:
         """What decides the result besides pixels and parameters, as plain values.
@@ -77,6 +88,8 @@ class Subject:
                 "channels": options.channels and list(options.channels),
             },
             "mask": None if options.mask is None else {},
+            "initial": {} if "initial" in self.given else None,
+            "objects": {"walls": options.object_walls} if "objects" in self.given else None,
             "nodata": None if self.nodata is None else repr(float(self.nodata)),
             "plane": options.plane and list(options.plane),
             "series": options.series if self.frames else None,
@@ -90,18 +103,60 @@ class Subject:
         digests = pixels.digests(has_mask=options.mask is not None)
         return with_pixels(self.identity(options), digests)
 
-    def described(self, provenance: Mapping[str, Any]) -> LabelDescription:
+    def started_from(self, options: InputOptions) -> dict[str, Any]:
+        """Name the files that it started from, for the provenance."""
+        walls = {"objects": {"walls": options.object_walls}}
+        return {
+            role: {"file": path.name} | walls.get(role, {}) for role, path in options.given.items()
+        }
+
+    def columns(self, labels: NDArray[np.integer]) -> LabelColumns:
+        """Tell which of the labels that were given each superpixel belongs to.
+
+        Parameters
+        ----------
+        labels : ndarray of int
+            Superpixels; of a series, those of all frames, each superpixel being one in them all.
+
+        Returns
+        -------
+        LabelColumns
+            ``object`` and ``initial``, see `SuperpixelResult.table`.
+        """
+        import numpy as np
+        import pandas as pd
+
+        from napari_superpixels.api.result import INITIAL, OBJECT, given_columns
+        from napari_superpixels.io.classes import LabelColumns, label_columns
+
+        if not self.given:
+            return LabelColumns()
+        names = {"initial": INITIAL, "objects": OBJECT}
+        given = {
+            names[role]: np.broadcast_to(values, labels.shape).astype(np.int64)
+            for role, values in self.given.items()
+        }
+        index = np.unique(labels[labels > 0])
+        table = pd.DataFrame({"index": index} | given_columns(labels, given))
+        return label_columns(table, ())
+
+    def described(
+        self, provenance: Mapping[str, Any], columns: LabelColumns | None = None
+    ) -> LabelDescription:
         """Say what is known of its labels.
 
         Parameters
         ----------
         provenance : mapping
             How they were made.
+        columns : LabelColumns, optional
+            What is known of each.
 
         Returns
         -------
         LabelDescription
         """
+        from napari_superpixels.io.classes import LabelColumns
         from napari_superpixels.io.formats.label_image import LabelDescription
 
         return LabelDescription(
@@ -110,6 +165,7 @@ class Subject:
             frames=self.frames,
             time_step=self.found.metadata.time_step if self.frames else None,
             provenance=provenance,
+            columns=columns or LabelColumns(),
         )
 
 
@@ -181,7 +237,7 @@ class Pixels:
         return without_nodata(values, self._subject.nodata)
 
     def digests(self, *, has_mask: bool) -> dict[str, str]:
-        """Find what tells the pixels, and the mask, from others.
+        """Find what tells the pixels, the mask and given labels from others.
 
         Parameters
         ----------
@@ -198,12 +254,13 @@ class Pixels:
                 self.read(number)
         image = [self._digests[number] for number in range(len(self))]
         mask = self._subject.mask
-        if mask is None:
-            return {"image": joined(image)}
-        of_mask = digest(mask)
-        if has_mask:
-            return {"image": joined(image), "mask": of_mask}
-        return {"image": joined([*image, of_mask])}
+        # Whatever kind of numbers a file holds them as.
+        found = {role: digest(given.astype("i8")) for role, given in self._subject.given.items()}
+        if mask is not None and has_mask:
+            found["mask"] = digest(mask)
+        elif mask is not None:
+            image.append(digest(mask))
+        return {"image": joined(image)} | found
 
 
 def write_all(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_superpixels.editing.numbering import number
-from napari_superpixels.editing.schema import Facts, check
+from napari_superpixels.editing.schema import Facts
 from napari_superpixels.editing.storage import Corrected, pack, unpack
 from napari_superpixels.errors import ExportError, FileError, reason_of
 from napari_superpixels.io.formats import save_labels
 from napari_superpixels.io.labels import read_labels
+from napari_superpixels.io.strict_values import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

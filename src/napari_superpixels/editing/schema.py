@@ -8,7 +8,9 @@ Such files come from anywhere: nothing of them is used before it has passed here
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import ConfigDict, Field, create_model
+
+from napari_superpixels.io.strict_values import Strict, check
 
 Label = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -18,12 +20,6 @@ Axis = Annotated[int, Field(ge=0, lt=32)]
 Position = Annotated[Sequence[Annotated[int, Field(gt=-(2**24), lt=2**24)]], Field(max_length=32)]
 Positions = Sequence[Position]
 Plane = Annotated[Sequence[Axis], Field(max_length=2)]
-
-
-class Strict(BaseModel):
-    """Exact types; what else a file says is left alone, as newer versions may say more."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
 
 
 class Superpixel(Strict):
@@ -80,29 +76,6 @@ _CLOSED = ConfigDict(strict=True, extra="forbid")
 _MODELS = {
     name: create_model(name, __config__=_CLOSED, **fields) for name, fields in ARGUMENTS.items()
 }
-
-
-def check(schema: type[BaseModel], said: object) -> None:
-    """Refuse what is not as a schema says.
-
-    Parameters
-    ----------
-    schema : type of BaseModel
-        How it must be.
-    said : object
-        Plain values.
-
-    Raises
-    ------
-    ValueError
-        With where the first fault is, and what it is.
-    """
-    try:
-        schema.model_validate(said)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part)[:40] for part in first["loc"])
-        raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from None
 
 
 def check_arguments(operation: str, arguments: Mapping[str, Any]) -> None:

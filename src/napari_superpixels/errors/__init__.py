@@ -38,6 +38,12 @@ from napari_superpixels.errors.images import (
     UnknownChannelAxis,
     WrongAxes,
 )
+from napari_superpixels.errors.labels import (
+    LabelsMismatch,
+    LabelsNotInTiles,
+    NoLabels,
+    NotLabels,
+)
 from napari_superpixels.errors.memory import (
     NotEnoughMemory,
     OutOfMemory,
@@ -49,6 +55,7 @@ from napari_superpixels.errors.parameters import (
     InvalidParameterType,
     NotRGB,
     TooFewPixels,
+    TooFewSegments,
     UnknownParameter,
 )
 from napari_superpixels.errors.reason import (
@@ -82,13 +89,17 @@ __all__ = [
     "InvalidParameter",
     "InvalidParameterType",
     "LabelsKept",
+    "LabelsMismatch",
+    "LabelsNotInTiles",
     "MadeOtherwise",
     "MaskMismatch",
     "MissingLibrary",
     "NeedsImage",
+    "NoLabels",
     "NotASeries",
     "NotEnoughMemory",
     "NotGeoreferenced",
+    "NotLabels",
     "NotRGB",
     "NotTold",
     "NothingToSegmentError",
@@ -100,6 +111,7 @@ __all__ = [
     "TilesNeedAPlane",
     "TilingError",
     "TooFewPixels",
+    "TooFewSegments",
     "UnchosenPlane",
     "Unexpected",
     "UnfinishedRun",

@@ -24,6 +24,8 @@ class NotEnoughMemory(SuperpixelMemoryError):
         Whether a limit that the user has set is in the way, not the device.
     in_tiles : bool
         Whether even a run in tiles would need so much.
+    has_walls : bool
+        Whether given labels keep superpixels apart, which does not work in tiles.
     """
 
     needed_bytes: float
@@ -32,6 +34,7 @@ class NotEnoughMemory(SuperpixelMemoryError):
     is_cpu: bool = True
     is_limit: bool = False
     in_tiles: bool = False
+    has_walls: bool = False
 
     def shortage(self) -> str:
         """What is needed and what there is, without a remedy."""
@@ -73,11 +76,14 @@ class OutOfMemory(SuperpixelMemoryError):
         What the run was estimated to take.
     is_cpu : bool
         Whether the device is the CPU.
+    has_walls : bool
+        See `NotEnoughMemory`.
     """
 
     device: str
     estimated_bytes: float
     is_cpu: bool = True
+    has_walls: bool = False
 
     def problem(self) -> str:
         """The estimate, and what takes less."""
@@ -89,8 +95,9 @@ class OutOfMemory(SuperpixelMemoryError):
 
 def _less(error: NotEnoughMemory | OutOfMemory) -> str:
     """What takes less memory."""
+    tiles = "" if error.has_walls else " (a plane: in tiles)"
     less = (
-        "Ask for fewer superpixels, segment a smaller region (a plane: in tiles), choose the "
-        "balanced or fast preset (or a larger downscale)"
+        f"Ask for fewer superpixels, segment a smaller region{tiles}, choose the balanced or fast "
+        "preset (or a larger downscale)"
     )
     return less if error.is_cpu else f"{less}, or run on the CPU"

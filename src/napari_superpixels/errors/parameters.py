@@ -82,6 +82,33 @@ class TooFewPixels(SuperpixelError, ValueError):
 
 
 @dataclass(eq=False)
+class TooFewSegments(SuperpixelError, ValueError):
+    """Exactly so many superpixels are asked for, and given objects or scribbles need more.
+
+    Attributes
+    ----------
+    n_segments, n_needed : int
+        Superpixels asked for, and the least number: one for each connected part of an object, of
+        a scribble, and of what lies between objects.
+    """
+
+    n_segments: int
+    n_needed: int
+
+    def problem(self) -> str:
+        """Both numbers, and the other way to count."""
+        return f"{self.shortage()}, or for count='adaptive'"
+
+    def shortage(self) -> str:
+        """Both numbers."""
+        return (
+            f"exactly {self.n_segments} superpixels are asked for, but each object or scribble, "
+            "and each part of what lies between objects, takes one of its own: ask for "
+            f"{self.n_needed} or more"
+        )
+
+
+@dataclass(eq=False)
 class NotRGB(SuperpixelError, ValueError):
     """CIELAB is asked for, and the image has not three channels.
 

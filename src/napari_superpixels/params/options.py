@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from napari_superpixels.errors import InvalidParameter
 
+# How borders of given objects keep superpixels apart: always, or at a cost.
+WALLS = ("hard", "soft")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelOptions:

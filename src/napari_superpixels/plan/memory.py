@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Pixels that principal components are found from.
 PCA_SAMPLE_PX = 10_000
 _OVERHEAD = 50_000_000  # bytes of buffers that do not grow with the image
+# Given labels, their groups, and pieces cut along them.
+_BYTES_OF_WALLS = 24
 _BYTES_PER_PIECE = 3000  # of the graph of regions: neighbours, borders, queue
 # What a process with PyTorch takes before it does anything.
 _PROCESS_BYTES = 450e6
@@ -71,6 +73,7 @@ def estimate_memory(
     n_labels: int = 0,
     covered: float = 1.0,
     spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    has_walls: bool = False,
 ) -> int:
     """Estimate the peak memory of one iteration.
 
@@ -93,6 +96,8 @@ def estimate_memory(
         Share of the pixels that the mask holds, in (0, 1].
     spacing : sequence of float
         Relative size of a voxel along each axis; does not matter for an image.
+    has_walls : bool, default False
+        Whether superpixels merge at full resolution, see `ImageFacts`.
 
     Returns
     -------
@@ -118,9 +123,10 @@ def estimate_memory(
     optimizing = working * 4 * max(training, 3.2 * n_maps)
     # Borders are refined on float32 features.
     refining = n_pixels * 4 * (4 * n_channels + 26)
-    merging_factor = finishing_factor(shape, spacing, params, covered)
+    merging_factor = 1 if has_walls else finishing_factor(shape, spacing, params, covered)
     merged = n_pixels // math.prod(sides_of(merging_factor, len(shape)))
     merging = min(params.n_pieces(merged), n_pixels) * _BYTES_PER_PIECE
+    merging += n_pixels * _BYTES_OF_WALLS * has_walls
     features = n_pixels * n_channels * 4
     return int(features + max(preparing, optimizing, refining + merging) + _OVERHEAD)
 

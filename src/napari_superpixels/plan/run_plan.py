@@ -22,7 +22,7 @@ from napari_superpixels.plan.resolution import Factor, finishing_factor, sides_o
 from napari_superpixels.plan.tiles import plan_tiles
 
 if TYPE_CHECKING:
-    from napari_superpixels.errors import SuperpixelError
+    from napari_superpixels.errors import NotEnoughMemory, SuperpixelError
     from napari_superpixels.params import SuperpixelParams
     from napari_superpixels.plan.tile_grid import TileGrid
 
@@ -56,6 +56,8 @@ class ImageFacts:
         Share of the pixels that count, in (0, 1].
     n_labels : int
         Labels that the network starts from.
+    has_walls : bool
+        Whether given labels keep superpixels apart: they merge at full resolution then.
     held_bytes : int
         What is kept in memory besides, such as the image as it was read.
     copied_bytes : int
@@ -70,6 +72,7 @@ class ImageFacts:
     spacing: tuple[float, ...] = ()
     covered: float = 1.0
     n_labels: int = 0
+    has_walls: bool = False
     held_bytes: int = 0
     copied_bytes: int = 0
     can_be_tiled: bool = True
@@ -93,7 +96,7 @@ class Machine:
     memory_limit_gb: float | None = None
     n_cores: int = 1
 
-    def shortage(self, needed_bytes: float) -> SuperpixelError | None:
+    def shortage(self, needed_bytes: float) -> NotEnoughMemory | None:
         """Tell whether so much memory is too much here, see `memory.shortage`."""
         return shortage(needed_bytes, self.device, self.memory_limit_gb)
 
@@ -201,6 +204,8 @@ def plan_run(
     """
     shape, spacing = image.shape, image.spacing or (1.0,) * len(image.shape)
     merging = finishing_factor(shape, spacing, params, image.covered)
+    if image.has_walls:
+        merging = 1
     n_merged = math.prod(shape) // math.prod(sides_of(merging, len(shape)))
     plan = RunPlan(
         working_factor=working_factor(shape, spacing, params, image.covered),
@@ -215,9 +220,12 @@ def plan_run(
             n_labels=image.n_labels,
             covered=image.covered,
             spacing=spacing,
+            has_walls=image.has_walls,
         ),
     )
     too_much = machine.shortage(plan.needed_bytes)
+    if too_much is not None:
+        too_much = replace(too_much, has_walls=image.has_walls)
     if tiles == Tiles.NEVER or (tiles == Tiles.AUTO and too_much is None):
         return replace(plan, problem=too_much)
     if not image.can_be_tiled or len(shape) != 2:

@@ -124,7 +124,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for key in sorted(now):
         one, other = before.get(key), now[key]
-        if key in ("image", "mask"):
+        if key in ("image", "mask", "initial", "objects"):
             found += _of_pixels(key, one, other)
         elif isinstance(one, Mapping) and isinstance(other, Mapping):
             found += _each(one, other)
@@ -147,7 +147,7 @@ def _of_pixels(key: str, before: Any, now: Any) -> list[str]:
 
 
 def other_pixels(key: str) -> str:
-    """Say that an image or mask has other pixels, as `differences` does."""
+    """Say that an image, mask or label map has other pixels, as `differences` does."""
     return f"{key} (other pixels)"
 
 

@@ -49,7 +49,9 @@ class ExtraColumns:
         Parameters
         ----------
         table : pandas.DataFrame
-            The layer's table so far; rows belong to the labels in ``index``, or else to 0, 1, 2, ….
+            The layer's table so far; rows belong to the labels in ``index``, or else to the whole
+            numbers in ``label``, or else to 0, 1, 2, …. A ``label`` of other values is a column
+            like any, and gets the name ``label text``.
         own : collection of str
             Columns that are computed, and not kept.
         found : SuperpixelStatistics
@@ -62,10 +64,13 @@ class ExtraColumns:
         pandas.DataFrame
             The other columns, a row for each superpixel.
         """
+        if "label" in table and table["label"].dtype.kind not in "iu":
+            table = table.rename(columns={"label": "label text"})
         kept = table.drop(columns=[name for name in table.columns if name in own])
         if kept.shape[1] == 0 or len(table) == 0:
             return pd.DataFrame(index=range(len(found.ids)))
-        kept.index = pd.Index(table["index"] if "index" in table else np.arange(len(table)))
+        ids = next((table[name] for name in ("index", "label") if name in table), None)
+        kept.index = pd.Index(np.arange(len(table)) if ids is None else ids)
         kept = kept[~kept.index.duplicated()]
         vanished = kept.loc[~kept.index.isin(found.ids)]
         self._gone |= dict(zip(vanished.index.tolist(), vanished.to_dict("records"), strict=True))

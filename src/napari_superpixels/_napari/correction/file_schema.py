@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from pydantic import Field, FiniteFloat
 
 from napari_superpixels._napari.input.axes import Role
-from napari_superpixels.editing.schema import Strict
+from napari_superpixels.io.classes import PlainClass
+from napari_superpixels.io.strict_values import Strict
 
 # As pint writes units. Others it would compute: “9**9**9” takes hours.
 _WORD = r"[^\W\d]+( \*\* -?[0-9](\.[0-9]{1,3})?)?"
 _Unit = Annotated[str, Field(max_length=200, pattern=rf"^(1 / )?{_WORD}( [*/] {_WORD})*$")]
 _Name = Annotated[str, Field(max_length=10_000)]
-_Share = Annotated[float, Field(ge=0, le=1)]
 _Numbers = Sequence[FiniteFloat]
 _Axis = Annotated[int, Field(ge=0, lt=32)]
 # An axis, counted from the last one, and its role.
@@ -21,12 +21,6 @@ _Stacked = Annotated[
     tuple[Annotated[int, Field(ge=-32, lt=0)], Annotated[Role, Field(strict=False)]],
     Field(strict=False),
 ]
-
-
-class _Class(Strict):
-    number: Annotated[int, Field(ge=1, le=255)]
-    name: _Name
-    color: Annotated[Sequence[_Share], Field(min_length=3, max_length=3)]
 
 
 class _SourceLayer(Strict):
@@ -52,7 +46,7 @@ class Known(Strict):
 
     name: _Name = ""
     placement: Place = Place()
-    classes: Sequence[_Class] = ()
+    classes: Sequence[PlainClass] = ()
     parameters: dict[str, Any] = Field({})
     created: _Name = ""
     channels: Sequence[Annotated[int, Field(ge=0)]] | None = None

@@ -12,8 +12,8 @@ from napari_superpixels._napari.correction.file_schema import Known, Place
 from napari_superpixels._napari.correction.overlays import DERIVED_FROM, KIND
 from napari_superpixels._napari.segment.appearance import neighbour_colormap
 from napari_superpixels.editing.corrected_file import read_corrected, refused, write_corrected
-from napari_superpixels.editing.schema import check
 from napari_superpixels.io.formats import METADATA_KEY
+from napari_superpixels.io.strict_values import check
 
 if TYPE_CHECKING:
     from pathlib import Path

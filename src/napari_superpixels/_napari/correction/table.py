@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_superpixels.editing.reference_image import ReferenceImage
     from napari_superpixels.editing.session import Change, Session
 
-_ALWAYS = ("index", "area_px", "area", "class", "lock", "fragments")
+_ALWAYS = ("index", "label", "area_px", "area", "class", "lock", "fragments")
 
 
 class LayerTable:
@@ -99,7 +99,8 @@ class LayerTable:
         """
         found, image = self._session.statistics, self._session.image
         area: NDArray[Any] = found.area
-        table: dict[str, Any] = {"index": found.ids}
+        # Other plugins look for the ids in `label`.
+        table: dict[str, Any] = {"index": found.ids, "label": found.ids}
         if self._frames is not None:
             table["frames"] = self._frames.of(found.ids)
             # As after the run: of one that goes on from frame to frame, the mean over its frames.

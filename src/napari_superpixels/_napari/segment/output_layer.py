@@ -122,12 +122,19 @@ def _fill(layer: Labels, delivery: Delivery) -> None:
     assert not isinstance(delivery.labels, list)
     data = as_layer_data(delivery.request.source, delivery.labels)
     layer.data = data
-    layer.features = pd.DataFrame(delivery.table)
+    layer.features = _features(delivery)
     made = provenance(delivery) | {"checksum": checksum(data), "columns": list(layer.features)}
     layer.metadata = layer.metadata | {METADATA_KEY: made}
     # Off and on: that empties the undo history, which reaches back into the preview.
     layer.editable = False
     layer.editable = True
+
+
+def _features(delivery: Delivery) -> pd.DataFrame:
+    """The table of a run; the ids are in `label` too, where other plugins look for them."""
+    table = pd.DataFrame(delivery.table)
+    table.insert(1, "label", table["index"])
+    return table
 
 
 def provenance(delivery: Delivery) -> dict[str, Any]:
@@ -229,7 +236,7 @@ def is_as_delivered(layer: Labels, delivery: Delivery) -> bool:
     """
     if not layer.editable or was_edited(layer):
         return False
-    return bool(layer.features.equals(pd.DataFrame(delivery.table)))
+    return bool(layer.features.equals(_features(delivery)))
 
 
 def was_edited(layer: Labels) -> bool:

@@ -188,7 +188,7 @@ class _Scale:
         self.to_imitate = (
             None
             if labels is None
-            else torch.from_numpy(shrink_labels(labels, sides[0])).to(run.device)
+            else torch.from_numpy(shrink_labels(labels, factor)).to(run.device)
         )
 
     def label_loss(self, maps: Tensor) -> LabelLoss:
@@ -210,7 +210,7 @@ class _Run:
     ) -> None:
         self.prepared, self.params, self.device = prepared, params, device
         self.finishing_factor = plan.finishing_factor
-        self.labels_to_imitate = start.labels
+        self.labels_to_imitate = start.channels
         half_precision = params.precision == "bfloat16"
         n_axes = prepared.mask.ndim
         # Tensor cores read 16-bit images pixel by pixel.
@@ -314,8 +314,12 @@ class _Run:
         factor, prepared = self.finishing_factor, self.prepared
         # Half the network's blocks are fine enough: to interpolate all label maps at each pixel
         # takes longer than the refinement that follows.
-        half = self.scale.factor // 2 if isinstance(self.scale.factor, int) else 0
-        sampled = half if factor == 1 and half > 1 else factor
+        coarse = self.scale.factor
+        if isinstance(coarse, int):
+            half: Factor = max(1, coarse // 2)
+        else:
+            half = tuple(max(1, side // 2) for side in coarse)
+        sampled = half if factor == 1 else factor
         with deterministic(), threads_for(self.scale.image[0].numel()), torch.no_grad():
             maps, _ = self._forward(self.scale)
             winners = _winners_at(maps, self.scale.factor, shrink(prepared, sampled), sampled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch.nn import functional as F
+
+from napari_superpixels.core.prepare.given_labels import check_labels
+from napari_superpixels.errors import NoLabels
+from napari_superpixels.plan.resolution import Factor, sides_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,6 +27,9 @@ _EXPECTED = (
     "initial must be a result of an earlier run, its weights, or a map of integer labels, one for "
     "each pixel"
 )
+# Each label map takes memory and time: more labels than this share them. Superpixels are cut along
+# the labels all the same.
+_MOST_MAPS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +40,8 @@ class WarmStart:
     ----------
     weights : mapping of str to ndarray, or None
         ``SuperpixelResult.weights`` of a run with the same channels and network.
-    labels : ndarray of int, shape (h, w), or None
-        Channel + 1 for each pixel of the window, 0 where there is no label.
+    labels : ndarray of int, shape (h, w) or (d, h, w), or None
+        Labels 1...K of the pixels of the window, 0 where there is none.
     """
 
     weights: Mapping[str, NDArray[np.float32]] | None = None
@@ -42,7 +50,14 @@ class WarmStart:
     @property
     def n_labels(self) -> int:
         """Number of label maps that the labels need."""
-        return 0 if self.labels is None else int(self.labels.max(initial=0))
+        return 0 if self.labels is None else min(int(self.labels.max(initial=0)), _MOST_MAPS)
+
+    @property
+    def channels(self) -> NDArray[np.int64] | None:
+        """Channel + 1 that imitates the label of each pixel, 0 where there is none."""
+        if self.labels is None:
+            return None
+        return np.where(self.labels > 0, (self.labels - 1) % _MOST_MAPS + 1, 0)
 
 
 def start_from(
@@ -84,31 +99,27 @@ def labels_to_imitate(labels: NDArray[np.integer], prepared: PreparedImage) -> N
 
     Parameters
     ----------
-    labels : ndarray of int, shape (H, W)
-        Labels of the whole image; 0 and below is "no label".
+    labels : ndarray of int, shape (H, W) or (D, H, W)
+        Labels of the whole image; 0 is "no label".
     prepared : PreparedImage
 
     Returns
     -------
-    ndarray of int64, shape (h, w)
+    ndarray of int64, shape (h, w) or (d, h, w)
         Of the window.
 
     Raises
     ------
     ValueError
-        If they are no integers, differ from the image in shape, or none is above 0.
+        If they are no whole numbers from 0, differ from the image in shape, or none is above 0.
     """
-    if labels.dtype.kind not in "iu":
+    if labels.dtype.kind not in "biuf":
         raise ValueError(f"{_EXPECTED}, got values of type {labels.dtype}")
-    if labels.shape != prepared.shape:
-        raise ValueError(
-            f"the labels to start from {labels.shape} and the image {prepared.shape} differ in "
-            "shape"
-        )
-    window = labels[prepared.window] * prepared.mask
+    checked = check_labels(labels, prepared.shape, "initial")
+    window = checked[prepared.window] * prepared.mask
     ids = np.unique(window[window > 0])
     if not ids.size:
-        raise ValueError("the labels to start from have none above 0 inside the image or mask")
+        raise NoLabels("initial")
     return np.asarray((np.searchsorted(ids, window) + 1) * (window > 0), np.int64)
 
 
@@ -153,31 +164,34 @@ def weights_of(net: SuperpixelNet) -> dict[str, NDArray[np.float32]]:
     return {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
 
 
-def shrink_labels(labels: NDArray[np.int64], factor: int) -> NDArray[np.int64]:
+def shrink_labels(labels: NDArray[np.int64], factor: Factor) -> NDArray[np.int64]:
     """Reduce labels to the most frequent one of each block, so that no scribble is lost.
 
     Parameters
     ----------
-    labels : ndarray of int64, shape (h, w)
+    labels : ndarray of int64, shape (h, w) or (d, h, w)
         Labels, 0 for none.
-    factor : int
-        Side of the blocks, >= 1; those at the lower and right border may be smaller.
+    factor : int, or tuple of int for a volume
+        Sides of the blocks, >= 1; those at the far borders may be smaller.
 
     Returns
     -------
-    ndarray of int64, shape (h / factor, w / factor), rounded up
+    ndarray of int64, shape of `labels` / factor, rounded up
         The label above 0 that most pixels of the block have, of equally frequent ones the lowest;
         0 where no pixel has one.
     """
-    rows, cols = (-(-n // factor) for n in labels.shape)
-    y, x = np.nonzero(labels)
-    block = y // factor * cols + x // factor
-    pairs, count = np.unique(np.stack([block, labels[y, x]]), axis=1, return_counts=True)
+    sides = sides_of(factor, labels.ndim)
+    shape = [-(-n // side) for n, side in zip(labels.shape, sides, strict=True)]
+    places = np.nonzero(labels)
+    block = np.ravel_multi_index(
+        tuple(place // side for place, side in zip(places, sides, strict=True)), shape
+    )
+    pairs, count = np.unique(np.stack([block, labels[places]]), axis=1, return_counts=True)
     order = np.lexsort((-count, pairs[0]))  # stable: the lowest label first among equals
     found, first = np.unique(pairs[0, order], return_index=True)
-    small = np.zeros(rows * cols, np.int64)
+    small = np.zeros(math.prod(shape), np.int64)
     small[found] = pairs[1, order[first]]
-    return small.reshape(rows, cols)
+    return small.reshape(shape)
 
 
 def imitation_loss(log_p: Tensor, target: Tensor) -> Tensor:
@@ -185,9 +199,9 @@ def imitation_loss(log_p: Tensor, target: Tensor) -> Tensor:
 
     Parameters
     ----------
-    log_p : Tensor, shape (N, h, w)
+    log_p : Tensor, shape (N, h, w) or (N, d, h, w)
         Log-probabilities.
-    target : Tensor of int64, shape (h, w)
+    target : Tensor of int64, shape (h, w) or (d, h, w)
         Channel + 1, 0 for none; not 0 everywhere.
 
     Returns

@@ -9,6 +9,7 @@ from scipy import sparse
 from skimage.measure import label
 
 from napari_superpixels.core.regions.graph import adjacency, superpixel_sums
+from napari_superpixels.core.regions.limits import NO_LIMITS, Limits
 from napari_superpixels.core.regions.merge import merge_regions
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def connected_pieces(labels: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def join_small_pieces(
-    pieces: NDArray[np.int64], features: NDArray[np.floating], min_size_px: int
+    pieces: NDArray[np.int64],
+    features: NDArray[np.floating],
+    min_size_px: int,
+    limits: Limits = NO_LIMITS,
 ) -> NDArray[np.int64]:
     """Join each piece below `min_size_px` to the neighbour that it resembles most.
 
@@ -47,6 +51,8 @@ def join_small_pieces(
         Colour per pixel.
     min_size_px : int
         Pixels.
+    limits : Limits, optional
+        Pieces of different groups stay apart.
 
     Returns
     -------
@@ -57,6 +63,10 @@ def join_small_pieces(
         n = int(pieces.max(initial=0)) + 1
         area, sums = superpixel_sums(pieces, features, n)
         pairs, border = adjacency(pieces)
+        groups = limits.groups_of(pieces)
+        # Of one group: through a piece of none, chains could join two groups.
+        may_join = (groups[:, pairs[:, 0]] == groups[:, pairs[:, 1]]).all(0)
+        pairs, border = pairs[may_join], border[may_join]
         # Both directions: a small piece looks at each of its neighbours.
         source = np.concatenate([pairs[:, 0], pairs[:, 1]])
         target = np.concatenate([pairs[:, 1], pairs[:, 0]])
@@ -84,6 +94,7 @@ def connected_superpixels(
     *,
     n_segments: int,
     min_size_px: int,
+    limits: Limits = NO_LIMITS,
 ) -> NDArray[np.int32]:
     """Turn an argmax map into at most `n_segments` connected superpixels.
 
@@ -101,22 +112,25 @@ def connected_superpixels(
         Upper bound N.
     min_size_px : int
         Pixels.
+    limits : Limits, optional
+        Superpixels are cut along its walls, and hard ones keep them apart.
 
     Returns
     -------
     ndarray of int32, shape (H, W)
-        Superpixels 1...K with K <= N; 0 outside.
+        Superpixels 1...K with K <= N, or more where hard walls keep more apart; 0 outside.
 
     Raises
     ------
     ValueError
-        If the mask has more separate regions than `n_segments`.
+        If the mask has more separate regions than `n_segments`, and there are no hard walls.
     """
-    pieces = join_small_pieces(connected_pieces(labels), features, min_size_px)
+    pieces = connected_pieces(limits.cut(labels, features))
+    pieces = join_small_pieces(pieces, features, min_size_px, limits)
     if pieces.max(initial=0) <= n_segments:
         return pieces.astype(np.int32)
-    merged = merge_regions(pieces, features, n_segments)
-    if merged.max() > n_segments:
+    merged = merge_regions(pieces, features, n_segments, limits=limits)
+    if merged.max() > n_segments and not limits.hard:
         raise too_many_regions(int(merged.max()), n_segments)
     return merged
 

@@ -84,6 +84,38 @@ def superpixel_sums(
     return area, sums
 
 
+def most_frequent(
+    labels: NDArray[np.integer], values: NDArray[np.integer], *, above_0: bool = False
+) -> NDArray[np.int64]:
+    """Find the value that most pixels of each label have.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (H, W) or (D, H, W)
+        Label map with ids 0...K.
+    values : ndarray of int, of the same shape
+        Of at least 0.
+    above_0 : bool, default False
+        Leave pixels out whose value is 0.
+
+    Returns
+    -------
+    ndarray of int64, shape (K + 1,)
+        Of equally frequent values the lowest; 0 for a label without a pixel, and outside.
+    """
+    counted = (labels > 0) & (values > 0) if above_0 else labels > 0
+    found = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    kinds, kind = np.unique(values[counted], return_inverse=True)
+    keys, count = np.unique(
+        labels[counted].astype(np.int64) * len(kinds) + kind.ravel(), return_counts=True
+    )
+    ids, kind = np.divmod(keys, max(len(kinds), 1))
+    # The most frequent one comes last, of equals the lowest, and so is what stays.
+    order = np.lexsort((-kind, count, ids))
+    found[ids[order]] = kinds[kind[order]]
+    return found
+
+
 def border_steps(
     labels: NDArray[np.integer], features: NDArray[np.floating], pairs: NDArray[np.int64]
 ) -> NDArray[np.float64]:

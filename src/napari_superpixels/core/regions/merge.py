@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_superpixels.core.regions.graph import adjacency, border_steps, superpixel_sums
 from napari_superpixels.core.regions.kernels import merge_greedily
+from napari_superpixels.core.regions.limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,6 +90,7 @@ def merge_tree(
     *,
     min_size_px: int = 1,
     end: int = 1,
+    limits: Limits = NO_LIMITS,
 ) -> MergeTree:
     r"""Merge the most alike neighbours, again and again.
 
@@ -115,6 +117,8 @@ def merge_tree(
         Smaller superpixels merge first.
     end : int, default 1
         Merge until so many are left.
+    limits : Limits, optional
+        What keeps superpixels apart; soft walls are steps of colour added to c.
 
     Returns
     -------
@@ -129,7 +133,7 @@ def merge_tree(
     squares = [superpixel_sums(labels, channel[np.newaxis] ** 2, n_ids)[1] for channel in features]
     area[0] = 0
     pairs, border = adjacency(labels)
-    steps = border_steps(labels, smooth, pairs)
+    steps = border_steps(labels, smooth, pairs) + limits.wall_steps(labels, pairs, border)
     merges, costs = merge_greedily(
         (area.astype(np.float64), np.hstack([sums, *squares])),
         pairs,
@@ -137,6 +141,7 @@ def merge_tree(
         float(mean_area_px),
         _NOISE,
         (end, float(min_size_px)),
+        limits.groups_of(labels),
     )
     return MergeTree(labels, merges, costs, float(mean_area_px))
 
@@ -148,12 +153,13 @@ def merge_regions(
     *,
     min_size_px: int = 1,
     stop_cost: float = 0.0,
+    limits: Limits = NO_LIMITS,
 ) -> NDArray[np.int32]:
     """Merge the most alike neighbours until at most `n_segments` superpixels are left.
 
     Parameters
     ----------
-    labels, features, min_size_px
+    labels, features, min_size_px, limits
         See `merge_tree`.
     n_segments, stop_cost
         See `MergeTree.cut`.
@@ -165,7 +171,9 @@ def merge_regions(
     """
     end = 1 if stop_cost > 0 else n_segments
     mean_area_px = np.count_nonzero(labels) / n_segments
-    tree = merge_tree(labels, features, mean_area_px, min_size_px=min_size_px, end=end)
+    tree = merge_tree(
+        labels, features, mean_area_px, min_size_px=min_size_px, end=end, limits=limits
+    )
     return tree.cut(n_segments, stop_cost)
 
 

@@ -15,10 +15,12 @@ from napari_superpixels.core.regions.connectivity import (
     join_small_pieces,
     too_many_regions,
 )
+from napari_superpixels.core.regions.limits import NO_LIMITS, Limits
 from napari_superpixels.core.regions.merge import MergeTree, merge_tree
 from napari_superpixels.core.regions.refine import refine_boundaries
 from napari_superpixels.core.regions.smoothness import auto_smoothness
 from napari_superpixels.core.regions.split import split_to_count
+from napari_superpixels.errors import TooFewSegments
 from napari_superpixels.params.parameter_info import AUTO
 from napari_superpixels.plan.resolution import Factor, sides_of
 
@@ -55,6 +57,8 @@ class Levels:
         Sides of the blocks of pixels that were one while pieces merged.
     auto_smoothness : float
         Weight of the border's length that suits the image.
+    limits : Limits
+        What keeps superpixels apart; with `factor` 1 only.
     """
 
     tree: MergeTree
@@ -62,6 +66,7 @@ class Levels:
     small: PreparedImage
     factor: Factor
     auto_smoothness: float
+    limits: Limits = NO_LIMITS
 
     def superpixels(self, params: SuperpixelParams) -> Generator[None, None, NDArray[np.int32]]:
         """Find the superpixels of a number, lambda and smoothness, with pauses to give up at.
@@ -83,30 +88,40 @@ class Levels:
         -------
         ndarray of int32, shape (h, w)
             Superpixels 1...K, each 4-connected (6-connected in a volume); K <= N, or K = N for
-            ``count="exact"``. 0 outside.
+            ``count="exact"``, but more where hard walls keep more apart. 0 outside.
 
         Raises
         ------
         ValueError
             If the mask has more separate regions than ``n_segments``.
+        TooFewSegments
+            If hard walls keep more apart than an exact count allows.
         """
-        n, image = params.n_segments, self.image
+        n, image, limits = params.n_segments, self.image, self.limits
         params = _with_smoothness(params, self.auto_smoothness)
         merges_on = params.oversegmentation and params.count == "adaptive"
         labels = self.tree.cut(n, _STOP_BASE ** (1 - params.lam) if merges_on else 0.0)
-        if labels.max() > n:
+        if labels.max() > n and not limits.hard:
             raise too_many_regions(int(labels.max()), n)
-        labels = yield from _refined(labels, self.small, params, params.refine_iterations)
+        if labels.max() > n and params.count == "exact":
+            raise TooFewSegments(n, int(labels.max()))
+        labels = yield from _refined(labels, self.small, params, params.refine_iterations, limits)
         if max(sides_of(self.factor, image.mask.ndim)) > 1:
             labels = _enlarged(labels, image, self.factor, n)
-            labels = yield from _refined(labels, image, params, params.refine_iterations // 2)
+            labels = yield from _refined(
+                labels, image, params, params.refine_iterations // 2, limits
+            )
         if params.count == "exact":
-            labels = yield from _exact(labels, image, params)
+            labels = yield from _exact(labels, image, params, limits)
         return labels
 
 
 def find_levels(
-    winners: NDArray[np.integer], prepared: PreparedImage, factor: Factor, params: SuperpixelParams
+    winners: NDArray[np.integer],
+    prepared: PreparedImage,
+    factor: Factor,
+    params: SuperpixelParams,
+    limits: Limits = NO_LIMITS,
 ) -> Generator[None, None, Levels]:
     """Turn winning labels into pieces, and find how these merge, with pauses to give up at.
 
@@ -124,6 +139,8 @@ def find_levels(
         By which `winners` is reduced, >= 1.
     params : SuperpixelParams
         Parameters of the run.
+    limits : Limits, optional
+        What keeps superpixels apart, pixel by pixel: `factor` must be 1 then.
 
     Yields
     ------
@@ -144,12 +161,13 @@ def find_levels(
     min_size = max(1, round(min_size / math.prod(sides_of(factor, image.mask.ndim))))
     mean_area_px = small.mask.sum() / n
     if params.oversegmentation:
-        pieces = yield from _pieces(winners, small, params)
-        tree = merge_tree(pieces, small.features, mean_area_px, min_size_px=min_size)
+        pieces = yield from _pieces(winners, small, params, limits)
+        tree = merge_tree(pieces, small.features, mean_area_px, min_size_px=min_size, limits=limits)
     else:
-        joined = join_small_pieces(connected_pieces(winners), small.features, min_size)
-        tree = merge_tree(joined.astype(np.int32), small.features, mean_area_px)
-    return Levels(tree, image, small, factor, smoothness)
+        joined = connected_pieces(limits.cut(winners, small.features))
+        joined = join_small_pieces(joined, small.features, min_size, limits)
+        tree = merge_tree(joined.astype(np.int32), small.features, mean_area_px, limits=limits)
+    return Levels(tree, image, small, factor, smoothness, limits)
 
 
 def _with_smoothness(params: SuperpixelParams, auto: float) -> SuperpixelParams:
@@ -157,7 +175,7 @@ def _with_smoothness(params: SuperpixelParams, auto: float) -> SuperpixelParams:
 
 
 def _pieces(
-    winners: NDArray[np.integer], image: PreparedImage, params: SuperpixelParams
+    winners: NDArray[np.integer], image: PreparedImage, params: SuperpixelParams, limits: Limits
 ) -> Generator[None, None, NDArray[np.int32]]:
     n_pieces = params.n_pieces(int(image.mask.sum()))
     pieces = connected_superpixels(
@@ -165,14 +183,19 @@ def _pieces(
         image.features,
         n_segments=max(n_pieces, image.n_regions),
         min_size_px=_MIN_PIECE_PX,
+        limits=limits,
     )
     # A piece that holds more than one object cannot be mended by merging.
     pieces = split_to_count(pieces, image.features, n_pieces, spacing=image.spacing)
-    return (yield from _refined(pieces, image, params, params.refine_iterations // 2))
+    return (yield from _refined(pieces, image, params, params.refine_iterations // 2, limits))
 
 
 def _refined(
-    labels: NDArray[np.int32], image: PreparedImage, params: SuperpixelParams, iterations: int
+    labels: NDArray[np.int32],
+    image: PreparedImage,
+    params: SuperpixelParams,
+    iterations: int,
+    limits: Limits,
 ) -> Generator[None, None, NDArray[np.int32]]:
     assert not isinstance(params.refine_smoothness, str)
     return refine_boundaries(
@@ -181,6 +204,7 @@ def _refined(
         iterations=iterations,
         compactness=params.refine_compactness,
         smoothness=params.refine_smoothness,
+        limits=limits,
         spacing=image.spacing,
     )
 
@@ -196,10 +220,10 @@ def _enlarged(
 
 
 def _exact(
-    labels: NDArray[np.int32], prepared: PreparedImage, params: SuperpixelParams
+    labels: NDArray[np.int32], prepared: PreparedImage, params: SuperpixelParams, limits: Limits
 ) -> Generator[None, None, NDArray[np.int32]]:
     n = params.n_segments
     if labels.max() == n:
         return labels
     labels = split_to_count(labels, prepared.features, n, spacing=prepared.spacing)
-    return (yield from _refined(labels, prepared, params, params.refine_iterations // 2))
+    return (yield from _refined(labels, prepared, params, params.refine_iterations // 2, limits))

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_superpixels.core.regions.graph import superpixel_sums
 from napari_superpixels.core.regions.kernels import border_moves, move_pixels
+from napari_superpixels.core.regions.limits import NO_LIMITS, Limits
 from napari_superpixels.core.regions.points import padded_points
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def refine_boundaries(
     iterations: int,
     compactness: float,
     smoothness: float,
-    frozen: NDArray[np.bool_] | None = None,
+    limits: Limits = NO_LIMITS,
     spacing: Sequence[float] | None = None,
 ) -> Generator[None, None, NDArray[np.int32]]:
     """Move border pixels to the neighbouring superpixel that they fit best, a round at a time.
@@ -96,9 +97,8 @@ def refine_boundaries(
         Weight of the distance to the centroid; >= 0.
     smoothness : float
         Weight of the border length; >= 0.
-    frozen : ndarray of bool, shape of `labels`, optional
-        Pixels without a colour: they keep their superpixel, hold it together, and do not count in
-        its mean.
+    limits : Limits, optional
+        Where pixels may not move to: across hard walls, or at all.
     spacing : sequence of float, optional
         Relative size of a pixel along each axis, geometric mean 1; 1 each if None. Positions are
         in these units, and a neighbour farther away counts less in n.
@@ -129,8 +129,10 @@ def refine_boundaries(
     strides = np.array(padded.strides) // padded.itemsize
     weights = _border_weights(offsets, size, smoothness)
     ring = (offsets @ strides, np.array(_sides(n_axes)), weights)
+    frozen = limits.frozen
     fixed = np.zeros(0, bool) if frozen is None else np.pad(frozen, 1).ravel()
     counted = flat if frozen is None else flat * ~fixed
+    held = (fixed, limits.padded_groups(padded.shape), limits.groups_of(labels))
     area, sums = superpixel_sums(counted, points.T, n)
     mean = (sums / np.maximum(area, 1)[:, None]).astype(np.float32)
     colors, removable = (points, mean), _removable(n_axes)
@@ -139,7 +141,7 @@ def refine_boundaries(
     for _ in range(iterations):
         moved = 0
         for grid in grids:
-            n_moves = border_moves(flat, grid, colors, ring, removable, fixed, moves)
+            n_moves = border_moves(flat, grid, colors, ring, removable, held, moves)
             move_pixels(flat, colors, moves[:n_moves], area, sums)
             moved += n_moves
         if moved == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from skimage.measure import label
 
 from napari_superpixels.core.regions.kernels import split_greedily
 from napari_superpixels.core.regions.points import padded_points
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Pieces of background beside labels to refine: more only take time.
+_MOST_BACKGROUND_PIECES = 20_000
 # Distance in the image counts this much besides colour, so that even regions split too.
 _COMPACTNESS = 0.1
 
@@ -71,3 +74,36 @@ def split_to_count(
         n,
     )
     return padded[(slice(1, -1),) * out.ndim].copy()
+
+
+def with_background_pieces(
+    labels: NDArray[np.int32], spacing: Sequence[float]
+) -> NDArray[np.int32]:
+    """Cut what has no label into pieces about as large as labels are.
+
+    The background of an image has no one colour and no middle: its border is to be found by what
+    lies near.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (H, W) or (D, H, W)
+        Labels 1...K, at least one; 0 is background.
+    spacing : sequence of float
+        Relative size of a pixel along each axis.
+
+    Returns
+    -------
+    ndarray of int32, of the same shape
+        The same labels; connected pieces of background, K + 1 and above.
+    """
+    background = labels == 0
+    n_labels = int(labels.max())
+    n_background = int(background.sum())
+    if n_background == 0:
+        return labels
+    n_pieces = round(n_background * n_labels / (labels.size - n_background))
+    n_pieces = min(n_pieces, _MOST_BACKGROUND_PIECES)
+    # By position alone: by colour, what labels have missed of their objects would be a piece.
+    nowhere = np.zeros((0, *labels.shape), np.float32)
+    pieces = split_to_count(label(background, connectivity=1), nowhere, n_pieces, spacing=spacing)
+    return np.where(background, pieces + n_labels, labels).astype(np.int32)

@@ -12,10 +12,11 @@ from napari_superpixels.editing.actions import global_edits as whole_map
 from napari_superpixels.editing.actions import operations
 from napari_superpixels.editing.history.patch import apply_patch
 from napari_superpixels.editing.label_edit import EditError
-from napari_superpixels.editing.schema import Step, check, check_arguments
+from napari_superpixels.editing.schema import Step, check_arguments
 from napari_superpixels.editing.scope import Scope
 from napari_superpixels.editing.session import HISTORY, PAINT, REOPENED, Session
 from napari_superpixels.editing.storage import pack, unpack
+from napari_superpixels.io.strict_values import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

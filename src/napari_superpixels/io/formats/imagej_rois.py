@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from napari_superpixels.errors.optional import need
 from napari_superpixels.io.formats.polygonize import polygonize
@@ -21,7 +22,10 @@ _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # of java.awt.geom.PathIterator
 
 
 def write_rois(path: Path, label_image: LabelImage) -> None:
-    """Write a ROI for each superpixel, named by its label.
+    """Write a ROI for each superpixel, named by its label, and by its class where it has one.
+
+    The class is also its group, and the colour of its line; class, lock and further columns are its
+    properties (in ImageJ, *Edit > Selection > Properties*).
 
     One part without holes is a polygon; anything else one composite ROI.
 
@@ -42,11 +46,24 @@ def write_rois(path: Path, label_image: LabelImage) -> None:
     label_image.need_plane("a ROI zip")
     roifile = need("roifile", "export")
     width = len(str(label_image.ids[-1]))  # so that names sort as numbers do
-    rois = [
-        _roi(roifile, f"{label:0{width}d}", parts)
-        for label, parts in zip(label_image.ids, polygonize(label_image, "export"), strict=True)
-    ]
+    parts = polygonize(label_image, "export")
+    classes = label_image.columns.class_of(label_image.ids)
+    known = pd.DataFrame(label_image.columns.of(label_image.ids)).to_dict("records")
+    rois = []
+    for i, label in enumerate(label_image.ids):
+        found = classes[i]
+        roi = _roi(roifile, f"{label:0{width}d}{f' {found.name}' if found else ''}", parts[i])
+        if found is not None:
+            roi.group = found.number
+            roi.stroke_color = bytes((255, *found.rgb))
+        if known:
+            roi.props = "".join(f"{_one_line(k)}: {_one_line(v)}\n" for k, v in known[i].items())
+        rois.append(roi)
     roifile.roiwrite(path, rois, mode="w")
+
+
+def _one_line(value: object) -> str:
+    return str(value).replace("\n", " ").replace(": ", " ")
 
 
 def _roi(roifile: Any, name: str, parts: list[Part]) -> Any:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def write_imagej(path: Path, label_image: LabelImage) -> None:
     """Write a TIFF as ImageJ writes it, with the pixel size.
 
-    ImageJ has no whole numbers of 32 bits: labels above 65535 become float32, which is exact up to
-    2^24.
+    A map of classes has bytes, and the colours of the classes. ImageJ has no whole numbers of 32
+    bits: labels above 65535 become float32, which is exact up to 2^24.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def write_imagej(path: Path, label_image: LabelImage) -> None:
     ExportError
         If a label is above 2^24.
     """
-    labels: np.ndarray[Any, Any] = label_image.labels
+    classes = label_image.class_map
+    labels: np.ndarray[Any, Any] = label_image.labels if classes is None else classes
     if labels.dtype == np.uint32:
         if label_image.ids[-1] > 2**24:
             raise ExportError(
@@ -47,6 +48,11 @@ def write_imagej(path: Path, label_image: LabelImage) -> None:
         "min": 0,
         "max": int(label_image.ids[-1]),
     }
+    if classes is not None:
+        colors = np.zeros((3, 256), np.uint8)
+        for known in label_image.columns.classes:
+            colors[:, known.number] = known.rgb
+        about |= {"max": 255, "LUTs": [colors]}  # so that each value has its own colour
     if label_image.provenance:
         about["Info"] = as_description(label_image.provenance)  # ImageJ: Image > Show Info…
     resolution = None

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_superpixels.errors import HoldsPlanes, SuperpixelError
 from napari_superpixels.errors.optional import need
+from napari_superpixels.io.classes import CLASS_MAP, CLASSES, COLUMNS, LabelColumns
 from napari_superpixels.io.formats.label_tiff import compact
 from napari_superpixels.io.spatial import Spatial
 from napari_superpixels.io.suffixes import OME_ZARR_VERSIONS
@@ -53,7 +54,7 @@ class LabelDescription:
         How the labels were made, as plain values.
     translation, flipped, time_step
         See `LabelImage`.
-    sheared_content, ome_zarr_version
+    sheared_content, ome_zarr_version, columns
         See `LabelImage`.
     """
 
@@ -69,6 +70,7 @@ class LabelDescription:
     time_step: tuple[float, str] | None = None
     sheared_content: float | None = None
     ome_zarr_version: str = OME_ZARR_VERSIONS[0]
+    columns: LabelColumns = field(default_factory=LabelColumns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,8 @@ class LabelImage:
         of a pixel of one.
     ome_zarr_version : str
         ``"0.4"`` or ``"0.5"``, for OME-Zarr.
+    columns : LabelColumns
+        Classes, locks and other columns of the superpixels.
     """
 
     labels: NDArray[np.unsignedinteger]
@@ -122,6 +126,7 @@ class LabelImage:
     time_step: tuple[float, str] | None = None
     sheared_content: float | None = None
     ome_zarr_version: str = OME_ZARR_VERSIONS[0]
+    columns: LabelColumns = field(default_factory=LabelColumns)
 
     @property
     def axes(self) -> str:
@@ -160,7 +165,15 @@ class LabelImage:
                 frame = LabelImage(
                     labels, image, self.channel_names, size, self.unit, self.georeference
                 )
-                yield number, replace(frame, sheared_content=self.sheared_content)
+                yield (
+                    number,
+                    replace(frame, sheared_content=self.sheared_content, columns=self.columns),
+                )
+
+    @property
+    def class_map(self) -> NDArray[np.uint8] | None:
+        """The labels as bytes, if they are numbers of classes."""
+        return self.labels.astype(np.uint8) if self.columns.is_class_map else None
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -280,6 +293,11 @@ def label_image_of(
     elif place is not None and (array.ndim == 2 or frames):
         size, unit = place.pixel_size, place.unit
     unit = short_unit(unit) if size and unit else PIXEL
+    known = {
+        name: value
+        for name, value in (about.provenance or {}).items()
+        if name not in (CLASSES, COLUMNS, CLASS_MAP)  # of the labels that these were made from
+    }
     return LabelImage(
         compact(array),
         channels,
@@ -288,12 +306,13 @@ def label_image_of(
         unit,
         place,
         frames,
-        dict(about.provenance or {}),
+        known | about.columns.as_plain(),
         _along(about.translation, array.ndim, size),
         _along(about.flipped, array.ndim, size),
         about.time_step,
         about.sheared_content,
         about.ome_zarr_version,
+        about.columns,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from napari_superpixels.core.regions.graph import adjacency, border_lengths, border_steps
+from napari_superpixels.io.classes import CLASS
 from napari_superpixels.io.formats.table import by_frame, measure
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def edges(label_image: LabelImage) -> pd.DataFrame:
         One row a pair: ``label_a`` < ``label_b``; ``border``, the length along the pixels' edges
         (in a volume the area of the common faces) in ``unit``; and, with an image, ``mean_step``:
         the Euclidean difference over all channels between the pixels on both sides, averaged over
-        the border, without pixels where a channel has no value. Of frames, one row a frame and
+        the border, without pixels where a channel has no value; where there are classes,
+        ``class_a`` and ``class_b``. Of frames, one row a frame and
         pair, with ``frame``.
     """
     if label_image.frames:
@@ -50,6 +52,9 @@ def edges(label_image: LabelImage) -> pd.DataFrame:
         count = border_lengths(ranks, pairs, (1,) * ranks.ndim)
         with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: no step is known
             columns["mean_step"] = total / count
+    classes = label_image.columns.of(label_image.ids).get(CLASS)
+    if classes is not None:
+        columns |= {f"class_{end}": classes[pairs[:, k] - 1] for k, end in enumerate("ab")}
     return pd.DataFrame(columns)
 
 

@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import zarr
 from zarr.storage import LocalStore
 
 from napari_superpixels.io.ome_zarr import axes_of, set_attribute, write_pyramid
 from napari_superpixels.io.provenance import LABELS, METADATA_KEY
+from napari_superpixels.io.strict_json import dumps
 from napari_superpixels.io.units import full_name
 
 if TYPE_CHECKING:
@@ -77,6 +79,18 @@ def _write(store: _Store, name: str, label_image: LabelImage) -> None:
 
 
 def _mark_as_labels(group: Any, label_image: LabelImage, more: dict[str, Any]) -> None:
+    columns = label_image.columns
+    known = columns.class_of(label_image.ids)
+    if columns.classes:
+        more["colors"] = [
+            {"label-value": label, "rgba": [*found.rgb, 255]}
+            for label, found in zip(label_image.ids.tolist(), known, strict=True)
+            if found is not None
+        ]
+    values = columns.of(label_image.ids)
+    if values:
+        rows = pd.DataFrame(values | {"label-value": label_image.ids}).to_dict("records")
+        more["properties"] = json.loads(dumps(rows))
     set_attribute(group, "image-label", more)
     if label_image.provenance:
         plain = json.loads(json.dumps(dict(label_image.provenance), default=str))

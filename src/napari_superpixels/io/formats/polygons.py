@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.errors import ColumnsDifferByCase
 from napari_superpixels.errors.optional import need
+from napari_superpixels.io.classes import CLASS, LOCK
 from napari_superpixels.io.formats.longitudes import to_longitudes
 from napari_superpixels.io.formats.polygonize import polygonize
 from napari_superpixels.io.formats.table import measure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_superpixels.io.classes import LabelClass
     from napari_superpixels.io.formats.label_image import LabelImage
 
 LAYER = "superpixels"
@@ -87,7 +91,8 @@ def write_geojson(path: Path, label_image: LabelImage) -> None:
     """Write polygons in WGS84 longitude and latitude, as RFC 7946 wants it.
 
     What lies across the 180th meridian is cut there. Where the labels have no CRS, in the
-    coordinates that they have: of the map, or in pixels.
+    coordinates that they have: of the map, or in pixels. Classes and locks are there as QuPath
+    reads them too (``classification``, ``isLocked``).
 
     Parameters
     ----------
@@ -108,6 +113,22 @@ def write_geojson(path: Path, label_image: LabelImage) -> None:
     if frame.crs is not None:
         frame = to_longitudes(frame)
     _write(frame, path, "GeoJSON", layer=LAYER, **options)
+    if label_image.columns.classes:
+        _add_classification(path, label_image.columns.by_name)
+
+
+def _add_classification(path: Path, classes: Mapping[str, LabelClass]) -> None:
+    """Write class and lock where QuPath looks for them; GDAL has no columns of such values."""
+    text = json.loads(path.read_text(encoding="utf-8"))
+    for feature in text["features"]:
+        said = feature["properties"]
+        known = classes.get(said.get(CLASS, ""))
+        said["objectType"] = "annotation"
+        if known is not None:
+            said["classification"] = {"name": known.name, "color": list(known.rgb)}
+        if said.get(LOCK) == "held":
+            said["isLocked"] = True
+    path.write_text(json.dumps(text, ensure_ascii=False), encoding="utf-8")
 
 
 def _write(frame: Any, path: Path, driver: str, **options: str | int) -> None:

@@ -7,8 +7,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_superpixels.errors import ExportError, InvalidParameter, SuperpixelError
 from napari_superpixels.io.atomic import atomic_write
+from napari_superpixels.io.classes import LabelColumns, dissolved, label_columns, only_class
 from napari_superpixels.io.formats.label_image import (
     LabelDescription,
     LabelImage,
@@ -118,6 +121,10 @@ def export_labels(
     overwrite: bool = False,
     sheared_content: float | None = None,
     ome_zarr_version: str = OME_ZARR_VERSIONS[0],
+    columns: LabelColumns | Mapping[str, Sequence[Any]] | None = None,
+    classes: Sequence[Mapping[str, Any]] = (),
+    of_class: str | None = None,
+    dissolve_classes: bool = False,
 ) -> None:
     """Write a label map for other software; the format follows the suffix.
 
@@ -171,12 +178,24 @@ def export_labels(
         without it.
     ome_zarr_version : str, default "0.4"
         ``"0.4"`` (Zarr 2), which most software reads, or ``"0.5"`` (Zarr 3).
+    columns : DataFrame, mapping of str to sequence, or LabelColumns, optional
+        What else is known of the superpixels, such as ``layer.features``: rows belong to the labels
+        in ``index`` or ``label``. ``class`` holds names of classes, ``lock`` free, edited or held.
+        Every format keeps them, each in its own way.
+    classes : sequence of mapping, optional
+        ``number`` (1 to 255), ``name`` and ``color`` (red, green, blue from 0 to 1) of each class,
+        as in ``layer.metadata["napari-superpixels"]["classes"]``.
+    of_class : str, optional
+        Only the superpixels of the class of this name.
+    dissolve_classes : bool, default False
+        One object a class in place of the superpixels: a map of classes. GeoTIFF, TIFF for ImageJ
+        and PNG, which needs no image then, get the colours of the classes.
 
     Raises
     ------
     ExportError
-        If the suffix is unknown, the file exists, or the format cannot hold the labels; nothing is
-        left under the final name then.
+        If the suffix is unknown, the file exists, the format cannot hold the labels, or no
+        superpixel has a class that is asked for; nothing is left under the final name then.
     MissingLibrary
         If the format needs a library that is not installed.
     InvalidLabels
@@ -189,6 +208,11 @@ def export_labels(
         place = Georeference.from_dict(place)
     if ome_zarr_version not in OME_ZARR_VERSIONS:
         raise InvalidParameter("ome_zarr_version", " or ".join(OME_ZARR_VERSIONS), ome_zarr_version)
+    known = columns if isinstance(columns, LabelColumns) else label_columns(columns, classes)
+    if of_class is not None:
+        labels, known = only_class(np.asarray(labels), known, of_class)
+    if dissolve_classes:
+        labels, known = dissolved(np.asarray(labels), known)
     about = LabelDescription(
         channel_axis=channel_axis,
         channel_names=channel_names,
@@ -202,6 +226,7 @@ def export_labels(
         time_step=time_step,
         sheared_content=sheared_content,
         ome_zarr_version=ome_zarr_version,
+        columns=known,
     )
     export(Path(path), labels, image, about, overwrite=overwrite)
 
@@ -259,6 +284,23 @@ def write(path: Path, label_image: LabelImage, *, overwrite: bool) -> None:
     writer = getattr(import_module(f"napari_superpixels.io.formats.{wanted.module}"), wanted.writer)
     with atomic_write(path, overwrite=overwrite) as partial:
         writer(partial, label_image)
+    if path.suffix.lower() in (".tif", ".tiff"):
+        _write_names(path, label_image)
+
+
+def _write_names(path: Path, label_image: LabelImage) -> None:
+    """Put names of classes beside a GeoTIFF, which has no place for them; none are left of others.
+
+    GDAL, and so QGIS, looks for them in a file of this name.
+    """
+    beside = path.with_name(f"{path.name}.aux.xml")
+    if label_image.columns.is_class_map and label_image.georeference is not None:
+        from napari_superpixels.io.formats.geotiff import class_names_xml
+
+        with atomic_write(beside, overwrite=True) as partial:
+            partial.write_bytes(class_names_xml(label_image.columns.classes))
+    else:
+        beside.unlink(missing_ok=True)
 
 
 def write_tiff(path: Path, label_image: LabelImage) -> None:

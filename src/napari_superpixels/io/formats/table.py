@@ -48,6 +48,8 @@ def measure(label_image: LabelImage) -> pd.DataFrame:
         - ``map_x``, ``map_y`` where the labels lie on a map: the centroid there;
         - ``mean NAME``, ``std NAME`` (population), ``p5 NAME``, ``p50 NAME``, ``p95 NAME`` of each
           channel; NaN and infinite values are left out;
+        - ``class``, ``lock`` and columns of others, where they are known; one that has the name of
+          another is called ``NAME (own)``;
         - ``neighbours``: labels that share a pixel's edge (a voxel's face), separated by ``;``.
 
         Of frames, one row a frame and superpixel, with the number of the frame in ``frame``.
@@ -59,6 +61,14 @@ def measure(label_image: LabelImage) -> pd.DataFrame:
     if label_image.image is not None:
         for name, channel in zip(label_image.channel_names, label_image.image, strict=True):
             columns |= _values(label_image, name, channel)
+    known = label_image.columns.of(label_image.ids)
+    taken = {name.casefold() for name in (*columns, "neighbours", "geometry", "frame", "fid")}
+    for name, values in known.items():
+        own = name
+        while own.casefold() in taken:  # as GeoPackage compares them
+            own = f"{own} (own)"
+        taken.add(own.casefold())
+        columns[own] = values
     columns["neighbours"] = _neighbours(label_image)
     return pd.DataFrame(columns)
 

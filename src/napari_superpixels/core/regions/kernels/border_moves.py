@@ -19,7 +19,7 @@ def border_moves(
     colors: tuple[NDArray[np.float32], NDArray[np.float32]],
     ring: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
     removable: NDArray[np.bool_],
-    fixed: NDArray[np.bool_],
+    held: tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]],
     moves: NDArray[np.int64],
 ) -> int:
     """Find the border pixels of one of the interleaved grids that fit a neighbour better.
@@ -39,8 +39,10 @@ def border_moves(
         side, and what one that belongs elsewhere costs.
     removable : ndarray of bool, shape (2 ** R,)
         For each pattern of like neighbours, whether the pixel may leave.
-    fixed : ndarray of bool, shape (P,), or (0,)
-        Pixels that stay; of length 0 if there are none.
+    held : (fixed, pixel_groups, groups)
+        Pixels that stay, bool, shape (P,), or (0,) if there are none. Group of each pixel, int32,
+        shape (M, P), and of each superpixel, shape (M, K + 1): a pixel of a group above 0 moves to
+        superpixels of that group only; M = 0 if there are none.
     moves : ndarray of int64, shape (>= pixels of the grid, 3)
         Filled here: pixel, the superpixel that it joins, and the one that it leaves.
 
@@ -52,6 +54,7 @@ def border_moves(
     start, count, stride = grid
     points, mean = colors
     offsets, sides, weights = ring
+    fixed, pixel_groups, groups = held
     n_values, n_ring = points.shape[1], len(offsets)
     steps = offsets[sides]
     near = np.empty(n_ring, np.int32)
@@ -83,6 +86,14 @@ def border_moves(
                 for c in range(-1, len(sides)):
                     candidate = own if c < 0 else near[sides[c]]
                     if c >= 0 and (candidate == own or candidate == 0):
+                        continue
+                    is_open = True
+                    if c >= 0:
+                        for m in range(len(groups)):
+                            group = pixel_groups[m, at]
+                            if group != 0 and groups[m, candidate] != group:
+                                is_open = False
+                    if not is_open:
                         continue
                     cost = np.float32(0)
                     for v in range(n_values):

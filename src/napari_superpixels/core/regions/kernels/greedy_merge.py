@@ -45,6 +45,15 @@ def _entry(
 
 
 @compiled
+def _may_merge(groups: NDArray[np.int32], i: int, j: int) -> bool:
+    """Whether two regions do not belong to different groups."""
+    for m in range(len(groups)):
+        if groups[m, i] != groups[m, j] and groups[m, i] != 0 and groups[m, j] != 0:
+            return False
+    return True
+
+
+@compiled
 def merge_greedily(
     regions: tuple[NDArray[np.float64], NDArray[np.float64]],
     pairs: NDArray[np.int64],
@@ -52,6 +61,7 @@ def merge_greedily(
     mean_area: float,
     noise: float,
     end: tuple[int, float],
+    groups: NDArray[np.int32],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Merge the two neighbours that cost least, again and again; see `merge.merge_tree`.
 
@@ -70,7 +80,10 @@ def merge_greedily(
     noise : float
         Added to each squared difference of features.
     end : (n_segments, min_size)
-        Merging ends when so many regions are left, and none of them is smaller.
+        Merging ends when so many regions are left, and none of them is smaller; or when those left
+        are of different groups.
+    groups : ndarray of int32, shape (M, K + 1)
+        Of each region, 0 for none: regions of different groups do not merge. Changed here.
 
     Returns
     -------
@@ -99,6 +112,8 @@ def merge_greedily(
         last[region] = half
     heap = [(1, np.inf, 0, 0, 0, 0, 0) for _ in range(0)]
     for e in range(n_pairs):
+        if not _may_merge(groups, pairs[e, 0], pairs[e, 1]):
+            continue
         entry = _entry(e, pairs, known_regions, links, version, mean_area, noise)
         heap.append((int(entry[0] >= min_size), *entry[1:]))
     heapify(heap)
@@ -122,6 +137,8 @@ def merge_greedily(
         size[i] += size[j]
         for c in range(total.shape[1]):
             total[i, c] += total[j, c]
+        for m in range(len(groups)):
+            groups[m, i] = max(groups[m, i], groups[m, j])
         border[i] += border[j] - 2 * length[pair]
         length[pair] = -1  # no pair any more
         version[i] += 1
@@ -155,7 +172,8 @@ def merge_greedily(
         while half >= 0:
             e = half // 2
             met[pairs[e, 1 - half % 2]] = -1
-            entry = _entry(e, pairs, known_regions, links, version, mean_area, noise)
-            heappush(heap, (int(entry[0] >= min_size), *entry[1:]))
+            if _may_merge(groups, pairs[e, 0], pairs[e, 1]):
+                entry = _entry(e, pairs, known_regions, links, version, mean_area, noise)
+                heappush(heap, (int(entry[0] >= min_size), *entry[1:]))
             half = following[half]
     return merges[:n_merges], costs[:n_merges]
