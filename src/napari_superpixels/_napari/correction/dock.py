@@ -8,7 +8,9 @@ from typing import Any
 import napari.viewer
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtGui import QKeyEvent, QShowEvent
+from qtpy.QtWidgets import QDockWidget, QFileDialog
 
 from napari_superpixels._napari.correction.controller import Controller
 from napari_superpixels._napari.correction.editor import LayerEditor
@@ -22,7 +24,6 @@ from napari_superpixels._napari.correction.target import (
 from napari_superpixels._napari.correction.tools import (
     TOOLS,
     ClassTool,
-    MergeTool,
     Options,
     ResegmentTool,
     Tool,
@@ -51,6 +52,8 @@ class CorrectionWidget(CorrectionView):
         warm_up()
         self.editor: LayerEditor | None = None
         self._controller: Controller | None = None
+        self._frame: QDockWidget | None = None
+        self._is_seen = True
         self._layer: Labels | None = None
         self.options = Options()
         self._connect()
@@ -110,6 +113,7 @@ class CorrectionWidget(CorrectionView):
     def _begin(self) -> None:
         """Start to correct the layer, if it can be."""
         layer = self._layer
+        self._on_tool("")
         if layer is None or problem_with(layer):
             self._refresh()
             return
@@ -129,19 +133,19 @@ class CorrectionWidget(CorrectionView):
         for panel in (self.classes, self.detail, self.tidy, self.network):
             panel.attach(editor)
         tools = [self._make_tool(kind, editor) for kind in TOOLS]
-        class_keys: dict[str, Callable[[], None]] = {
-            str(i): partial(self.classes.choose, i) for i in range(10)
-        }
         self._controller = Controller(
             editor,
             tools,
             {"N": self.classes.go_to_next},
-            {ClassTool.name: class_keys},
+            {ClassTool.name: self._class_keys()},
             self.say,
         )
         self._controller.chosen.connect(self._on_tool)
-        self._controller.choose(MergeTool.name)
+        self._controller.listen(on=self._is_seen)
         self._refresh()
+
+    def _class_keys(self) -> dict[str, Callable[[], None]]:
+        return {str(i): partial(self.classes.choose, i) for i in range(10)}
 
     def _make_tool(self, kind: type[Tool], editor: LayerEditor) -> Tool:
         if issubclass(kind, ResegmentTool):
@@ -220,7 +224,7 @@ class CorrectionWidget(CorrectionView):
         tool = None if self._controller is None else self._controller.tool
         if tool is not None and tool.waits:
             tool.reset()
-            self.say(f"The view has moved, so earlier clicks are forgotten. {tool.hint}")
+            self.say("The view has moved, so earlier clicks are forgotten.")
         self._refresh()
 
     # ---- tools -------------------------------------------------------------------------------
@@ -242,16 +246,40 @@ class CorrectionWidget(CorrectionView):
             self._make_active(self._layer)
             self._controller.toggle(name)
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Learn from the dock around this widget when another tab hides it: no event tells."""
+        super().showEvent(event)
+        outer: QObject | None = self
+        while outer is not None and not isinstance(outer, QDockWidget):
+            outer = outer.parent()
+        if outer is not None and outer is not self._frame:
+            self._frame = outer
+            outer.visibilityChanged.connect(self._on_seen)
+
+    def _on_seen(self, on: bool) -> None:
+        """Without a tool while nobody sees the dock: a drag that moves the image must not edit."""
+        self._is_seen = on
+        if self._controller is not None:
+            self._controller.listen(on=on)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Keys of tools and classes work wherever the focus is in the dock."""
+        assert event is not None
+        keys = {"N": self.classes.go_to_next} | self._class_keys()
+        keys |= {made.key: partial(self._toggle, made.name) for made in TOOLS}
+        action = keys.get(event.text().upper())
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if action is None or modifiers != Qt.KeyboardModifier.NoModifier:
+            super().keyPressEvent(event)
+        elif self.editor is not None:
+            action()
+
     def _make_active(self, layer: Labels | None) -> None:
         with not_described(self._viewer):
             self._viewer.layers.selection.active = layer
 
     def _on_tool(self, name: str) -> None:
-        for key, made in self.tool_buttons.items():
-            made.setChecked(key == name)
-        if name:
-            assert self._controller is not None
-            self.say(self._controller.tools[name].hint)
+        self.show_tool(name)
         if name == ClassTool.name:
             self.tabs.setCurrentWidget(self.classes)
         if name == ResegmentTool.name:

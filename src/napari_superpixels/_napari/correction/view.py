@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.correction.editor import LayerEditor
 
 PLANE, VOLUME = "this plane", "volume (3D)"
+_NO_TOOL = (
+    "<b>No tool is on</b>: the mouse moves the image. To edit, click a tool or press its key."
+)
 _TOOLS_A_ROW = 4
 
 
@@ -136,6 +139,7 @@ class CorrectionView(Dock):
             value=True,
             tooltip="In a volume: split and cut only the plane shown, or through all planes.",
         )
+        self.tool_label = text_label(rich=True)
         self.tool_buttons: dict[str, QPushButton] = {}
         tools = QWidget()
         grid = QGridLayout(tools)
@@ -183,6 +187,7 @@ class CorrectionView(Dock):
             self.reference.label,
             self._work_rows,
             tools,
+            self.tool_label,
             self.outline_box.native,
             self.snap_box.native,
             self.plane_box.native,
@@ -207,8 +212,25 @@ class CorrectionView(Dock):
         self.copy_button.setVisible(state.can_copy)
         self._work_rows.setVisible(state.has_depth)
         self.plane_box.native.setVisible(state.is_volume)
+        self.tool_label.setVisible(state.can_correct)
         for widget in (*self.tool_buttons.values(), self.tabs, self.save_button):
             widget.setEnabled(state.can_correct)
+
+    def show_tool(self, name: str) -> None:
+        """Show which tool is on, and what the mouse does.
+
+        Parameters
+        ----------
+        name : str
+            Of the tool; empty for none.
+        """
+        for key, made in self.tool_buttons.items():
+            made.setChecked(key == name)
+        hint = next((tool.hint for tool in TOOLS if tool.name == name), "")
+        self.tool_label.setText(f"<b>{name}</b>{hint.removeprefix(name)}" if name else _NO_TOOL)
+        self.message.clear()
+        if hint:
+            self._viewer.status = hint
 
     def say(self, text: str, *, problem: bool = False, now: bool = False) -> None:
         """Tell the user a line, in the dock and in the status bar.
