@@ -7,7 +7,9 @@ from typing import Any
 
 import napari.viewer
 from napari.layers import Labels
+from napari.plugins import menu_item_template
 from napari.utils.notifications import show_error
+from npe2 import PluginManager
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QDockWidget, QFileDialog
@@ -36,9 +38,13 @@ from napari_superpixels._napari.widgets.lifetime import Lifetime
 from napari_superpixels._napari.widgets.status_bar import not_described
 from napari_superpixels.errors import SuperpixelError
 
+_PLUGIN, _COMMAND = "napari-superpixels", "napari-superpixels.correct"
+
 
 class CorrectionWidget(CorrectionView):
     """Dock widget "Superpixel correction".
+
+    There is one a viewer: a second takes the place of the first, which is closed.
 
     Parameters
     ----------
@@ -47,6 +53,10 @@ class CorrectionWidget(CorrectionView):
 
     # The annotation stays a real type: napari injects the viewer by it.
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        window = napari_viewer.window
+        for other in list(window.dock_widgets.values()):
+            if isinstance(other, CorrectionWidget):
+                window.remove_dock_widget(other)
         super().__init__(napari_viewer)
         self._lifetime = Lifetime(self)
         warm_up()
@@ -255,6 +265,8 @@ class CorrectionWidget(CorrectionView):
         if outer is not None and outer is not self._frame:
             self._frame = outer
             outer.visibilityChanged.connect(self._on_seen)
+        if outer is not None and event is not None and not event.spontaneous():
+            outer.raise_()  # from the menu it would be shown behind the tab in front
 
     def _on_seen(self, on: bool) -> None:
         """Without a tool while nobody sees the dock: a drag that moves the image must not edit."""
@@ -359,3 +371,35 @@ class CorrectionWidget(CorrectionView):
             return
         with not_described(self._viewer):
             self._viewer.layers.selection.active = self._viewer.add_layer(layer)
+
+
+def open_correction(viewer: napari.viewer.Viewer) -> CorrectionWidget:
+    """Bring the correction dock of a viewer to the front; make it if there is none.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+
+    Returns
+    -------
+    CorrectionWidget
+        The only one of this viewer.
+    """
+    window = viewer.window
+    dock = next((w for w in window.dock_widgets.values() if isinstance(w, CorrectionWidget)), None)
+    if dock is None:
+        dock = CorrectionWidget(viewer)
+        window.add_dock_widget(dock, name=_name_in_menus(), tabify=True)
+    frame = dock.parent()
+    assert isinstance(frame, QDockWidget)
+    frame.show()
+    frame.raise_()
+    return dock
+
+
+def _name_in_menus() -> str:
+    """Under this name napari's menus find a dock again; `add_plugin_dock_widget` has another."""
+    manifest = PluginManager.instance().get_manifest(_PLUGIN)
+    widgets = manifest.contributions.widgets or []
+    title = next(widget.display_name for widget in widgets if widget.command == _COMMAND)
+    return str(menu_item_template.format(manifest.display_name, title))
