@@ -36,7 +36,7 @@ SESSION, CLASSES = "correction", "classes"
 OWNER = "correction_of"
 # What the layer of marks shows.
 TOUCHED, EDITED, HELD, SEED = 1, 2, 3, 4
-_MARK_COLORS = {
+MARK_COLORS = {
     TOUCHED: (1.0, 0.9, 0.1, 1.0),
     EDITED: (0.25, 0.85, 1.0, 1.0),
     HELD: (1.0, 0.25, 0.2, 1.0),
@@ -96,7 +96,7 @@ class LayerEditor:
         self.marks = OverlayLayer(
             viewer, layer, "marks", contour=2, content=lambda: self._codes(self.session.labels)
         )
-        self.marks.set_colors(_MARK_COLORS)
+        self.marks.set_colors(MARK_COLORS)
         self._connections: list[tuple[Any, Callable[..., None]]] = [
             (layer.events.paint, self._on_paint),
             (layer.events.set_data, self._on_set_data),

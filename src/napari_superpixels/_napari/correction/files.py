@@ -9,7 +9,7 @@ from napari.layers import Labels
 
 from napari_superpixels._napari.correction.editor import CLASSES, OWNER, SESSION
 from napari_superpixels._napari.correction.file_schema import Known, Place
-from napari_superpixels._napari.correction.overlays import DERIVED_FROM, KIND
+from napari_superpixels._napari.correction.overlays import DERIVED_FROM, KIND, OUTLINES
 from napari_superpixels._napari.segment.colors import neighbour_colormap
 from napari_superpixels._napari.segment.output_layer import OPACITY
 from napari_superpixels.editing.corrected_file import read_corrected, refused, write_corrected
@@ -25,7 +25,7 @@ _PLACE = "placement"
 # Above this a colour for each id costs more than it helps.
 _LARGEST_COLORED = 100_000
 # What is no plain value, is written anew, or is of overlays only.
-_NOT_PLAIN = (SESSION, OWNER, "edit_log", DERIVED_FROM, KIND)
+_NOT_PLAIN = (SESSION, OWNER, "edit_log", DERIVED_FROM, KIND, OUTLINES)
 
 
 def save_corrected(path: Path, layer: Labels, session: Session, *, overwrite: bool = False) -> None:

@@ -15,12 +15,13 @@ from napari_superpixels.io.formats import METADATA_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from napari.layers import Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
     Color = tuple[float, float, float, float]
 
-DERIVED_FROM, KIND = "derived_from", "shows"
+DERIVED_FROM, KIND, OUTLINES = "derived_from", "shows", "outlines"
 
 
 def is_overlay(layer: Labels) -> bool:
@@ -37,6 +38,11 @@ def is_overlay(layer: Labels) -> bool:
         True for the layers of this module.
     """
     return DERIVED_FROM in layer.metadata.get(METADATA_KEY, {})
+
+
+def _shows_outlines(layer: Layer) -> bool:
+    known = layer.metadata.get(METADATA_KEY, {})
+    return DERIVED_FROM in known and known.get(OUTLINES, False)
 
 
 class OverlayLayer:
@@ -136,15 +142,26 @@ class OverlayLayer:
             name=f"{self._base.name} {self._suffix}",
             colormap=self._colormap(),
             opacity=self._opacity,
-            metadata={METADATA_KEY: {DERIVED_FROM: str(self._base.unique_id), KIND: self._suffix}},
+            metadata={
+                METADATA_KEY: {
+                    DERIVED_FROM: str(self._base.unique_id),
+                    KIND: self._suffix,
+                    OUTLINES: self._contour > 0,
+                }
+            },
             **placement_of(self._base),
         )
         layer.editable = False
         self._set_contour(layer)
         self._layer = layer
+        layers = self._viewer.layers
         with not_described(self._viewer):
             self._viewer.add_layer(layer)
-            self._viewer.layers.selection.active = active
+            if not self._contour:
+                # Under outlines, whose colours a fill above them would change.
+                outlines = [other for other in layers if _shows_outlines(other)]
+                layers.move(len(layers) - 1, layers.index(outlines[0]) if outlines else -1)
+            layers.selection.active = active
         return layer
 
     def write(self, indices: tuple[NDArray[np.intp], ...], values: NDArray[np.integer]) -> None:
