@@ -6,6 +6,7 @@ import pytest
 from qtpy.QtWidgets import QApplication, QLabel, QMenu
 
 from napari_superpixels._napari.correction.dock import CorrectionWidget, open_correction
+from napari_superpixels._napari.correction.panels.class_table import SUPERPIXELS
 from tests.fixtures.correction import reacts, squares
 
 
@@ -74,7 +75,7 @@ def test_a_second_dock_takes_over_from_the_first(viewer, dock, layer, mouse, pre
     assert docks(viewer) == [again]
     assert sum("Controller" in repr(c) for c in layer.mouse_drag_callbacks) == 1
     assert [info.name for info in again.classes.classes] == ["mine"]
-    assert again.classes.table.item(0, 2).text() == "1"
+    assert again.classes.table.item(0, SUPERPIXELS).text() == "1"
     press("J")
     mouse.drag(layer, (24, 8), (24, 24))
     assert layer.data[24, 8] == layer.data[24, 24]

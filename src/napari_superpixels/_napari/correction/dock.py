@@ -92,6 +92,7 @@ class CorrectionWidget(CorrectionView):
         for event, slot in (
             (layers.selection.events.active, self._on_active),
             (layers.events.removed, self._on_removed),
+            (layers.events.renamed, self._on_renamed),
             (dims.current_step, self._on_view),
             (dims.order, self._on_view),
             (dims.ndisplay, self._on_ndisplay),
@@ -112,6 +113,13 @@ class CorrectionWidget(CorrectionView):
         if self._layer is not None and self._layer not in self._viewer.layers:
             self._attach(None)
             self._on_active()
+        self.reference.refresh()
+
+    def _on_renamed(self, event: Any = None) -> None:
+        """Nothing goes on speaking of a layer by a name that it had."""
+        self.unsay()
+        self.reference.rename()
+        self._refresh()
 
     def _attach(self, layer: Labels | None) -> None:
         self._detach()
@@ -217,6 +225,7 @@ class CorrectionWidget(CorrectionView):
         if self.editor is not None:
             self.editor.volume = value == VOLUME
             self.editor.refresh_table()
+            self.classes.refresh()
         self._refresh()
 
     def _on_outline(self, on: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
@@ -84,6 +84,8 @@ class OverlayLayer:
         self._content = content
         self._colors: dict[int, Color] = {}
         self._layer = self._made_before()
+        self._given_name = "" if self._layer is None else self._layer.name
+        base.events.name.connect(self._on_base_renamed)
 
     def _made_before(self) -> Labels | None:
         for layer in self._viewer.layers:
@@ -101,6 +103,15 @@ class OverlayLayer:
     def layer(self) -> Labels | None:
         """The layer, if it is in the viewer."""
         return self._layer if self._layer in self._viewer.layers else None
+
+    def _wanted_name(self) -> str:
+        return f"{self._base.name} {self._suffix}"
+
+    def _on_base_renamed(self, event: Any = None) -> None:
+        """Follow the name of the base layer, unless the user has chosen another."""
+        if self.layer is not None and self.layer.name == self._given_name:
+            self.layer.name = self._wanted_name()
+            self._given_name = self.layer.name
 
     def set_colors(self, colors: Mapping[int, Color]) -> None:
         """Choose the colour of each value; others are transparent.
@@ -139,7 +150,7 @@ class OverlayLayer:
         active = self._viewer.layers.selection.active
         layer = Labels(
             data,
-            name=f"{self._base.name} {self._suffix}",
+            name=self._wanted_name(),
             colormap=self._colormap(),
             opacity=self._opacity,
             metadata={
@@ -153,7 +164,7 @@ class OverlayLayer:
         )
         layer.editable = False
         self._set_contour(layer)
-        self._layer = layer
+        self._layer, self._given_name = layer, layer.name
         layers = self._viewer.layers
         with not_described(self._viewer):
             self._viewer.add_layer(layer)

@@ -39,6 +39,7 @@ _NO_TOOL = (
     "<b>No tool is on</b>: the mouse moves the image. To edit, click a tool or press its key."
 )
 _TOOLS_A_ROW = 4
+_PROBLEM = "⚠ "
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ class CorrectionView(Dock):
             made.setChecked(key == name)
         hint = next((tool.hint for tool in TOOLS if tool.name == name), "")
         self.tool_label.setText(f"<b>{name}</b>{hint.removeprefix(name)}" if name else _NO_TOOL)
-        self.message.clear()
+        self.unsay()
         if hint:
             self._viewer.status = hint
 
@@ -244,7 +245,14 @@ class CorrectionView(Dock):
         now : bool, default False
             Whether it must be seen before what follows, which takes a while.
         """
-        self.message.setText(f"⚠ {text}" if problem else text)
+        self.message.setText(_PROBLEM + text if problem else text)
         if now:
             self.message.repaint()
         self._viewer.status = text
+
+    def unsay(self) -> None:
+        """Take back what was said last: what it speaks of has another name, or is gone."""
+        said = self.message.text().removeprefix(_PROBLEM)
+        self.message.clear()
+        if said and self._viewer.status == said:
+            self._viewer.status = ""
