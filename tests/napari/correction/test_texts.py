@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractButton, QLabel, QTabBar
+
 from tests.fixtures.correction import squares
 
 # Save Screenshot, Copy Screenshot, and the menus.

@@ -10,6 +10,7 @@ from magicgui.widgets import CheckBox, ComboBox
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QGridLayout,
+    QLabel,
     QPushButton,
     QSizePolicy,
     QTabWidget,
@@ -195,6 +196,10 @@ class CorrectionView(Dock):
         ):
             column.addWidget(widget)
         column.addWidget(self.tabs, stretch=1)
+        for label in content.findChildren(QLabel):
+            if label.wordWrap():
+                # By itself a label asks for the height that it would have if it were narrow.
+                label.setMinimumHeight(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(VerticalScroll(content), stretch=1)

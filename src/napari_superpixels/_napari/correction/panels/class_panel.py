@@ -100,11 +100,11 @@ class ClassPanel(QWidget):
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(4)
         column.addWidget(self.table, stretch=1)
-        column.addLayout(row(self.name_field, self.add_button))
-        column.addLayout(row(self.remove_button, self.next_button))
+        column.addLayout(row(self.name_field, self.add_button, self.remove_button))
+        column.addLayout(row(self.next_button, self.suggest_button))
         column.addWidget(self.merge_button)
-        column.addLayout(row(self.suggest_button, self.accept_button, self.discard_button))
         column.addWidget(self.label)
+        column.addLayout(row(self.accept_button, self.discard_button))
         self.refresh()
 
     def attach(self, editor: LayerEditor | None) -> None:
@@ -280,8 +280,8 @@ class ClassPanel(QWidget):
         for widget in (self.remove_button, self.merge_button):
             widget.setEnabled(bool(classes))
         self.suggest_button.setEnabled(len(classes) > 1)
-        self.accept_button.setEnabled(waiting > 0)
-        self.discard_button.setEnabled(waiting > 0)
+        for made in (self.accept_button, self.discard_button):
+            made.setVisible(waiting > 0)
 
     def _totals(self) -> tuple[dict[int, int], dict[int, tuple[str, str, str]]]:
         """Superpixels of each class, 0 for none; and what the list says of it."""

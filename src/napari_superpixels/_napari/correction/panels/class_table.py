@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QKeyEvent
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 if TYPE_CHECKING:
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.correction.panels.class_list import ClassInfo
 
 KEY, COLOR, NAME, SUPERPIXELS, OBJECTS, AREA = range(6)
-_HEADERS = ("Key", "", "Class", "Superpixels", "Objects", "Area")
+# In two lines: the names of the classes need the width.
+_HEADERS = ("", "", "Class", "Super-\npixels", "Objects", "Area")
 # So many classes are seen without scrolling the list; the dock scrolls as a whole.
 _FEWEST_ROWS, _MOST_ROWS = 3, 9
 _PADDING_PX = 8
+_SWATCH_PX = 16
 
 
 class ClassTable(QTableWidget):
@@ -87,9 +89,11 @@ class ClassTable(QTableWidget):
             for column, text in shown.items():
                 item = QTableWidgetItem(text)
                 if column == COLOR:
-                    item.setData(Qt.ItemDataRole.DecorationRole, QColor.fromRgbF(*info.color))
+                    item.setIcon(_swatch(QColor.fromRgbF(*info.color)))
                     item.setToolTip(f"Choose the colour of “{info.name}”")
-                if column != NAME:
+                if column == NAME:
+                    item.setToolTip(info.name)
+                else:
                     item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
                 if column > NAME:
                     item.setTextAlignment(
@@ -117,6 +121,10 @@ class ClassTable(QTableWidget):
             self.clearSelection()
             self.setCurrentCell(-1, -1)
         self._filling = False
+
+    def sizeHint(self) -> QSize:
+        """No taller than it must be, or the buttons below it are out of sight."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def _fit(self) -> None:
         header, vertical = self.horizontalHeader(), self.verticalHeader()
@@ -154,3 +162,13 @@ class ClassTable(QTableWidget):
     def _on_click(self, row: int, column: int) -> None:
         if column == COLOR:
             self.color_asked.emit(row)
+
+
+def _swatch(color: QColor) -> QIcon:
+    """A square of a colour, which a chosen row does not tint."""
+    square = QPixmap(_SWATCH_PX, _SWATCH_PX)
+    square.fill(color)
+    icon = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+        icon.addPixmap(square, mode)
+    return icon
