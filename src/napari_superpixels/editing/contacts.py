@@ -83,19 +83,19 @@ class Contacts:
         return np.bincount(class_of, minlength=1)
 
     def _add(self, labels: NDArray[np.integer], sign: int) -> None:
-        if labels.size == 0:
-            return
-        known, rows, _ = number(labels)
-        n = len(known)
-        keys = []
+        sides = []
         for axis in self.axes:
-            line = np.moveaxis(rows, axis, 0)
+            line = np.moveaxis(labels, axis, 0)
             one, other = line[:-1], line[1:]
-            touch = (one != other) & (known[one] != 0) & (known[other] != 0)
-            first, second = one[touch], other[touch]
-            keys.append(np.minimum(first, second) * n + np.maximum(first, second))
-        found, times = np.unique(np.concatenate(keys), return_counts=True)
-        pairs = known[np.stack(np.divmod(found, n), axis=1)].tolist()
+            touch = (one != other) & (one != 0) & (other != 0)
+            sides.append(np.stack([one[touch], other[touch]]))
+        both = np.concatenate(sides, axis=1)
+        if both.size == 0:
+            return
+        known, rows, _ = number(both)
+        low, high = np.sort(rows, axis=0)
+        found, times = np.unique(low * len(known) + high, return_counts=True)
+        pairs = known[np.stack(np.divmod(found, len(known)), axis=1)].tolist()
         for (a, b), length in zip(pairs, (sign * times).tolist(), strict=True):
             left = self._length.get((a, b), 0) + length
             if left:
