@@ -98,7 +98,7 @@ def test_locked_ones_are_left_and_told(session):
     session.commit(session.build(lock, PLANE, positions=[(2, 14)], on=True))
     held = int(session.labels[2, 14])
     change = session.build(merge_touching, PLANE, category=1)
-    assert change.message == "Merged 2 superpixels into 1 object. 1 locked left as they are."
+    assert change.message == "Merged 2 superpixels into 1 object. 1 locked superpixel left alone."
     session.commit(change)
     assert session.labels[2, 14] == held
     assert session.attributes[held].lock is Lock.HELD

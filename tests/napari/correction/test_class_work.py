@@ -167,6 +167,26 @@ def test_next_outlines_the_superpixel_and_shows_it(viewer, dock, layer, mouse, q
     np.testing.assert_array_equal(marks.data == FOUND, layer.data == second)
 
 
+def test_the_outline_of_next_goes_when_ids_mean_something_else(dock, layer, qtbot, press):
+    layer.data_setitem((np.array([0]), np.array([0])), 900)
+    dock.editor.sync()
+    dock.tidy.size_box.value = 0
+    press("N")
+    marks = dock.editor.marks.layer
+    assert (marks.data == FOUND).any()
+    found = layer.selected_label
+    dock.tidy.clean_button.click()
+    assert layer.data.max() == 13
+    assert not (marks.data == FOUND).any()
+    press("N")
+    assert (marks.data == FOUND).sum() == (layer.data == layer.selected_label).sum()
+    press("Z", CTRL)
+    dock.editor.sync()
+    assert layer.data.max() == 900
+    assert found in layer.data
+    assert not (marks.data == FOUND).any()
+
+
 def test_objects_are_counted_and_merged_in_one_step(dock, layer, mouse, press, qtbot):
     add(dock, qtbot, "a", "b")
     press("1")
@@ -181,7 +201,9 @@ def test_objects_are_counted_and_merged_in_one_step(dock, layer, mouse, press, q
     before = layer.data.copy()
     qtbot.keyClick(dock.classes.table, Qt.Key.Key_1)
     dock.classes.merge_button.click()
-    assert dock.message.text() == ("Merged 2 superpixels into 1 object. 1 locked left as they are.")
+    assert dock.message.text() == (
+        "Merged 2 superpixels into 1 object. 1 locked superpixel left alone."
+    )
     assert layer.data[8, 8] == layer.data[8, 24] != layer.data[8, 40]
     assert layer.data[8, 40] == before[8, 40]
     assert column(dock, SUPERPIXELS) == ["3", "1"]

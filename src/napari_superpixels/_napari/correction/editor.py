@@ -94,6 +94,7 @@ class LayerEditor:
         self._timer.setInterval(0)
         self._timer.timeout.connect(self.sync)
         self.session = self._find_session()
+        self._meaning = self.session.attributes.by_id
         self._table = LayerTable(layer, self.session)
         self.marks = OverlayLayer(
             viewer, layer, "marks", contour=2, content=lambda: self._codes(self.session.labels)
@@ -288,7 +289,11 @@ class LayerEditor:
     def _after(self, edit: LabelEdit) -> None:
         self._table.follow(edit)
         self._write_table(edit)
-        self._mark(edit.indices, edit.new)
+        if self.session.attributes.by_id is self._meaning:
+            self._mark(edit.indices, edit.new)
+        else:  # numbered anew: the id that was gone to is that of another superpixel now
+            self._meaning, self._found = self.session.attributes.by_id, 0
+            self.redraw_marks()
         selected = int(self.layer.selected_label)
         if selected and selected not in self.session.statistics:
             alive = edit.new[edit.new != 0]
@@ -328,11 +333,12 @@ class LayerEditor:
         label : int
             Its id.
         """
+        labels = self.session.labels
         before, self._found = self._found, label
-        for changed in (before, label):
-            if changed in self.session.statistics:
-                inside = np.nonzero(self.session.labels == changed)
-                self._mark(inside, self.session.labels[inside])
+        if before in self.session.statistics:
+            self.unmark(np.nonzero(labels == before))
+        inside = np.nonzero(labels == label)
+        self.mark(inside, FOUND)
         pixels = np.stack(inside, axis=1)
         # The pixel nearest to the centre: of a curved one, the centre may lie outside.
         nearest = pixels[((pixels - pixels.mean(0)) ** 2).sum(1).argmin()]

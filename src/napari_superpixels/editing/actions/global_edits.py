@@ -417,7 +417,7 @@ def merge_touching(session: Session, scope: Scope, *, category: int) -> Draft:
     merged = made_of > 1
     parts = np.where(merged, np.cumsum(merged), 0)[pieces]
     edit = repartition(session, scope, (0,) * scope.ndim, view, parts)
-    left = f" {int(held.sum())} locked left as they are." if held.any() else ""
+    left = f" {counted(int(held.sum()), 'locked superpixel')} left alone." if held.any() else ""
     if len(edit) == 0:
         return Draft(edit, f"No two unlocked superpixels of this class touch each other.{left}")
     before = counted(int(made_of[merged].sum()), "superpixel")
