@@ -184,7 +184,8 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
         assert list(layer.features["area_px"]) == areas.tolist()
         states.append(layer.data.copy())
 
-    yield Stop("start", f"{len(np.unique(start))} superpixels; the merge tool is on.")
+    yield Stop("start", f"{len(np.unique(start))} superpixels; no tool is on yet.")
+    hand.key("J")
 
     first = _largest_at(start, (150, 150), 120, set())
     second = _neighbour(start, first)

@@ -7,6 +7,7 @@ import gc
 import pytest
 from npe2 import PluginManifest
 
+from napari_superpixels._napari.correction.panels.class_list import TEMPLATE
 from napari_superpixels._napari.demo import open_dock
 
 QUICK = {
@@ -98,3 +99,9 @@ def _no_threads_left(qtbot):
 
     pool = QThreadPool.globalInstance()
     qtbot.waitUntil(lambda: pool.activeThreadCount() == 0, timeout=60_000)
+
+
+@pytest.fixture(autouse=True)
+def _no_classes_of_another_test():
+    """The next image begins with the last list of classes, and the next test with none."""
+    TEMPLATE.clear()

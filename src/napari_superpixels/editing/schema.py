@@ -70,6 +70,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "set_count": {"n_segments": (Count, ...)},
     "take_over": {"start": (Sequence[Count], ...), "parts": (str, ...), "recompute": (bool, ...)},
+    "merge_touching": {"category": (Category, ...)},
     "assign_many": {"ids": (Sequence[Label], ...), "categories": (Sequence[Category], ...)},
 }
 _CLOSED = ConfigDict(strict=True, extra="forbid")

@@ -30,13 +30,16 @@ def press(mouse):
 
 @pytest.fixture
 def open_correction(viewer, qtbot):
-    def open_it():
+    def open_it(tool="Merge"):
+        """Open the dock, and click on a tool if there is something to correct."""
         _, widget = viewer.window.add_plugin_dock_widget(
             "napari-superpixels", "Superpixel correction"
         )
         assert isinstance(widget, CorrectionWidget)
         qtbot.wait(200)  # until the window is laid out
         viewer.reset_view()
+        if tool and widget.editor is not None:
+            widget.tool_buttons[tool].click()
         return widget
 
     return open_it

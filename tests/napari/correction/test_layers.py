@@ -53,6 +53,7 @@ def test_layers_that_cannot_be_edited_are_told_and_copied(viewer, open_correctio
     # An export of the copy lies where one of the layer would lie.
     assert copy.metadata["napari-superpixels"]["place"] == {"crs": "EPSG:32633"}
     assert set(copy.features["note"]) == {"mine"}
+    dock.tool_buttons["Merge"].click()
     viewer.reset_view()
     mouse.drag(copy, (8, 8), (8, 24))
     assert copy.data[8, 8] == copy.data[8, 24]
@@ -185,6 +186,7 @@ def test_new_data_begin_anew(viewer, dock, layer, mouse):
     layer.data = squares(size=8)
     assert "<b>48 superpixels" in dock.layer_label.text()
     assert dock.editor.session.log == []
+    dock.tool_buttons["Merge"].click()
     mouse.drag(layer, (4, 4), (4, 12))
     assert layer.data[4, 4] == layer.data[4, 12]
 
@@ -196,6 +198,8 @@ def test_the_dock_follows_the_active_labels(viewer, dock, layer, mouse):
     viewer.layers.selection.active = viewer.layers["tiles"]
     assert dock.editor.layer == other
     viewer.layers.selection.active = layer
+    assert not any(made.isChecked() for made in dock.tool_buttons.values())
+    dock.tool_buttons["Merge"].click()
     mouse.drag(layer, (8, 8), (8, 24))
     assert is_overlay(dock.editor.marks.layer)
     viewer.layers.selection.active = dock.editor.marks.layer

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
+from napari_superpixels._napari.correction.panels.class_table import NAME, SUPERPIXELS
 from napari_superpixels.editing.session import Session
 from napari_superpixels.io.formats import METADATA_KEY
 from tests.fixtures.correction import assert_consistent, reacts, squares
@@ -112,8 +113,8 @@ def test_save_and_open_keep_everything(viewer, dock, layer, mouse, press, tmp_pa
     np.testing.assert_array_equal(again.data, saved)
     assert "3 edited" not in dock.layer_label.text()
     assert "1 edited, 1 locked" in dock.layer_label.text()
-    assert dock.classes.table.item(0, 1).text() == "vessel"
-    assert dock.classes.table.item(0, 2).text() == "1"
+    assert dock.classes.table.item(0, NAME).text() == "vessel"
+    assert dock.classes.table.item(0, SUPERPIXELS).text() == "1"
     session = dock.editor.session
     assert [e["operation"] for e in session.log] == ["merge", "assign", "lock", "reopened"]
     np.testing.assert_array_equal(session.start, before)

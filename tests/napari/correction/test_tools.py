@@ -131,8 +131,11 @@ def test_classes_by_key_with_semantic_layer_and_table(viewer, dock, layer, mouse
     np.testing.assert_array_equal(semantic.data[:16, :32], 1)
     np.testing.assert_array_equal(semantic.data[32:, :16], 2)
     assert np.count_nonzero(semantic.data) == 3 * 256
-    texts = [[dock.classes.table.item(r, c).text() for c in range(4)] for r in range(2)]
-    assert texts == [["1", "nucleus", "2", "512 px"], ["2", "rest", "1", "256 px"]]
+    texts = [[dock.classes.table.item(r, c).text() for c in range(6)] for r in range(2)]
+    assert texts == [
+        ["1", "", "nucleus", "2", "1", "512 px"],
+        ["2", "", "rest", "1", "1", "256 px"],
+    ]
     named = dict(zip(layer.features["index"], layer.features["class"], strict=True))
     assert named[layer.data[8, 8]] == "nucleus"
     press("Z", CTRL)

@@ -59,12 +59,11 @@ class Controller:
         self.tool: Tool | None = None
         self.enabled = True
         self._given_up = False
+        self._listens = False
         layer = editor.layer
         self._keys = {tool.key: partial(self.toggle, tool.name) for tool in tools} | keys
         self._tool_keys = tool_keys
         self._bound_for_tool: list[str] = []
-        for key, action in self._keys.items():
-            self._bind(key, action)
         layer.mouse_drag_callbacks.append(self._on_drag)
         layer.events.mode.connect(self._on_mode)
 
@@ -72,12 +71,29 @@ class Controller:
         """Let go of the layer, which gets its own mouse and keys back."""
         layer = self._editor.layer
         self.chosen.disconnect()
-        self.choose("")
+        self.listen(on=False)
         layer.events.mode.disconnect(self._on_mode)
         if self._on_drag in layer.mouse_drag_callbacks:  # napari empties it with the viewer
             layer.mouse_drag_callbacks.remove(self._on_drag)
-        for key in self._keys:
-            layer.bind_key(key, None)
+
+    def listen(self, *, on: bool) -> None:
+        """Take the tools' keys, or put the tool away and give them back to napari.
+
+        Parameters
+        ----------
+        on : bool
+            False while nobody sees the dock: a drag that is to move the image must not edit.
+        """
+        if not on:
+            self.choose("")
+        if on == self._listens:
+            return
+        self._listens = on
+        for key, action in self._keys.items():
+            if on:
+                self._bind(key, action)
+            else:
+                self._editor.layer.bind_key(key, None)
 
     def _bind(self, key: str, action: Callable[[], None]) -> None:
         self._editor.layer.bind_key(key, lambda _layer: action(), overwrite=True)
@@ -145,7 +161,7 @@ class Controller:
         if self.tool is not None:
             self.tool.reset()
             self._given_up = True
-            self._say(self.tool.hint)
+            self._say("Forgotten; begin again.")
 
     def _hold_to_pan(self, layer: Labels) -> Iterator[None]:
         tool, self.tool = self.tool, None

@@ -7,8 +7,12 @@ from typing import Any
 
 import napari.viewer
 from napari.layers import Labels
+from napari.plugins import menu_item_template
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QFileDialog
+from npe2 import PluginManager
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtGui import QKeyEvent, QShowEvent
+from qtpy.QtWidgets import QDockWidget, QFileDialog
 
 from napari_superpixels._napari.correction.controller import Controller
 from napari_superpixels._napari.correction.editor import LayerEditor
@@ -22,7 +26,6 @@ from napari_superpixels._napari.correction.target import (
 from napari_superpixels._napari.correction.tools import (
     TOOLS,
     ClassTool,
-    MergeTool,
     Options,
     ResegmentTool,
     Tool,
@@ -35,9 +38,13 @@ from napari_superpixels._napari.widgets.lifetime import Lifetime
 from napari_superpixels._napari.widgets.status_bar import not_described
 from napari_superpixels.errors import SuperpixelError
 
+_PLUGIN, _COMMAND = "napari-superpixels", "napari-superpixels.correct"
+
 
 class CorrectionWidget(CorrectionView):
     """Dock widget "Superpixel correction".
+
+    There is one a viewer: a second takes the place of the first, which is closed.
 
     Parameters
     ----------
@@ -46,11 +53,17 @@ class CorrectionWidget(CorrectionView):
 
     # The annotation stays a real type: napari injects the viewer by it.
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        window = napari_viewer.window
+        for other in list(window.dock_widgets.values()):
+            if isinstance(other, CorrectionWidget):
+                window.remove_dock_widget(other)
         super().__init__(napari_viewer)
         self._lifetime = Lifetime(self)
         warm_up()
         self.editor: LayerEditor | None = None
         self._controller: Controller | None = None
+        self._frame: QDockWidget | None = None
+        self._is_seen = True
         self._layer: Labels | None = None
         self.options = Options()
         self._connect()
@@ -79,6 +92,7 @@ class CorrectionWidget(CorrectionView):
         for event, slot in (
             (layers.selection.events.active, self._on_active),
             (layers.events.removed, self._on_removed),
+            (layers.events.renamed, self._on_renamed),
             (dims.current_step, self._on_view),
             (dims.order, self._on_view),
             (dims.ndisplay, self._on_ndisplay),
@@ -99,6 +113,13 @@ class CorrectionWidget(CorrectionView):
         if self._layer is not None and self._layer not in self._viewer.layers:
             self._attach(None)
             self._on_active()
+        self.reference.refresh()
+
+    def _on_renamed(self, event: Any = None) -> None:
+        """Nothing goes on speaking of a layer by a name that it had."""
+        self.unsay()
+        self.reference.rename()
+        self._refresh()
 
     def _attach(self, layer: Labels | None) -> None:
         self._detach()
@@ -110,6 +131,7 @@ class CorrectionWidget(CorrectionView):
     def _begin(self) -> None:
         """Start to correct the layer, if it can be."""
         layer = self._layer
+        self._on_tool("")
         if layer is None or problem_with(layer):
             self._refresh()
             return
@@ -129,19 +151,19 @@ class CorrectionWidget(CorrectionView):
         for panel in (self.classes, self.detail, self.tidy, self.network):
             panel.attach(editor)
         tools = [self._make_tool(kind, editor) for kind in TOOLS]
-        class_keys: dict[str, Callable[[], None]] = {
-            str(i): partial(self.classes.choose, i) for i in range(10)
-        }
         self._controller = Controller(
             editor,
             tools,
             {"N": self.classes.go_to_next},
-            {ClassTool.name: class_keys},
+            {ClassTool.name: self._class_keys()},
             self.say,
         )
         self._controller.chosen.connect(self._on_tool)
-        self._controller.choose(MergeTool.name)
+        self._controller.listen(on=self._is_seen)
         self._refresh()
+
+    def _class_keys(self) -> dict[str, Callable[[], None]]:
+        return {str(i): partial(self.classes.choose, i) for i in range(10)}
 
     def _make_tool(self, kind: type[Tool], editor: LayerEditor) -> Tool:
         if issubclass(kind, ResegmentTool):
@@ -203,6 +225,7 @@ class CorrectionWidget(CorrectionView):
         if self.editor is not None:
             self.editor.volume = value == VOLUME
             self.editor.refresh_table()
+            self.classes.refresh()
         self._refresh()
 
     def _on_outline(self, on: bool) -> None:
@@ -220,7 +243,7 @@ class CorrectionWidget(CorrectionView):
         tool = None if self._controller is None else self._controller.tool
         if tool is not None and tool.waits:
             tool.reset()
-            self.say(f"The view has moved, so earlier clicks are forgotten. {tool.hint}")
+            self.say("The view has moved, so earlier clicks are forgotten.")
         self._refresh()
 
     # ---- tools -------------------------------------------------------------------------------
@@ -242,16 +265,42 @@ class CorrectionWidget(CorrectionView):
             self._make_active(self._layer)
             self._controller.toggle(name)
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Learn from the dock around this widget when another tab hides it: no event tells."""
+        super().showEvent(event)
+        outer: QObject | None = self
+        while outer is not None and not isinstance(outer, QDockWidget):
+            outer = outer.parent()
+        if outer is not None and outer is not self._frame:
+            self._frame = outer
+            outer.visibilityChanged.connect(self._on_seen)
+        if outer is not None and event is not None and not event.spontaneous():
+            outer.raise_()  # from the menu it would be shown behind the tab in front
+
+    def _on_seen(self, on: bool) -> None:
+        """Without a tool while nobody sees the dock: a drag that moves the image must not edit."""
+        self._is_seen = on
+        if self._controller is not None:
+            self._controller.listen(on=on)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Keys of tools and classes work wherever the focus is in the dock."""
+        assert event is not None
+        keys = {"N": self.classes.go_to_next} | self._class_keys()
+        keys |= {made.key: partial(self._toggle, made.name) for made in TOOLS}
+        action = keys.get(event.text().upper())
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if action is None or modifiers != Qt.KeyboardModifier.NoModifier:
+            super().keyPressEvent(event)
+        elif self.editor is not None:
+            action()
+
     def _make_active(self, layer: Labels | None) -> None:
         with not_described(self._viewer):
             self._viewer.layers.selection.active = layer
 
     def _on_tool(self, name: str) -> None:
-        for key, made in self.tool_buttons.items():
-            made.setChecked(key == name)
-        if name:
-            assert self._controller is not None
-            self.say(self._controller.tools[name].hint)
+        self.show_tool(name)
         if name == ClassTool.name:
             self.tabs.setCurrentWidget(self.classes)
         if name == ResegmentTool.name:
@@ -331,3 +380,35 @@ class CorrectionWidget(CorrectionView):
             return
         with not_described(self._viewer):
             self._viewer.layers.selection.active = self._viewer.add_layer(layer)
+
+
+def open_correction(viewer: napari.viewer.Viewer) -> CorrectionWidget:
+    """Bring the correction dock of a viewer to the front; make it if there is none.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+
+    Returns
+    -------
+    CorrectionWidget
+        The only one of this viewer.
+    """
+    window = viewer.window
+    dock = next((w for w in window.dock_widgets.values() if isinstance(w, CorrectionWidget)), None)
+    if dock is None:
+        dock = CorrectionWidget(viewer)
+        window.add_dock_widget(dock, name=_name_in_menus(), tabify=True)
+    frame = dock.parent()
+    assert isinstance(frame, QDockWidget)
+    frame.show()
+    frame.raise_()
+    return dock
+
+
+def _name_in_menus() -> str:
+    """Under this name napari's menus find a dock again; `add_plugin_dock_widget` has another."""
+    manifest = PluginManager.instance().get_manifest(_PLUGIN)
+    widgets = manifest.contributions.widgets or []
+    title = next(widget.display_name for widget in widgets if widget.command == _COMMAND)
+    return str(menu_item_template.format(manifest.display_name, title))

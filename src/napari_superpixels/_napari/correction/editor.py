@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 SESSION, CLASSES = "correction", "classes"
 OWNER = "correction_of"
 # What the layer of marks shows.
-TOUCHED, EDITED, HELD, SEED = 1, 2, 3, 4
-_MARK_COLORS = {
+TOUCHED, EDITED, HELD, SEED, FOUND = 1, 2, 3, 4, 5
+MARK_COLORS = {
     TOUCHED: (1.0, 0.9, 0.1, 1.0),
     EDITED: (0.25, 0.85, 1.0, 1.0),
     HELD: (1.0, 0.25, 0.2, 1.0),
     SEED: (1.0, 0.2, 0.9, 1.0),
+    FOUND: (1.0, 0.2, 0.9, 1.0),
 }
 _MARK_OF_LOCK = {Lock.FREE: 0, Lock.EDITED: EDITED, Lock.HELD: HELD}
 
@@ -85,6 +86,7 @@ class LayerEditor:
         self._painted = False
         self._stale = False
         self._redrawn = 0
+        self._found = 0
         self.refresh_image: Callable[[], None] = lambda: None
         self._step = self._own_step()
         self._timer = QTimer(parent)
@@ -92,11 +94,12 @@ class LayerEditor:
         self._timer.setInterval(0)
         self._timer.timeout.connect(self.sync)
         self.session = self._find_session()
+        self._meaning = self.session.attributes.by_id
         self._table = LayerTable(layer, self.session)
         self.marks = OverlayLayer(
             viewer, layer, "marks", contour=2, content=lambda: self._codes(self.session.labels)
         )
-        self.marks.set_colors(_MARK_COLORS)
+        self.marks.set_colors(MARK_COLORS)
         self._connections: list[tuple[Any, Callable[..., None]]] = [
             (layer.events.paint, self._on_paint),
             (layer.events.set_data, self._on_set_data),
@@ -111,7 +114,8 @@ class LayerEditor:
         """Go on with the session that the layer was last corrected in, or begin one."""
         # napari's "duplicate layer" shares what is inside the metadata: take a copy of one's own.
         known = dict(self.layer.metadata.get(METADATA_KEY, {}))
-        known[CLASSES] = [dict(entry) for entry in known.get(CLASSES, [])]
+        if CLASSES in known:
+            known[CLASSES] = [dict(entry) for entry in known[CLASSES]]
         self.layer.metadata[METADATA_KEY] = known
         data = np.asarray(self.layer.data)
         session = known.get(SESSION)
@@ -285,7 +289,11 @@ class LayerEditor:
     def _after(self, edit: LabelEdit) -> None:
         self._table.follow(edit)
         self._write_table(edit)
-        self._mark(edit.indices, edit.new)
+        if self.session.attributes.by_id is self._meaning:
+            self._mark(edit.indices, edit.new)
+        else:  # numbered anew: the id that was gone to is that of another superpixel now
+            self._meaning, self._found = self.session.attributes.by_id, 0
+            self.redraw_marks()
         selected = int(self.layer.selected_label)
         if selected and selected not in self.session.statistics:
             alive = edit.new[edit.new != 0]
@@ -298,21 +306,14 @@ class LayerEditor:
         self._write_table()
 
     def _write_table(self, edit: LabelEdit | None = None) -> None:
-        size, _ = self.pixel_size()
+        last = range(self.layer.ndim - self.n_axes, self.layer.ndim)
+        size = pixel_content(self.layer, last)
         self._table.write(size, self.class_names, volume=self.volume, edit=edit)
 
-    def pixel_size(self) -> tuple[float, str]:
-        """Area (or volume) of a pixel, and its unit.
-
-        Returns
-        -------
-        (float, str)
-            In the layer's units.
-        """
-        n = 3 if self.volume and self.layer.ndim >= 3 else 2
-        size = pixel_content(self.layer, range(self.layer.ndim - n, self.layer.ndim))
-        unit = str(self.layer.units[-1])
-        return size, "px" if unit == "pixel" else f"{unit}{'²' if n == 2 else '³'}"
+    @property
+    def n_axes(self) -> int:
+        """Axes worked in: 3 in a volume, else 2."""
+        return 3 if self.volume and self.layer.ndim >= 3 else 2
 
     # ---- finding -----------------------------------------------------------------------------
 
@@ -325,14 +326,20 @@ class LayerEditor:
         return int(found.ids[open_][found.area[open_].argmax()])
 
     def go_to(self, label: int) -> None:
-        """Select a superpixel and show it.
+        """Select a superpixel, show it, and outline it until the next one.
 
         Parameters
         ----------
         label : int
             Its id.
         """
-        pixels = np.argwhere(self.session.labels == label)
+        labels = self.session.labels
+        before, self._found = self._found, label
+        if before in self.session.statistics:
+            self.unmark(np.nonzero(labels == before))
+        inside = np.nonzero(labels == label)
+        self.mark(inside, FOUND)
+        pixels = np.stack(inside, axis=1)
         # The pixel nearest to the centre: of a curved one, the centre may lie outside.
         nearest = pixels[((pixels - pixels.mean(0)) ** 2).sum(1).argmin()]
         world = self.layer.data_to_world(nearest)
@@ -349,7 +356,7 @@ class LayerEditor:
     # ---- marks -------------------------------------------------------------------------------
 
     def redraw_marks(self) -> None:
-        """Outline all superpixels that are edited or locked."""
+        """Outline all superpixels that are edited or locked, and the one that was gone to."""
         if self.session.facts().lock.any() or self.marks.layer is not None:
             self.marks.show(self._codes(self.session.labels))
 
@@ -382,7 +389,10 @@ class LayerEditor:
     def _codes(self, labels: NDArray[np.integer]) -> NDArray[np.uint8]:
         known, rows, _ = number(labels)
         attributes = self.session.attributes
-        codes = [_MARK_OF_LOCK[attributes[i].lock] for i in known.tolist()]
+        codes = [
+            FOUND if i and i == self._found else _MARK_OF_LOCK[attributes[i].lock]
+            for i in known.tolist()
+        ]
         return np.array(codes, np.uint8)[rows]
 
     # ---- colours -----------------------------------------------------------------------------

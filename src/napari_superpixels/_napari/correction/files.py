@@ -9,7 +9,7 @@ from napari.layers import Labels
 
 from napari_superpixels._napari.correction.editor import CLASSES, OWNER, SESSION
 from napari_superpixels._napari.correction.file_schema import Known, Place
-from napari_superpixels._napari.correction.overlays import DERIVED_FROM, KIND
+from napari_superpixels._napari.correction.overlays import DERIVED_FROM, KIND, OUTLINES
 from napari_superpixels._napari.segment.appearance import neighbour_colormap
 from napari_superpixels.editing.corrected_file import read_corrected, refused, write_corrected
 from napari_superpixels.io.formats import METADATA_KEY
@@ -24,7 +24,7 @@ _PLACE = "placement"
 # Above this a colour for each id costs more than it helps.
 _LARGEST_COLORED = 100_000
 # What is no plain value, is written anew, or is of overlays only.
-_NOT_PLAIN = (SESSION, OWNER, "edit_log", DERIVED_FROM, KIND)
+_NOT_PLAIN = (SESSION, OWNER, "edit_log", DERIVED_FROM, KIND, OUTLINES)
 
 
 def save_corrected(path: Path, layer: Labels, session: Session, *, overwrite: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
@@ -15,12 +15,13 @@ from napari_superpixels.io.formats import METADATA_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from napari.layers import Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
     Color = tuple[float, float, float, float]
 
-DERIVED_FROM, KIND = "derived_from", "shows"
+DERIVED_FROM, KIND, OUTLINES = "derived_from", "shows", "outlines"
 
 
 def is_overlay(layer: Labels) -> bool:
@@ -37,6 +38,11 @@ def is_overlay(layer: Labels) -> bool:
         True for the layers of this module.
     """
     return DERIVED_FROM in layer.metadata.get(METADATA_KEY, {})
+
+
+def _shows_outlines(layer: Layer) -> bool:
+    known = layer.metadata.get(METADATA_KEY, {})
+    return DERIVED_FROM in known and known.get(OUTLINES, False)
 
 
 class OverlayLayer:
@@ -78,6 +84,8 @@ class OverlayLayer:
         self._content = content
         self._colors: dict[int, Color] = {}
         self._layer = self._made_before()
+        self._given_name = "" if self._layer is None else self._layer.name
+        base.events.name.connect(self._on_base_renamed)
 
     def _made_before(self) -> Labels | None:
         for layer in self._viewer.layers:
@@ -95,6 +103,15 @@ class OverlayLayer:
     def layer(self) -> Labels | None:
         """The layer, if it is in the viewer."""
         return self._layer if self._layer in self._viewer.layers else None
+
+    def _wanted_name(self) -> str:
+        return f"{self._base.name} {self._suffix}"
+
+    def _on_base_renamed(self, event: Any = None) -> None:
+        """Follow the name of the base layer, unless the user has chosen another."""
+        if self.layer is not None and self.layer.name == self._given_name:
+            self.layer.name = self._wanted_name()
+            self._given_name = self.layer.name
 
     def set_colors(self, colors: Mapping[int, Color]) -> None:
         """Choose the colour of each value; others are transparent.
@@ -133,18 +150,29 @@ class OverlayLayer:
         active = self._viewer.layers.selection.active
         layer = Labels(
             data,
-            name=f"{self._base.name} {self._suffix}",
+            name=self._wanted_name(),
             colormap=self._colormap(),
             opacity=self._opacity,
-            metadata={METADATA_KEY: {DERIVED_FROM: str(self._base.unique_id), KIND: self._suffix}},
+            metadata={
+                METADATA_KEY: {
+                    DERIVED_FROM: str(self._base.unique_id),
+                    KIND: self._suffix,
+                    OUTLINES: self._contour > 0,
+                }
+            },
             **placement_of(self._base),
         )
         layer.editable = False
         self._set_contour(layer)
-        self._layer = layer
+        self._layer, self._given_name = layer, layer.name
+        layers = self._viewer.layers
         with not_described(self._viewer):
             self._viewer.add_layer(layer)
-            self._viewer.layers.selection.active = active
+            if not self._contour:
+                # Under outlines, whose colours a fill above them would change.
+                outlines = [other for other in layers if _shows_outlines(other)]
+                layers.move(len(layers) - 1, layers.index(outlines[0]) if outlines else -1)
+            layers.selection.active = active
         return layer
 
     def write(self, indices: tuple[NDArray[np.intp], ...], values: NDArray[np.integer]) -> None:

@@ -100,6 +100,12 @@ class ReferenceChoice:
         self.label.setVisible(bool(text))
         self._editor.use_image(found)
 
+    def rename(self) -> None:
+        """Say by their new names what there is to say of the layers."""
+        if self.label.text() not in ("", _NO_IMAGE):
+            self._in_use = None
+            self.refresh()
+
     def _parts(self) -> list[Part]:
         """The chosen image, with others if the labels were made from them together."""
         assert self._editor is not None

@@ -10,6 +10,7 @@ from magicgui.widgets import CheckBox, ComboBox
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QGridLayout,
+    QLabel,
     QPushButton,
     QSizePolicy,
     QTabWidget,
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.correction.editor import LayerEditor
 
 PLANE, VOLUME = "this plane", "volume (3D)"
+_NO_TOOL = (
+    "<b>No tool is on</b>: the mouse moves the image. To edit, click a tool or press its key."
+)
 _TOOLS_A_ROW = 4
+_PROBLEM = "⚠ "
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,7 @@ class CorrectionView(Dock):
             value=True,
             tooltip="In a volume: split and cut only the plane shown, or through all planes.",
         )
+        self.tool_label = text_label(rich=True)
         self.tool_buttons: dict[str, QPushButton] = {}
         tools = QWidget()
         grid = QGridLayout(tools)
@@ -183,12 +189,17 @@ class CorrectionView(Dock):
             self.reference.label,
             self._work_rows,
             tools,
+            self.tool_label,
             self.outline_box.native,
             self.snap_box.native,
             self.plane_box.native,
         ):
             column.addWidget(widget)
         column.addWidget(self.tabs, stretch=1)
+        for label in content.findChildren(QLabel):
+            if label.wordWrap():
+                # By itself a label asks for the height that it would have if it were narrow.
+                label.setMinimumHeight(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(VerticalScroll(content), stretch=1)
@@ -207,8 +218,25 @@ class CorrectionView(Dock):
         self.copy_button.setVisible(state.can_copy)
         self._work_rows.setVisible(state.has_depth)
         self.plane_box.native.setVisible(state.is_volume)
+        self.tool_label.setVisible(state.can_correct)
         for widget in (*self.tool_buttons.values(), self.tabs, self.save_button):
             widget.setEnabled(state.can_correct)
+
+    def show_tool(self, name: str) -> None:
+        """Show which tool is on, and what the mouse does.
+
+        Parameters
+        ----------
+        name : str
+            Of the tool; empty for none.
+        """
+        for key, made in self.tool_buttons.items():
+            made.setChecked(key == name)
+        hint = next((tool.hint for tool in TOOLS if tool.name == name), "")
+        self.tool_label.setText(f"<b>{name}</b>{hint.removeprefix(name)}" if name else _NO_TOOL)
+        self.unsay()
+        if hint:
+            self._viewer.status = hint
 
     def say(self, text: str, *, problem: bool = False, now: bool = False) -> None:
         """Tell the user a line, in the dock and in the status bar.
@@ -222,7 +250,14 @@ class CorrectionView(Dock):
         now : bool, default False
             Whether it must be seen before what follows, which takes a while.
         """
-        self.message.setText(f"⚠ {text}" if problem else text)
+        self.message.setText(_PROBLEM + text if problem else text)
         if now:
             self.message.repaint()
         self._viewer.status = text
+
+    def unsay(self) -> None:
+        """Take back what was said last: what it speaks of has another name, or is gone."""
+        said = self.message.text().removeprefix(_PROBLEM)
+        self.message.clear()
+        if said and self._viewer.status == said:
+            self._viewer.status = ""

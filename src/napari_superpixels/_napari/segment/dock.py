@@ -354,7 +354,10 @@ class SegmentWidget(SegmentView):
         self._refresh()
 
     def _correct(self) -> None:
-        self._viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixel correction")
+        # Here, as most users of this dock never open that one.
+        from napari_superpixels._napari.correction.dock import open_correction
+
+        open_correction(self._viewer)
 
     def _abandon(self) -> None:
         """Stop the run: the dock is going away."""

@@ -385,6 +385,45 @@ def assign_many(
     return Draft(edit, f"Classes assigned to {counted(len(changing), 'superpixel')}.")
 
 
+def merge_touching(session: Session, scope: Scope, *, category: int) -> Draft:
+    """Make one superpixel of all of a class that touch each other.
+
+    Superpixels that are locked by hand stay as they are.
+
+    Parameters
+    ----------
+    session : Session
+        Has the label map.
+    scope : Scope
+        Plane or volume worked in.
+    category : int
+        The class; 0 for those that have none.
+
+    Returns
+    -------
+    Draft
+        The edit; each object can be detached into what it was merged from.
+    """
+    view = scope.view(session.labels)
+    known, rows, _ = number(view)
+    records = [session.attributes[i] for i in known.tolist()]
+    of_class = np.array([r.category == category for r in records]) & (known > 0)
+    held = of_class & np.array([r.lock is Lock.HELD for r in records])
+    pieces = connected_pieces((of_class & ~held)[rows].astype(np.int64))
+    n_known = len(known)
+    pairs = np.unique(pieces[pieces > 0] * n_known + rows[pieces > 0])
+    made_of = np.bincount(pairs // n_known, minlength=int(pieces.max(initial=0)) + 1)
+    # A piece of one superpixel only is left alone.
+    merged = made_of > 1
+    parts = np.where(merged, np.cumsum(merged), 0)[pieces]
+    edit = repartition(session, scope, (0,) * scope.ndim, view, parts)
+    left = f" {counted(int(held.sum()), 'locked superpixel')} left alone." if held.any() else ""
+    if len(edit) == 0:
+        return Draft(edit, f"No two unlocked superpixels of this class touch each other.{left}")
+    before = counted(int(made_of[merged].sum()), "superpixel")
+    return Draft(edit, f"Merged {before} into {counted(int(merged.sum()), 'object')}.{left}")
+
+
 def _held(session: Session, view: NDArray[np.integer]) -> NDArray[np.bool_]:
     ids = [i for i, record in session.attributes.by_id.items() if record.lock is Lock.HELD]
     return np.isin(view, [i for i in ids if i in session.statistics])

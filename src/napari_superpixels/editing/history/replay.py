@@ -42,6 +42,7 @@ OPERATIONS = {
         whole_map.set_count,
         whole_map.take_over,
         whole_map.assign_many,
+        whole_map.merge_touching,
     )
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _FIRST_COLORS = (
     (0.80, 0.47, 0.65),
 )
 _LARGEST = 255
+# The list that was last in use: a layer that has none begins with it.
+TEMPLATE: list[dict[str, Any]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,14 @@ class ClassList:
     Parameters
     ----------
     layer : napari.layers.Labels
+        One that never had a list begins with that of the layer before.
     """
 
     def __init__(self, layer: Labels) -> None:
-        self._store: list[dict[str, Any]] = layer.metadata.setdefault(METADATA_KEY, {}).setdefault(
-            CLASSES, []
-        )
+        known = layer.metadata.setdefault(METADATA_KEY, {})
+        self._store: list[dict[str, Any]] = known.setdefault(CLASSES, deepcopy(TEMPLATE))
+        if self._store:
+            TEMPLATE[:] = deepcopy(self._store)
 
     def __iter__(self) -> Any:
         """Classes in the order of their numbers."""
@@ -131,3 +136,4 @@ class ClassList:
         self._store[:] = [
             {"number": c.number, "name": c.name, "color": list(c.color)} for c in classes
         ]
+        TEMPLATE[:] = deepcopy(self._store)

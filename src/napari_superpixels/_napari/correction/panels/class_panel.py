@@ -6,23 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from psygnal import Signal
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QColorDialog,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QColorDialog, QLineEdit, QVBoxLayout, QWidget
 
 from napari_superpixels._napari.correction.notify import Say, waiting
 from napari_superpixels._napari.correction.overlays import OverlayLayer
+from napari_superpixels._napari.correction.panels.area_text import area_text
 from napari_superpixels._napari.correction.panels.class_list import ClassInfo, ClassList
+from napari_superpixels._napari.correction.panels.class_table import ClassTable
 from napari_superpixels._napari.widgets.layout import button, row, text_label
-from napari_superpixels.editing.actions.global_edits import assign_many
+from napari_superpixels.editing.actions.global_edits import assign_many, merge_touching
+from napari_superpixels.editing.contacts import Contacts
 from napari_superpixels.editing.label_edit import EditError
 from napari_superpixels.editing.numbering import number
 from napari_superpixels.editing.suggest import suggest_classes
@@ -35,8 +29,6 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.correction.editor import LayerEditor
     from napari_superpixels.editing.label_edit import LabelEdit
 
-_COLUMNS = ("Key", "Class", "Superpixels", "Area")
-_NAME_COLUMN = 1
 # Stripes of the hatching: at least so wide, and about so many over the image.
 _STRIPE_PX, _STRIPES = 3, 150
 
@@ -67,26 +59,18 @@ class ClassPanel(QWidget):
         self.semantic: OverlayLayer | None = None
         self.suggestions: OverlayLayer | None = None
         self._suggested: tuple[list[int], list[int]] = ([], [])
-        self._filling = False
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setToolTip(
-            "Click on a class to choose it, twice on its name to rename it, twice on its key to "
-            "choose its colour. Keys 1 to 9 choose too, while the class tool is on."
+        self._contacts: Contacts | None = None
+        self.table = ClassTable()
+        self.table.row_chosen.connect(self._on_row)
+        self.table.renamed.connect(self._on_renamed)
+        self.table.color_asked.connect(self.choose_color)
+        self.name_field = QLineEdit()
+        self.name_field.setPlaceholderText("Name of a new class")
+        self.name_field.setToolTip("Type a name and press Enter; without one it is “class 1”, ….")
+        self.name_field.returnPressed.connect(self._on_name)
+        self.add_button = button(
+            "Add class", "Add a class of this name to the list.", self._on_name
         )
-        vertical, horizontal = self.table.verticalHeader(), self.table.horizontalHeader()
-        assert vertical is not None
-        assert horizontal is not None
-        vertical.setVisible(False)
-        horizontal.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        horizontal.setSectionResizeMode(_NAME_COLUMN, QHeaderView.ResizeMode.Stretch)
-        self.table.setMinimumHeight(96)
-        self.table.itemSelectionChanged.connect(self._on_row)
-        self.table.itemChanged.connect(self._on_renamed)
-        self.table.cellDoubleClicked.connect(self._on_double_click)
-        self.add_button = button("Add class", "Add a class to the list.", self.add)
         self.remove_button = button(
             "Remove", "Remove the chosen class, if no superpixel has it.", self.remove
         )
@@ -94,6 +78,12 @@ class ClassPanel(QWidget):
             "Next without (N)",
             "Go to the next superpixel without a class, the largest first.",
             self.go_to_next,
+        )
+        self.merge_button = button(
+            "Merge touching of this class",
+            "Superpixels of the chosen class that touch each other become one, in the plane or "
+            "volume worked in; locked ones stay as they are. One step of undo.",
+            self.merge_touching,
         )
         self.suggest_button = button(
             "Suggest",
@@ -110,10 +100,12 @@ class ClassPanel(QWidget):
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(4)
         column.addWidget(self.table, stretch=1)
-        column.addLayout(row(self.add_button, self.remove_button, self.next_button))
-        column.addLayout(row(self.suggest_button, self.accept_button, self.discard_button))
+        column.addLayout(row(self.name_field, self.add_button, self.remove_button))
+        column.addLayout(row(self.next_button, self.suggest_button))
+        column.addWidget(self.merge_button)
         column.addWidget(self.label)
-        self._refresh()
+        column.addLayout(row(self.accept_button, self.discard_button))
+        self.refresh()
 
     def attach(self, editor: LayerEditor | None) -> None:
         """Work on another layer.
@@ -128,7 +120,7 @@ class ClassPanel(QWidget):
             self.discard()
         self._editor = editor
         self.classes = None if editor is None else ClassList(editor.layer)
-        self.semantic = self.suggestions = None
+        self.semantic = self.suggestions = self._contacts = None
         if editor is not None:
             self.semantic = OverlayLayer(
                 self._viewer,
@@ -142,7 +134,7 @@ class ClassPanel(QWidget):
             self._recolor()
             if editor.session.facts().category.any() or self.semantic.layer is not None:
                 self.semantic.show(self._categories(editor.session.labels))
-        self._refresh()
+        self.refresh()
 
     # ---- the list ----------------------------------------------------------------------------
 
@@ -165,15 +157,11 @@ class ClassPanel(QWidget):
         if category and category not in numbers:
             self._say(f"There is no class {category} yet: add one in the list.")
             return
-        if category:
-            self.table.selectRow(numbers.index(category))
-        else:
-            self.table.clearSelection()
-            self.table.setCurrentCell(-1, -1)
+        self.table.choose(numbers.index(category) if category else -1)
         self.chosen.emit(category)
 
     def add(self, name: str = "") -> None:
-        """Add a class and choose it.
+        """Add a class and choose it; choose the one that has this name already.
 
         Parameters
         ----------
@@ -181,14 +169,27 @@ class ClassPanel(QWidget):
         """
         if self.classes is None:
             return
+        known = self._named(name)
+        if known:
+            self.choose(known)
+            self._say(f"There is a class “{name}” already; it is chosen now.")
+            return
         try:
             added = self.classes.add(name)
         except EditError as error:
             self._say(str(error), problem=True)
             return
         self._recolor()
-        self._refresh()
+        self.refresh()
         self.choose(added.number)
+
+    def _on_name(self) -> None:
+        self.add(self.name_field.text().strip())
+        self.name_field.clear()
+
+    def _named(self, name: str) -> int:
+        """Number of the class of a name; 0 if there is none."""
+        return next((c.number for c in self.classes or () if name and c.name == name), 0)
 
     def remove(self) -> None:
         """Remove the chosen class, if no superpixel has it."""
@@ -203,9 +204,12 @@ class ClassPanel(QWidget):
                 "rename it instead."
             )
             return
+        name = self.classes.names[category]
         self.classes.remove(category)
         self._recolor()
-        self._refresh()
+        self.choose(0)
+        self.refresh()
+        self._say(f"Class “{name}” is removed.")
 
     def _recolor(self) -> None:
         if self.classes is None or self._editor is None:
@@ -218,53 +222,51 @@ class ClassPanel(QWidget):
         self._editor.refresh_table()
 
     def _on_row(self) -> None:
-        if not self._filling:
-            self.chosen.emit(self.category)
+        self.chosen.emit(self.category)
 
-    def _on_renamed(self, item: QTableWidgetItem) -> None:
-        if self._filling or self.classes is None or item.column() != _NAME_COLUMN:
-            return
-        info = list(self.classes)[item.row()]
-        self.classes.change(info.number, name=item.text().strip() or info.name)
-        self._recolor()
-        self._refresh()
-
-    def _on_double_click(self, row_number: int, column: int) -> None:
-        if self.classes is None or column == _NAME_COLUMN:
+    def _on_renamed(self, row_number: int, name: str) -> None:
+        if self.classes is None:
             return
         info = list(self.classes)[row_number]
-        color = QColorDialog.getColor(QColor.fromRgbF(*info.color), self)
+        if name in ("", info.name):
+            self.refresh()
+            return
+        if self._named(name):
+            self.refresh()
+            self._say(f"There is a class “{name}” already: choose another name.", problem=True)
+            return
+        self.classes.change(info.number, name=name)
+        self._recolor()
+        self.refresh()
+        self._say(f"Class “{info.name}” is “{name}” now.")
+
+    def choose_color(self, row_number: int) -> None:
+        """Let the user choose the colour of a class.
+
+        Parameters
+        ----------
+        row_number : int
+            Row of the list.
+        """
+        if self.classes is None:
+            return
+        info = list(self.classes)[row_number]
+        color = QColorDialog.getColor(
+            QColor.fromRgbF(*info.color), self, f"Colour of “{info.name}”"
+        )
         if color.isValid():
             rgb = (color.redF(), color.greenF(), color.blueF())
             self.classes.change(info.number, color=rgb)
             self._recolor()
-            self._refresh()
+            self.refresh()
 
-    def _refresh(self) -> None:
-        """Fill the table: class, superpixels, area."""
-        chosen = self.category
-        counts, areas = self._totals()
+    def refresh(self) -> None:
+        """Show the classes, with superpixels, objects and area of each, as they are now."""
+        counts, numbers = self._totals()
         classes: list[ClassInfo] = [] if self.classes is None else list(self.classes)
-        self._filling = True
-        self.table.setRowCount(len(classes))
-        for i, info in enumerate(classes):
-            key = QTableWidgetItem(str(info.number) if info.number <= 9 else "")
-            key.setBackground(QColor.fromRgbF(*info.color))
-            key.setForeground(QColor("black" if sum(info.color) > 1.2 else "white"))
-            texts = (info.name, str(counts.get(info.number, 0)), areas.get(info.number, "0"))
-            items = [key, *(QTableWidgetItem(text) for text in texts)]
-            for column, item in enumerate(items):
-                if column != _NAME_COLUMN:
-                    item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
-                if column > _NAME_COLUMN:
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight)
-                self.table.setItem(i, column, item)
-        numbers = [c.number for c in classes]
-        if chosen in numbers:
-            self.table.selectRow(numbers.index(chosen))
-        self._filling = False
-        open_ = counts.get(0, 0)
-        waiting = len(self._suggested[0])
+        shown = [numbers.get(info.number, ("0", "0", "0")) for info in classes]
+        self.table.fill(classes, shown, self.category)
+        open_, waiting = counts.get(0, 0), len(self._suggested[0])
         self.label.setText(
             (
                 f"{counted(open_, 'superpixel')} without a class."
@@ -273,26 +275,44 @@ class ClassPanel(QWidget):
             )
             + (f" {counted(waiting, 'suggestion')} to accept or discard." if waiting else "")
         )
-        for widget in (self.add_button, self.next_button):
+        for widget in (self.add_button, self.name_field, self.next_button):
             widget.setEnabled(self._editor is not None)
-        self.remove_button.setEnabled(bool(classes))
+        for widget in (self.remove_button, self.merge_button):
+            widget.setEnabled(bool(classes))
         self.suggest_button.setEnabled(len(classes) > 1)
-        self.accept_button.setEnabled(waiting > 0)
-        self.discard_button.setEnabled(waiting > 0)
+        for made in (self.accept_button, self.discard_button):
+            made.setVisible(waiting > 0)
 
-    def _totals(self) -> tuple[dict[int, int], dict[int, str]]:
-        if self._editor is None:
+    def _totals(self) -> tuple[dict[int, int], dict[int, tuple[str, str, str]]]:
+        """Superpixels of each class, 0 for none; and what the list says of it."""
+        editor = self._editor
+        if editor is None:
             return {}, {}
-        session = self._editor.session
+        session = editor.session
         categories = session.facts().category
         counts = np.bincount(categories, minlength=1)
         pixels = np.bincount(categories, session.statistics.area, 1)
-        present = np.flatnonzero(counts).tolist()
-        size, unit = self._editor.pixel_size()
-        return (
-            {c: int(counts[c]) for c in present},
-            {c: f"{_short(float(pixels[c]) * size)} {unit}" for c in present},
-        )
+        objects = self._objects(categories)
+        return {c: int(counts[c]) for c in np.flatnonzero(counts).tolist()}, {
+            c: (
+                f"{counts[c]:,}",
+                f"{objects[c]:,}",
+                area_text(editor.layer, int(pixels[c]), editor.n_axes),
+            )
+            for c in np.flatnonzero(counts).tolist()
+            if c
+        }
+
+    def _objects(self, categories: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Objects of each class; borders are looked for once there are classes."""
+        assert self._editor is not None
+        session, layer = self._editor.session, self._editor.layer
+        if not categories.any():
+            return np.zeros(1, np.int64)
+        axes = tuple(range(layer.ndim - self._editor.n_axes, layer.ndim))
+        if self._contacts is None or self._contacts.axes != axes:
+            self._contacts = Contacts(session.labels, axes)
+        return self._contacts.objects(session.statistics.ids, categories)
 
     # ---- the semantic layer ------------------------------------------------------------------
 
@@ -305,6 +325,8 @@ class ClassPanel(QWidget):
     def _on_changed(self, edit: LabelEdit) -> None:
         if self._editor is None or self.semantic is None:
             return
+        if self._contacts is not None:
+            self._contacts.update(self._editor.session.labels, edit)
         self.semantic.write(edit.indices, self._categories(edit.new))
         if self._suggested[0]:
             alive = self._editor.session.statistics
@@ -314,7 +336,7 @@ class ClassPanel(QWidget):
                 [self._suggested[1][k] for k in keep],
             )
             self._show_suggestions(edit)
-        self._refresh()
+        self.refresh()
 
     # ---- next and suggestions ----------------------------------------------------------------
 
@@ -329,6 +351,21 @@ class ClassPanel(QWidget):
         self._editor.go_to(found)
         self._say(f"Superpixel {found} has no class yet.")
 
+    def merge_touching(self) -> None:
+        """Merge superpixels of the chosen class that touch each other."""
+        if self._editor is None:
+            return
+        if not self.category:
+            self._say("Choose a class in the list first: its superpixels are merged.", problem=True)
+            return
+        try:
+            with waiting(self._say, "Merging…"):
+                change = self._editor.run(merge_touching, category=self.category)
+        except EditError as error:
+            self._say(str(error), problem=True)
+            return
+        self._say(change.message)
+
     def suggest(self) -> None:
         """Suggest classes for the rest."""
         if self._editor is None or self.suggestions is None:
@@ -342,7 +379,7 @@ class ClassPanel(QWidget):
             return
         self._suggested = (ids.tolist(), categories.tolist())
         self._show_suggestions()
-        self._refresh()
+        self.refresh()
         self._say(
             f"{len(ids)} suggestions, on average {confidence.mean():.0%} of the trees agree. "
             "Accept them, or correct some first: what you assign stays."
@@ -366,7 +403,7 @@ class ClassPanel(QWidget):
         self._suggested = ([], [])
         if self.suggestions is not None:
             self.suggestions.remove()
-        self._refresh()
+        self.refresh()
 
     def _show_suggestions(self, edit: LabelEdit | None = None) -> None:
         assert self._editor is not None
@@ -385,7 +422,3 @@ class ClassPanel(QWidget):
         else:
             stripe = (edit.indices[-2] + edit.indices[-1]) // width % 2
             self.suggestions.write(edit.indices, values * stripe)
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
