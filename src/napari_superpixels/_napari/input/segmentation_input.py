@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_superpixels._napari.input.region import Region
+    from napari_superpixels._napari.input.start import StartLabels
 
 __all__ = [
     "InputError",
@@ -102,6 +103,8 @@ class SegmentationInput:
         Opacity of the pixels of an RGBA image; those of 0 are outside. Lazy as `data` are.
     alpha_expression : str
         Python that gets it from the layer's data.
+    start : StartLabels or None
+        Labels that the run starts from; None for the image alone.
     """
 
     layer_name: str
@@ -123,6 +126,7 @@ class SegmentationInput:
     channels: tuple[int, ...] | None = None
     alpha: Any = None
     alpha_expression: str = ""
+    start: StartLabels | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -154,6 +158,7 @@ class SegmentationInput:
 
         return (
             key(self) == key(other)
+            and (self.start is other.start or bool(self.start and self.start.is_same(other.start)))
             and _is_same_array(self.data, other.data)
             and all(a.is_same(b) for a, b in zip(self.further, other.further, strict=True))
         )

@@ -154,7 +154,9 @@ class SegmentWidget(SegmentView):
         source, params = choices.source, choices.params
         if source is None or params is None or self.device.problem:
             return None
-        return plan_for(source, params, self._resources(), Tiles(self.tiles.value))
+        # What starts from labels is done in one piece.
+        tiles = Tiles(self.tiles.value) if source.start is None else Tiles.NEVER
+        return plan_for(source, params, self._resources(), tiles)
 
     def _resources(self) -> Resources:
         return Resources(self.device.resolved, Preferences.read().memory_limit_gb)

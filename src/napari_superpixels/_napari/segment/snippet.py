@@ -11,6 +11,7 @@ import numpy as np
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.input.mask import is_of_slices, mask_as_python
 from napari_superpixels._napari.input.region import LabelMask
+from napari_superpixels._napari.input.start import StartKind
 from napari_superpixels._napari.segment.controls.parameter_form import CUSTOM
 from napari_superpixels.params import DEFAULT_PRESET, SuperpixelParams, get_preset
 
@@ -57,6 +58,8 @@ def as_python(
     base = DEFAULT_PRESET if preset == CUSTOM else preset
     default = get_preset(base)
     mask = mask_as_python(source)
+    if source.start is not None and source.start.kind == StartKind.REFINE:
+        return _refined(source, params) + _added(source)
     function = "superpixels"
     channel_axis, special = source.read_axis, []
     if source.mode == Mode.VOLUME:
@@ -76,6 +79,7 @@ def as_python(
         *special,
         *(["mask=mask"] if mask else []),
         _nodata(source),
+        *_start_arguments(source),
         f"device={device!r}",
     ]
     lines = "".join(f"    {argument},\n" for argument in arguments)
@@ -84,9 +88,50 @@ def as_python(
         f"{_image(source)}"
         f"{mask}"
         f"{_as_frames(source)}"
+        f"{_start(source)}"
         f"labels = {function}(\n{lines})\n"
         f"{_added(source)}"
     )
+
+
+def _refined(source: SegmentationInput, params: SuperpixelParams) -> str:
+    """Code that moves the borders of the labels that are started from."""
+    mask = mask_as_python(source)
+    arguments = [
+        "image",
+        "given_labels",
+        "keep_background=False",
+        f"channel_axis={source.read_axis}",
+        *(["mask=mask"] if mask else []),
+        _nodata(source),
+        f"smoothness={params.refine_smoothness!r}",
+    ]
+    if source.mode == Mode.VOLUME:
+        arguments.append(f"spacing={tuple(map(float, source.placement.spacing))}")
+    lines = "".join(f"    {argument},\n" for argument in arguments)
+    return (
+        f"import numpy as np\nfrom napari_superpixels import refine\n\n{_image(source)}{mask}"
+        f"{_as_frames(source)}{_start(source)}labels = refine(\n{lines})\n"
+    )
+
+
+def _start(source: SegmentationInput) -> str:
+    """Code that leaves the labels that are started from in ``given_labels``."""
+    if source.start is None:
+        return ""
+    code = source.start.as_python(source, "given_labels")
+    if source.mode in (Mode.EACH, Mode.SERIES):
+        code += "given_labels = given_labels.reshape(-1, *given_labels.shape[-2:])\n"
+    return code
+
+
+def _start_arguments(source: SegmentationInput) -> list[str]:
+    if source.start is None:
+        return []
+    if source.start.kind == StartKind.INITIAL:
+        return ["initial=given_labels"]
+    walls = "hard" if source.start.kind == StartKind.OBJECTS else "soft"
+    return ["objects=given_labels", f"object_walls={walls!r}"]
 
 
 def as_script(code: str, layers: Sequence[Layer]) -> str:
@@ -165,6 +210,7 @@ def _level_of_a_run(
         f"channel_axis={source.read_axis}",
         *(["mask=mask"] if mask else []),
         _nodata(source),
+        *_start_arguments(source),
         f"device={device!r}",
     ]
     if source.mode == Mode.VOLUME:
@@ -176,6 +222,7 @@ def _level_of_a_run(
         f"{_image(source)}"
         f"{mask}"
         f"{_as_frames(source)}"
+        f"{_start(source)}"
         f"result = drain(iter_superpixels(\n{lines}))\n"
         f"labels = result.at(\n    {params.n_segments},\n    lam={params.lam!r},\n"
         f"    smoothness={params.refine_smoothness!r},\n    count={params.count!r},\n).labels\n"

@@ -12,6 +12,7 @@ import numpy as np
 from napari_superpixels._napari.input.axes import NOUNS, Mode
 from napari_superpixels._napari.input.mask import mask_of
 from napari_superpixels._napari.input.segmentation_input import Frames, SegmentationInput
+from napari_superpixels._napari.input.start import StartKind, StartLabels, arguments_of
 from napari_superpixels._napari.segment.appearance import neighbour_colormap
 from napari_superpixels._napari.segment.cancelling import (
     REPORT_INTERVAL_S,
@@ -154,6 +155,8 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[AnyStep, None,
     from napari_superpixels.core.prepare.checks import as_channels
 
     source = request.source
+    if source.start is not None and source.start.kind == StartKind.REFINE:
+        return _refined(request, source.start)
     image = source.read()
     mask = mask_of(source)
     steps = iter_superpixels(
@@ -166,12 +169,46 @@ def _segment(request: Request, switch: CancelSwitch) -> Generator[AnyStep, None,
         device=request.device,
         preview_interval_s=PREVIEW_INTERVAL_S if request.preferences.preview else None,
         memory_limit_gb=request.preferences.memory_limit_gb,
+        **arguments_of(source.start, source),
     )
     result = yield from watched(steps, switch)
     if result is None:
         return None
     channels = as_channels(image, source.read_axis, n_axes=len(source.shape))
     return delivery_of(request, result, channels)
+
+
+def _refined(request: Request, start: StartLabels) -> Delivery:
+    """Move the borders of labels, as `_segment` finds new ones; takes a second or so."""
+    from napari_superpixels.api.image import refine
+    from napari_superpixels.core.prepare.checks import as_channels
+
+    source, begin = request.source, time.perf_counter()
+    image, mask = source.read(), mask_of(source)
+    labels = refine(
+        image,
+        start.of(source),
+        keep_background=False,
+        channel_axis=source.read_axis,
+        mask=None if mask is None else np.broadcast_to(mask, source.shape),
+        nodata=source.nodata,
+        spacing=source.spacing,
+        smoothness=request.params.refine_smoothness,
+    ).astype(np.int32)
+    n = len(np.unique(labels[labels > 0]))
+    result = SuperpixelResult(
+        labels=labels,
+        params=request.params.replace(n_segments=n),
+        n_obtained=n,
+        losses=(),
+        iterations=0,
+        seconds=time.perf_counter() - begin,
+        device="cpu",
+        reason=FinishReason.COMPLETED,
+        weights={},
+    )
+    channels = as_channels(image, source.read_axis, n_axes=len(source.shape))
+    return replace(delivery_of(request, result, channels), channels=None)
 
 
 def delivery_of(
@@ -200,6 +237,8 @@ def delivery_of(
         channel_names=source.channel_names,
         pixel_area=source.placement.voxel_volume,
     )
+    # The labels that a run started from, superpixel by superpixel.
+    table |= {name: column for name, column in result.table.items() if name not in table}
     colormap = neighbour_colormap(result.labels)
     return Delivery(request, result, result.labels, table, colormap, channels=channels)
 
@@ -270,6 +309,10 @@ def _segment_frames(
         memory_limit_gb=request.preferences.memory_limit_gb,
         skip_failing=True,  # what is done is not lost
         out=labels,
+        **{
+            name: value.reshape(-1, *value.shape[-2:]) if isinstance(value, np.ndarray) else value
+            for name, value in arguments_of(source.start, source).items()
+        },
     )
     try:
         for step in steps:

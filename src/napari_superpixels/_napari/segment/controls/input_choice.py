@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from napari.viewer import Viewer
 from psygnal import Signal
 
@@ -10,6 +12,7 @@ from napari_superpixels._napari.input.segmentation_input import SegmentationInpu
 from napari_superpixels._napari.segment.controls.image_choice import ImageChoice
 from napari_superpixels._napari.segment.controls.more_channels import MoreChannels
 from napari_superpixels._napari.segment.controls.region_choice import RegionChoice
+from napari_superpixels._napari.segment.controls.start_choice import StartChoice
 from napari_superpixels._napari.widgets.layout import Control, rows, set_row_visible
 
 
@@ -28,6 +31,8 @@ class InputChoice:
         Further layers.
     region : RegionChoice
         Where in the plane.
+    start : StartChoice
+        Labels that a run starts from.
     widget : QWidget
         Image and mode; the axes too while nothing says what they are.
     more_widget : QWidget
@@ -43,7 +48,8 @@ class InputChoice:
         self.image = ImageChoice(viewer)
         self.more = MoreChannels(viewer)
         self.region = RegionChoice(viewer)
-        image, region = self.image, self.region
+        self.start = StartChoice(viewer)
+        image, region, start = self.image, self.region, self.start
         self._shows_all = False
         self.widget = rows(image.layer_box, image.axes_box, image.mode_box)
         self.more_widget = rows(
@@ -52,8 +58,10 @@ class InputChoice:
             image.channels_box,
             self.more,
             image.level_box,
+            start.kind_box,
+            start.layer_box,
         )
-        for part in (self.image, self.more, self.region):
+        for part in (self.image, self.more, self.region, self.start):
             part.changed.connect(self._on_change)
         self._show()
 
@@ -75,7 +83,13 @@ class InputChoice:
         axes, mode = self.image.axes, self.image.mode
         region = self.region.region(grid, view, axes.stack(mode))
         source = self.image.source(view, region, self.region.nodata())
-        return combine(source, self.more.sources(grid, view, region, axes, mode))
+        source = combine(source, self.more.sources(grid, view, region, axes, mode))
+        start = self.start.start(grid, view, axes.stack(mode), mode)
+        if start is None:
+            return source
+        start.check(source)
+        text = f"{source.description}, starting from “{start.labels.layer_name}”"
+        return replace(source, start=start, description=text)
 
     def show_all(self, shows_all: bool) -> None:
         """Show the axes, also where they are certain.
@@ -93,6 +107,7 @@ class InputChoice:
         self.image.cleanup()
         self.more.cleanup()
         self.region.cleanup()
+        self.start.cleanup()
 
     def _show(self) -> None:
         view = View.of(self._viewer)
@@ -113,6 +128,7 @@ class InputChoice:
             (self.more, self.more.offered),
             (image.level_box, len(image.level_box.choices) > 1),
             (region.layer_box, region.needs_layer),
+            (self.start.layer_box, self.start.needs_layer),
         )
         for widget, controls in ((self.widget, first), (self.more_widget, more)):
             for control, visible in controls:
