@@ -15,7 +15,9 @@ import tifffile
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_superpixels._napari.export import export_job as job_module
+from napari_superpixels._napari.export.known import ALL, Known
 from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.plane import View
 from napari_superpixels._napari.input.region import Where
 from napari_superpixels.errors import ExportError
 from napari_superpixels.io.formats import METADATA_KEY
@@ -273,13 +275,15 @@ def test_another_format_is_chosen_and_the_proposed_name_kept(
     assert proposed == ["a_b.tif"]
     # Who types a suffix means it.
     expected = {"a_b.tif": "a_b.geojson", "c.tif": "c.tif"}
-    assert [path.name for path in tmp_path.iterdir()] == [expected[typed]]
+    # Beside it, what the dock remembers.
+    written = {path.name for path in tmp_path.iterdir()} - {"napari-superpixels.yaml"}
+    assert written == {expected[typed]}
 
 
 def test_jobs_refuse_what_they_cannot_write(viewer, tmp_path):
     layer = viewer.add_labels(GRID)
     with pytest.raises(ExportError, match="the format follows the suffix"):
-        job_module.export_job(tmp_path / "t.xyz", layer, [], job_module.View.of(viewer))
+        job_module.export_job(tmp_path / "t.xyz", layer, [], View.of(viewer), Known(), ALL)
 
 
 @pytest.mark.slow

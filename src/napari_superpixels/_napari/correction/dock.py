@@ -69,10 +69,12 @@ class CorrectionWidget(CorrectionView):
         self.outline_box.changed.connect(self._on_outline)
         self.classes.chosen.connect(self._on_class)
         self.network.running_changed.connect(self._on_running)
+        self.exporter.told.connect(self.say)
+        self.exporter.failed.connect(self._on_not_exported)
         canvas = CanvasContext(self._viewer, self)
         for callback in (
             *(self._give_back, self.network.abandon),
-            *(canvas.cleanup, self.reference.cleanup),
+            *(canvas.cleanup, self.reference.cleanup, self.exporter.cleanup),
         ):
             self._lifetime.at_end(callback)
         layers, dims = self._viewer.layers, self._viewer.dims.events
@@ -104,6 +106,7 @@ class CorrectionWidget(CorrectionView):
         self._detach()
         self._layer = layer
         if layer is not None:
+            self.exporter.remember(layer)
             layer.events.editable.connect(self._on_editable)
         self._begin()
 
@@ -275,6 +278,10 @@ class CorrectionWidget(CorrectionView):
         self.show_state(resolve(self._layer, self.editor, self.work_box.value))
 
     # ---- files -------------------------------------------------------------------------------
+
+    def _on_not_exported(self, message: str) -> None:
+        self.say(message, problem=True)
+        show_error(message)
 
     def _save(self) -> None:
         name = "" if self._layer is None else file_name(f"{self._layer.name}.tif")

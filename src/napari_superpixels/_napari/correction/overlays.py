@@ -131,12 +131,20 @@ class OverlayLayer:
         if values is not None:
             data[...] = values
         active = self._viewer.layers.selection.active
+        known = self._base.metadata.get(METADATA_KEY, {})
         layer = Labels(
             data,
             name=f"{self._base.name} {self._suffix}",
             colormap=self._colormap(),
             opacity=self._opacity,
-            metadata={METADATA_KEY: {DERIVED_FROM: str(self._base.unique_id), KIND: self._suffix}},
+            metadata={
+                METADATA_KEY: {
+                    DERIVED_FROM: str(self._base.unique_id),
+                    KIND: self._suffix,
+                    # For an export once the base is gone.
+                    **{k: v for k, v in known.items() if k in ("place", "classes")},
+                }
+            },
             **placement_of(self._base),
         )
         layer.editable = False
