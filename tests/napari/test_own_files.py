@@ -120,7 +120,7 @@ def test_what_the_command_wrote_opens_as_labels(tmp_path, viewer, photo):
 
 
 def corrected(viewer, correct, path):
-    layer = viewer.add_labels(DATA.copy(), name="cells", features={"index": [3], "note": ["x"]})
+    layer = viewer.add_labels(DATA.copy(), name="cells", features={"index": [9], "note": ["x"]})
     widget = correct()
     widget.classes.add("nucleus")
     widget.editor.run(merge, positions=[(0, 0), (0, 5)])
@@ -140,8 +140,10 @@ def test_a_corrected_tiff_dropped_onto_napari_is_labels_with_its_log(tmp_path, v
     assert isinstance(layer, Labels)
     assert layer.name == "cells"
     after = layer.features
-    for name in ("label", "class", "lock"):
-        assert after[name].tolist() == before[name].tolist(), name
+    for name in ("label", "class", "lock", "note"):
+        expected = before[name].fillna("").tolist()
+        assert after[name].tolist() == expected, name
+    assert set(after["note"]) == {"", "x"}
     session = layer.metadata[METADATA_KEY]["correction"]
     assert [entry["operation"] for entry in session.log][:3] == ["merge", "assign", "lock"]
 

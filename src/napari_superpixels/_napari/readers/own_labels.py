@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_superpixels._napari.correction.editor import SESSION
 from napari_superpixels._napari.correction.file_schema import Known
-from napari_superpixels._napari.correction.files import load_corrected
+from napari_superpixels._napari.correction.files import features_of, load_corrected
 from napari_superpixels._napari.readers.geotiff import read_geotiffs, spatial_of
 from napari_superpixels._napari.segment.colors import neighbour_colormap
 from napari_superpixels._napari.segment.output_layer import OPACITY
@@ -19,7 +18,7 @@ from napari_superpixels._napari.segment.tiled_run import labels_of
 from napari_superpixels.editing.attributes import DEFAULT, LabelAttributes, Lock
 from napari_superpixels.editing.corrected_file import refused
 from napari_superpixels.editing.session import Session
-from napari_superpixels.io.classes import CORRECTION, LOCK, LabelColumns, columns_of
+from napari_superpixels.io.classes import COLUMNS, CORRECTION, LOCK, LabelColumns, columns_of
 from napari_superpixels.io.formats import METADATA_KEY, read_provenance
 from napari_superpixels.io.georeference import is_georeferenced
 from napari_superpixels.io.images import open_image
@@ -78,18 +77,17 @@ def read_own(path: Path) -> LayerTuple:
         If it cannot be read, or what it says of its labels cannot be used.
     """
     known = read_provenance(path)
-    columns = columns_of(known, path)
     if CORRECTION in known:
-        layer = load_corrected(path)
-        layer.features = _features(np.asarray(layer.data), columns)
-        data, options, kind = layer.as_layer_data_tuple()
+        data, options, kind = load_corrected(path).as_layer_data_tuple()
         return data, options, kind
+    columns = columns_of(known, path)
     with refused(path):
         check(Known, known)
     data, options = _placed_labels(path, known)
+    known.pop(COLUMNS, None)  # they are in the table
     metadata = known | options.pop("metadata", {}).get(METADATA_KEY, {})
     if isinstance(data, np.ndarray):
-        options["features"] = _features(data, columns)
+        options["features"] = features_of(data, columns)
         session = None if columns.is_class_map else _session(data, columns)
         if session is not None:
             metadata[SESSION] = session
@@ -155,12 +153,6 @@ def _spatial(metadata: FileMetadata, ndim: int, *, has_frames: bool) -> dict[str
         "units": ("pixel",) * missing + tuple(units),
         "axis_labels": tuple(names),
     }
-
-
-def _features(data: np.ndarray[Any, Any], columns: LabelColumns) -> pd.DataFrame:
-    ids = np.unique(data)
-    ids = ids[ids != 0].astype(np.int64)
-    return pd.DataFrame({"index": ids, "label": ids} | columns.of(ids))
 
 
 def _session(data: np.ndarray[Any, Any], columns: LabelColumns) -> Session | None:
