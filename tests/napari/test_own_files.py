@@ -7,8 +7,10 @@ import pytest
 import tifffile
 from napari.layers import Image, Labels
 from npe2 import PluginManifest
+from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels._napari.correction.dock import CorrectionWidget
+from napari_superpixels._napari.readers import open_command
 from napari_superpixels._napari.readers.choose import get_reader
 from napari_superpixels._napari.readers.open_command import open_paths
 from napari_superpixels.cli.main import main
@@ -183,6 +185,25 @@ def test_the_menu_opens_any_name_and_zarrs_beside_an_image(tmp_path, viewer):
     assert len(viewer.layers) == 2
     for layer in viewer.layers:
         check(layer)
+
+
+def test_commands_of_the_menu_ask_for_a_file(tmp_path, viewer, monkeypatch):
+    from napari._app_model import get_app_model
+
+    export_labels(tmp_path / "r.tif", DATA, **KNOWN)
+    export_labels(tmp_path / "r.zarr", DATA, **KNOWN)
+    tif, zarr = str(tmp_path / "r.tif"), str(tmp_path / "r.zarr")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *args: ([tif], ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: zarr)
+    for n, command in enumerate(("open", "open_zarr"), start=1):
+        get_app_model().commands.execute_command(f"napari-superpixels.{command}").result()
+        assert len(viewer.layers) == n
+        check(viewer.layers[-1])
+    shown = []
+    monkeypatch.setattr(open_command, "show_error", shown.append)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path))
+    get_app_model().commands.execute_command("napari-superpixels.open_zarr").result()
+    assert "holds no superpixels of this plugin" in shown[0]
 
 
 def test_settings_of_the_user_stay(viewer, correct):
