@@ -10,7 +10,7 @@ from npe2 import PluginManifest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels._napari.correction.dock import CorrectionWidget
-from napari_superpixels._napari.readers import open_command
+from napari_superpixels._napari.readers import open_command, recognise
 from napari_superpixels._napari.readers.choose import get_reader
 from napari_superpixels._napari.readers.open_command import open_paths
 from napari_superpixels.cli.main import main
@@ -150,13 +150,15 @@ def test_a_corrected_tiff_dropped_onto_napari_is_labels_with_its_log(tmp_path, v
     assert [entry["operation"] for entry in session.log][:3] == ["merge", "assign", "lock"]
 
 
-def test_any_name_once_a_dock_is_open(tmp_path, viewer, correct, qtbot):
+def test_any_name_once_a_dock_is_open(tmp_path, viewer, correct, qtbot, monkeypatch):
     path = tmp_path / "results.tif"
     before = corrected(viewer, correct, path)
     zarr = tmp_path / "results.zarr"
     export_labels(zarr, DATA, **UM, **KNOWN)
     plain = tmp_path / "plain.tif"
     tifffile.imwrite(plain, DATA)
+    told = []
+    monkeypatch.setattr(recognise, "show_info", told.append)
     for each in (path, zarr, plain):
         viewer.open(each, plugin=None)
     qtbot.waitUntil(lambda: sum(isinstance(layer, Labels) for layer in viewer.layers) >= 2)
@@ -165,6 +167,7 @@ def test_any_name_once_a_dock_is_open(tmp_path, viewer, correct, qtbot):
     check(by_name["results"])
     np.testing.assert_allclose(by_name["results"].translate, (3, 4))
     assert isinstance(by_name["plain"], Image)
+    assert "results.zarr holds 3 superpixels, and was opened as labels." in told
 
 
 def test_what_was_open_before_the_dock_becomes_labels_too(tmp_path, viewer, correct, qtbot):

@@ -15,6 +15,7 @@ from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.readers.own_labels import is_own, read_own
 from napari_superpixels._napari.widgets.status_bar import not_described
 from napari_superpixels.errors import SuperpixelError
+from napari_superpixels.errors.quantities import counted
 
 
 class Recognition:
@@ -75,6 +76,7 @@ class Recognition:
             layers.remove(layer)
             layers.insert(at, found)
             layers.selection.active = found
-        n = len(np.unique(data)) - 1 if isinstance(data, np.ndarray) else None
-        what = "superpixels" if n is None else f"{n:,} superpixels"
+        what = "superpixels"
+        if isinstance(data, np.ndarray):
+            what = counted(int(np.count_nonzero(np.unique(data))), "superpixel")
         show_info(f"{path.name} holds {what}, and was opened as labels.")
