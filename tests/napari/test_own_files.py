@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 import tifffile
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels._napari.correction.dock import CorrectionWidget
-from napari_superpixels._napari.readers import open_command, recognise
+from napari_superpixels._napari.readers import geotiff, open_command, recognise
 from napari_superpixels._napari.readers.choose import get_reader
 from napari_superpixels._napari.readers.open_command import open_paths
+from napari_superpixels._napari.segment import tiled_run
 from napari_superpixels.cli.main import main
 from napari_superpixels.editing.actions.operations import assign, lock, merge
 from napari_superpixels.errors import FileError
@@ -94,6 +96,22 @@ def test_a_geotiff_of_labels_has_its_place(tmp_path, viewer):
     (classes,) = viewer.open(path, plugin="napari-superpixels")
     assert np.unique(classes.data).tolist() == [0, 2, 5]
     np.testing.assert_allclose(classes.colormap.map(np.array([2])), [[1, 0, 0, 1]])
+
+
+def test_large_labels_are_read_when_they_are_shown(tmp_path, monkeypatch):
+    place = Georeference(DATA.shape, (0.5, 0, 412_000, 0, -0.5, 5_800_000), "EPSG:32633", "m")
+    export_labels(tmp_path / "l.tif", DATA, place=place, **KNOWN)
+    export_labels(tmp_path / "l.zarr", DATA, **UM, **KNOWN)
+    monkeypatch.setattr(geotiff, "LARGE", 10)
+    monkeypatch.setattr(tiled_run, "MOST_EDITABLE", 10)
+    for path in (tmp_path / "l.tif", tmp_path / "l.zarr"):
+        ((data, options, kind),) = get_reader(str(path))(str(path))
+        layer = Layer.create(data, options, kind)
+        finest = layer.data[0] if layer.multiscale else layer.data
+        assert isinstance(finest, da.Array)
+        np.testing.assert_array_equal(finest, DATA)
+        assert layer.features["class"].tolist() == ["nucleus", "", "debris"]
+        assert [c["name"] for c in layer.metadata[METADATA_KEY]["classes"]] == ["nucleus", "debris"]
 
 
 @pytest.mark.parametrize("frames", [False, True])

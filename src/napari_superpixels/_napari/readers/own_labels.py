@@ -91,6 +91,8 @@ def read_own(path: Path) -> LayerTuple:
         session = None if columns.is_class_map else _session(data, columns)
         if session is not None:
             metadata[SESSION] = session
+    elif columns.table.shape[1]:  # only what the file says: nobody counts the pixels
+        options["features"] = features_of(columns.table.index.to_numpy(np.int64), columns)
     if columns.is_class_map:
         none = (0.0, 0.0, 0.0, 0.0)
         colors = {known.number: (*known.color, 1.0) for known in columns.classes}
