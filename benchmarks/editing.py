@@ -71,7 +71,7 @@ class Bench:
         self.viewer.add_image(image, name="image")
         self.layer = self.viewer.add_labels(labels.copy(), name="labels")
         _, dock = self.viewer.window.add_plugin_dock_widget(
-            "napari-superpixels", "Superpixel correction"
+            "napari-superpixels", "Correct"
         )
         assert isinstance(dock, CorrectionWidget)
         self.dock = dock

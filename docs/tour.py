@@ -163,7 +163,7 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
     layer = viewer.layers.selection.active
     start = layer.data.copy()
     _, dock = viewer.window.add_plugin_dock_widget(
-        "napari-superpixels", "Superpixel correction", tabify=True
+        "napari-superpixels", "Correct", tabify=True
     )
     assert isinstance(dock, CorrectionWidget)
     pause(300)

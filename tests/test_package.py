@@ -67,7 +67,7 @@ def test_manifest_at_the_top_is_the_one_in_the_package():
 def test_editable_install_resolves_the_manifest():
     manifest = PluginManifest.from_distribution("napari-superpixels")
     contributions = manifest.contributions
-    assert contributions.widgets[0].display_name == "Superpixel segmentation"
+    assert contributions.widgets[0].display_name == "Segment"
     assert "napari/layers/segment" in contributions.menus
     assert set(contributions.configurations["segmentation"].properties) == {
         "device",
@@ -96,7 +96,7 @@ def test_wheels_resolve_the_manifest(dists, tmp_path, how):
     run(*pip, str(tmp_path), str(wheel))
     printed = run(sys.executable, "-W", "ignore", "-c", RESOLVE, env={"PYTHONPATH": str(tmp_path)})
     assert str(tmp_path) in printed
-    assert "Superpixel segmentation" in printed
+    assert "Segment" in printed
     assert (tmp_path / "napari_superpixels" / "py.typed").is_file()
 
 

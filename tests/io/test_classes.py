@@ -171,6 +171,18 @@ def test_a_map_of_classes_as_geotiff(tmp_path, labels, place):
     assert not names.exists()
 
 
+def test_names_that_xml_cannot_write(tmp_path, labels, place):
+    odd = [{"number": 1, "name": "a<b>&\x00\x1b", "color": [0, 0, 1]}]
+    table = {"index": [5], "class": [odd[0]["name"]]}
+    path = tmp_path / "odd.tif"
+    export_labels(path, labels, place=place, dissolve_classes=True, columns=table, classes=odd)
+    names = ET.parse(tmp_path / "odd.tif.aux.xml").findall("PAMRasterBand/*/Category")
+    assert [each.text for each in names] == [None, "a<b>&"]
+    ome = tmp_path / "odd.ome.tif"
+    export_labels(ome, labels, place=place, dissolve_classes=True, columns=table, classes=odd)
+    assert not (tmp_path / "odd.ome.tif.aux.xml").exists()
+
+
 def test_a_map_of_classes_as_picture_imagej_tiff_and_zarr(tmp_path, labels):
     for name in ("c.png", "c.tif", "c.zarr", "c.ome.tif"):
         export_labels(tmp_path / name, labels, dissolve_classes=True, **KNOWN)

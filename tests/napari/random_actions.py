@@ -196,7 +196,7 @@ class Session:
 
     def open_correction(self):
         if self.dock(CorrectionWidget) is None:
-            self.viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixel correction")
+            self.viewer.window.add_plugin_dock_widget("napari-superpixels", "Correct")
 
     def close(self):
         dock = self.pick(self.docks())

@@ -21,9 +21,7 @@ def correct(viewer):
 
     def open_it(layer):
         viewer.layers.selection.active = layer
-        _, widget = viewer.window.add_plugin_dock_widget(
-            "napari-superpixels", "Superpixel correction"
-        )
+        _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Correct")
         assert isinstance(widget, CorrectionWidget)
         return widget
 

@@ -15,7 +15,9 @@ import tifffile
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_superpixels._napari.export import export_job as job_module
+from napari_superpixels._napari.export.known import ALL, Known
 from napari_superpixels._napari.input.axes import Mode
+from napari_superpixels._napari.input.plane import View
 from napari_superpixels._napari.input.region import Where
 from napari_superpixels.errors import ExportError
 from napari_superpixels.io.formats import METADATA_KEY
@@ -86,6 +88,8 @@ def test_table_has_the_image_and_micrometres(viewer, dock, tiles_image, run_to_e
     np.testing.assert_allclose(table["area"].sum(), labels.size * 0.125)
     expected = tiles_image[labels == 1][:, 0].mean()
     np.testing.assert_allclose(table["mean red"][0], expected, rtol=1e-4)
+    # What the layer's table has of it is not there a second time.
+    assert not [name for name in table if "(own)" in name or name == "index"]
 
 
 @pytest.mark.parametrize("kind", ["plane", "volume", "frames"])
@@ -273,13 +277,15 @@ def test_another_format_is_chosen_and_the_proposed_name_kept(
     assert proposed == ["a_b.tif"]
     # Who types a suffix means it.
     expected = {"a_b.tif": "a_b.geojson", "c.tif": "c.tif"}
-    assert [path.name for path in tmp_path.iterdir()] == [expected[typed]]
+    # Beside it, what the dock remembers.
+    written = {path.name for path in tmp_path.iterdir()} - {"napari-superpixels.yaml"}
+    assert written == {expected[typed]}
 
 
 def test_jobs_refuse_what_they_cannot_write(viewer, tmp_path):
     layer = viewer.add_labels(GRID)
     with pytest.raises(ExportError, match="the format follows the suffix"):
-        job_module.export_job(tmp_path / "t.xyz", layer, [], job_module.View.of(viewer))
+        job_module.export_job(tmp_path / "t.xyz", layer, [], View.of(viewer), Known(), ALL)
 
 
 @pytest.mark.slow

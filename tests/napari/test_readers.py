@@ -15,10 +15,11 @@ from napari.layers import Image
 from npe2 import PluginManifest
 from rasterio.enums import ColorInterp, Resampling
 
-from napari_superpixels._napari import readers as geotiff_reader
 from napari_superpixels._napari.input.axes import Axes, Role, proposed_axes
 from napari_superpixels._napari.input.segmentation_input import PixelChoices, View, resolve_input
-from napari_superpixels._napari.readers import get_reader
+from napari_superpixels._napari.readers import choose
+from napari_superpixels._napari.readers import geotiff as geotiff_reader
+from napari_superpixels._napari.readers.choose import get_reader
 from napari_superpixels.errors import FileError
 from napari_superpixels.io.formats import METADATA_KEY, export_labels
 from napari_superpixels.io.georeference import Georeference, read_georeference
@@ -53,7 +54,7 @@ def layers_of(path):
 def test_bands_with_nodata_in_a_viewer(tmp_path, rng, viewer):
     bands = rng.integers(1, 4000, (5, 20, 30)).astype(np.int16)
     bands[:, :4, :6] = -999
-    path = write(tmp_path / "field.tif", bands, nodata=-999)
+    path = write(tmp_path / "field.geotiff", bands, nodata=-999)
     with rasterio.open(path, "r+") as raster:
         raster.set_band_description(4, "NIR")
     (layer,) = viewer.open(path, plugin=PLUGIN)
@@ -155,8 +156,10 @@ def test_degrees(tmp_path, rng):
 
 def test_labels_come_back_as_labels(tmp_path, viewer):
     labels = np.arange(48).reshape(6, 8) // 9
-    export_labels(tmp_path / "l.tif", labels, place=Georeference(labels.shape, CORNER, UTM, "m"))
-    (layer,) = viewer.open(tmp_path / "l.tif", plugin=PLUGIN)
+    export_labels(
+        tmp_path / "l superpixels.tif", labels, place=Georeference(labels.shape, CORNER, UTM, "m")
+    )
+    (layer,) = viewer.open(tmp_path / "l superpixels.tif", plugin=PLUGIN)
     assert layer._type_string == "labels"
     assert layer.data.dtype == np.uint16
     np.testing.assert_array_equal(layer.data, labels)
@@ -197,17 +200,17 @@ def napari_reader(npe2pm):
     npe2pm.register(PluginManifest.from_distribution("napari"))
 
 
-def plain_tiffs(folder):
-    paths = [folder / f"plain{i}.tif" for i in range(2)]
+def plain_tiffs(folder, name="plain"):
+    paths = [folder / f"{name}{i}.tif" for i in range(2)]
     for i, path in enumerate(paths):
         tifffile.imwrite(path, np.full((4, 5), i + 1, np.uint8))
     return paths
 
 
 def test_a_plain_tiff_goes_on_to_napari(tmp_path, viewer, napari_reader):
-    first, second = plain_tiffs(tmp_path)
+    first, second = plain_tiffs(tmp_path, "superpixels of others")
     (layer,) = viewer.open(first, plugin=PLUGIN)
-    assert layer.name == "plain0"
+    assert layer.name == "superpixels of others0"
     np.testing.assert_array_equal(layer.data, tifffile.imread(first))
     (stack,) = viewer.open([first, second], plugin=PLUGIN, stack=True)
     assert stack.data.shape == (2, 4, 5)
@@ -215,18 +218,19 @@ def test_a_plain_tiff_goes_on_to_napari(tmp_path, viewer, napari_reader):
     assert [other.data.max() for other in apart] == [1, 2]
 
 
-def test_remembering_our_reader_does_no_harm(tmp_path, viewer, napari_reader, rng):
-    """What “remember this choice” in napari's dialog leaves in its settings."""
-    from napari.settings import get_settings
-
-    get_settings().plugins.extension2reader = {"*.tif": PLUGIN}
+def test_ordinary_files_and_folders_raise_no_question(tmp_path, viewer, napari_reader, rng):
+    """napari asks, and `viewer.open` raises, where two readers claim a name."""
     plain, _ = plain_tiffs(tmp_path)
     geo = write(tmp_path / "geo.tif", rng.random((1, 4, 5)))
-    (layer,) = viewer.open(plain, plugin=None)
-    np.testing.assert_array_equal(layer.data, tifffile.imread(plain))
-    (layer,) = viewer.open(geo, plugin=None)
-    assert "place" in layer.metadata[METADATA_KEY]
-    assert layer.source.reader_plugin == PLUGIN
+    (tmp_path / "superpixels").mkdir()
+    folder, _ = plain_tiffs(tmp_path / "superpixels")
+    for path in (plain, geo, folder, tmp_path / "superpixels"):
+        assert viewer.open(path, plugin=None)[0].source.reader_plugin == "napari"
+    for name in ("map.geotiff", "map.GTIF"):
+        path = write(tmp_path / name, rng.random((1, 4, 5)))
+        (layer,) = viewer.open(path, plugin=None)
+        assert layer.source.reader_plugin == PLUGIN
+        assert "place" in layer.metadata[METADATA_KEY]
 
 
 def test_what_lies_on_no_map(tmp_path, monkeypatch, plugin):
@@ -279,7 +283,7 @@ def test_plain_tiffs_that_cannot_be_read_name_themselves(tmp_path, monkeypatch):
             raise ValueError("Could not find a backend")
         return []
 
-    monkeypatch.setattr(geotiff_reader.npe2, "read", read)
+    monkeypatch.setattr(choose.npe2, "read", read)
     for content, reason in [
         (b"", r"it is empty \(0 bytes\)"),
         (b"no TIFF at all", r"\(not a TIFF file"),
@@ -321,7 +325,7 @@ def test_a_plane_takes_its_place_along(tmp_path, rng, monkeypatch):
 def test_from_map_to_polygons_without_a_question(
     tmp_path, viewer, open_quick_dock, run_to_end, tiles_image
 ):
-    path = write(tmp_path / "m.tif", np.moveaxis(tiles_image, -1, 0), photometric="RGB")
+    path = write(tmp_path / "m.gtif", np.moveaxis(tiles_image, -1, 0), photometric="RGB")
     (layer,) = viewer.open(path, plugin=PLUGIN)
     dock = open_quick_dock(viewer)
     run_to_end(dock)
@@ -344,7 +348,7 @@ def test_radar_images_are_told(tmp_path, rng):
 
 def test_bands_keep_their_names(tmp_path, rng, viewer, open_quick_dock, run_to_end, qtbot):
     bands = rng.integers(1, 4000, (4, 20, 30)).astype(np.int16)
-    path = write(tmp_path / "field.tif", bands)
+    path = write(tmp_path / "field.geotiff", bands)
     with rasterio.open(path, "r+") as raster:
         raster.set_band_description(4, "NIR")
     viewer.open(path, plugin=PLUGIN)
@@ -361,7 +365,7 @@ def test_bands_keep_their_names(tmp_path, rng, viewer, open_quick_dock, run_to_e
 def test_a_raster_of_one_value(tmp_path, viewer, dtype, value):
     if np.dtype(dtype).kind != "f" and not 0 <= value <= np.iinfo(dtype).max:
         pytest.skip("it does not hold the value")
-    path = write(tmp_path / "flat.tif", np.full((1, 20, 30), value, dtype))
+    path = write(tmp_path / "flat.geotiff", np.full((1, 20, 30), value, dtype))
     (layer,) = viewer.open(path, plugin=PLUGIN)
     low, high = np.float32(layer.contrast_limits)
     assert low < high

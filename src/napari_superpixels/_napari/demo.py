@@ -35,9 +35,7 @@ def open_dock(viewer: Viewer) -> SegmentWidget:
     SegmentWidget
         The dock's widget.
     """
-    _, widget = viewer.window.add_plugin_dock_widget(
-        "napari-superpixels", "Superpixel segmentation"
-    )
+    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Segment")
     assert isinstance(widget, SegmentWidget)
     return widget
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from napari.settings import get_plugin_settings
+from napari.settings import get_plugin_settings, get_settings
 from psygnal import Signal
 
 
@@ -33,7 +33,7 @@ class Preferences:
     @classmethod
     def read(cls) -> Preferences:
         """Read the current values; the defaults if napari does not know the plugin."""
-        settings = _settings()
+        settings = plugin_settings()
         if settings is None:
             return cls()
         page = settings.segmentation
@@ -52,7 +52,7 @@ class PreferencesWatch:
     changed = Signal()
 
     def __init__(self) -> None:
-        settings = _settings()
+        settings = plugin_settings()
         self._event = None if settings is None else settings.events.changed
         if self._event is not None:
             self._event.connect(self._on_change)
@@ -66,9 +66,29 @@ class PreferencesWatch:
             self._event.disconnect(self._on_change)
 
 
-def _settings() -> Any:
+_PLUGIN = "napari-superpixels"
+# A name ends so, whatever its folder is called: napari compares the whole path.
+_OWN_FILES = ("*superpixels.tif", "*superpixels.tiff", "*superpixels classes.tif")
+_ALL_TIFFS = ("*.tif", "*.tiff")
+
+
+def prefer_own_reader() -> None:
+    """Let napari open files of ours with our reader, without the question which one to take.
+
+    It stands under *Preferences > Plugins > File extension readers*, where the user can change it.
+    That all TIFFs are opened with it, which was remembered for earlier versions, is taken back.
+    """
+    plugins = get_settings().plugins
+    known = dict(plugins.extension2reader)
+    wanted = {k: v for k, v in known.items() if (k, v) not in [(t, _PLUGIN) for t in _ALL_TIFFS]}
+    wanted = dict.fromkeys(_OWN_FILES, _PLUGIN) | wanted
+    if wanted != known:
+        plugins.extension2reader = wanted
+
+
+def plugin_settings() -> Any:
     """The plugin's settings; None if it runs from a script, without being registered."""
     try:
-        return get_plugin_settings("napari-superpixels")
+        return get_plugin_settings(_PLUGIN)
     except KeyError:
         return None

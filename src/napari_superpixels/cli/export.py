@@ -36,6 +36,7 @@ def export_files(options: ExportOptions) -> int:
     """
     # Here, so that the command line starts without the libraries that only this command needs.
     from napari_superpixels.errors import ExportError
+    from napari_superpixels.io.classes import columns_of, dissolved, only_class
     from napari_superpixels.io.formats.label_image import LabelDescription, label_image_of
     from napari_superpixels.io.formats.registry import format_of, write
     from napari_superpixels.io.images import check_same_grid
@@ -74,7 +75,12 @@ def export_files(options: ExportOptions) -> int:
                     f"{output}: this format holds one plane, and the labels are a stack of "
                     f"{len(labels)}: choose one with --plane, or leave the format out"
                 )
+    columns = columns_of(label_file.metadata.provenance, options.labels)
     try:
+        if options.of_class is not None:
+            labels, columns = only_class(labels, columns, options.of_class)
+        if options.dissolve_classes:
+            labels, columns = dissolved(labels, columns)
         label_image = label_image_of(
             labels,
             image,
@@ -92,6 +98,7 @@ def export_files(options: ExportOptions) -> int:
                     label_file.metadata.provenance, frames=frames and labels.ndim == 3
                 ),
                 ome_zarr_version=options.ome_zarr_version,
+                columns=columns,
             ),
         )
     except SuperpixelError as error:
@@ -107,7 +114,9 @@ def export_files(options: ExportOptions) -> int:
         except SuperpixelError as error:  # one that cannot be written must not stop the others
             failures.append(text_of(error))
             continue
-        print(f"{output}: {counted(len(label_image.ids), 'superpixel')}")
+        n = len(label_image.ids)
+        n_objects = f"objects of classes: {n}" if columns.is_class_map else counted(n, "superpixel")
+        print(f"{output}: {n_objects}")
     if len(options.output) > 1 and failures:
         n_files = counted(len(options.output), "file")
         complain(f"{len(failures)} of {n_files} could not be written:")

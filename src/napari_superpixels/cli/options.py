@@ -288,6 +288,8 @@ class ExportOptions:
     like: Path | None = None
     plane: int | None = None
     frames: bool = False
+    of_class: str | None = None
+    dissolve_classes: bool = False
     ome_zarr_version: str = "0.4"
     force: bool = False
 
@@ -499,6 +501,19 @@ def _add_export(commands: Any) -> None:
         action="store_true",
         help="LABELS hold frames that were segmented one by one, so that each is described on its "
         "own (default: as LABELS says)",
+    )
+    which = command.add_mutually_exclusive_group()
+    which.add_argument(
+        "--of-class",
+        metavar="NAME",
+        help="only superpixels of this class, where LABELS have classes: saved by the correction "
+        "dock, or exported from napari",
+    )
+    which.add_argument(
+        "--dissolve-classes",
+        action="store_true",
+        help="one object a class in place of superpixels: a map of classes, with their colours in "
+        ".tif and .png (which needs no image then)",
     )
     command.add_argument(
         "--ome-zarr-version",

@@ -14,6 +14,7 @@ from napari_superpixels.errors import ExportError, FileError, reason_of
 from napari_superpixels.io.strict_values import Strict, check
 
 CLASS, LOCK = "class", "lock"
+_FREE = "free"
 # The dock writes these anew for each layer, and tables measure them; no file keeps them twice.
 COMPUTED = ("index", "label", "frames", "area_px", "area", "fragments")
 # Of the provenance.
@@ -115,13 +116,14 @@ class LabelColumns:
         Returns
         -------
         dict of str to ndarray, each of shape (K,)
-            Where nothing is known, an empty text or NaN.
+            Where nothing is known, an empty text or NaN; a lock is free then.
         """
         found: dict[str, NDArray[Any]] = {}
         for name, values in self.table.items():
             known = values.reindex(ids)
             if _is_text(values):
-                found[str(name)] = known.fillna("").to_numpy(object)
+                nothing = _FREE if name == LOCK else ""
+                found[str(name)] = known.fillna(nothing).to_numpy(object)
             else:  # where one is not known, truth values become numbers
                 found[str(name)] = (known.astype(float) if known.isna().any() else known).to_numpy()
         return found
@@ -384,9 +386,7 @@ def _with_corrections(
         dtype=object,
     )
     rest = table.drop(columns=[name for name in own if name in table])
-    joined = own.join(rest, how="outer")
-    joined[LOCK] = joined[LOCK].fillna("free")
-    return joined
+    return own.join(rest, how="outer")
 
 
 def _classes(plain: Iterable[Mapping[str, Any]]) -> tuple[LabelClass, ...]:

@@ -93,8 +93,36 @@ def as_description(provenance: Mapping[str, Any]) -> str:
     return f"{_TITLE} {dumps(provenance)}"
 
 
+def holds_own_labels(path: str | Path) -> bool:
+    """Tell whether a TIFF says that this package wrote it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file.
+
+    Returns
+    -------
+    bool
+        False for what is no TIFF, or cannot be read.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file() or kind_of(path) != "tiff":
+            return False
+        with tifffile.TiffFile(path) as tiff:
+            return _said_by(tiff) is not None
+    except READ_ERRORS:
+        return False
+
+
 def of_tiff(tiff: tifffile.TiffFile) -> dict[str, Any]:
     """Take provenance from an open TIFF; empty where it has none."""
+    return _said_by(tiff) or {}
+
+
+def _said_by(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
+    """What a TIFF of ours says of itself; None for others."""
     found: Any = None
     if tiff.shaped_metadata:
         found = tiff.shaped_metadata[0].get(METADATA_KEY)
@@ -110,7 +138,7 @@ def of_tiff(tiff: tifffile.TiffFile) -> dict[str, Any]:
                 found = json.loads(text.removeprefix(_TITLE))
             except ValueError:  # other software has cut it; the labels are there all the same
                 return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else None
 
 
 def of_zarr(node: Any) -> dict[str, Any]:

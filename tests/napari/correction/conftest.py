@@ -32,9 +32,7 @@ def press(mouse):
 def open_correction(viewer, qtbot):
     def open_it(tool="Merge"):
         """Open the dock, and click on a tool if there is something to correct."""
-        _, widget = viewer.window.add_plugin_dock_widget(
-            "napari-superpixels", "Superpixel correction"
-        )
+        _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Correct")
         assert isinstance(widget, CorrectionWidget)
         qtbot.wait(200)  # until the window is laid out
         viewer.reset_view()

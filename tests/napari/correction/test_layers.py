@@ -215,7 +215,7 @@ def test_the_dock_is_freed_with_its_viewer(plugin, make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
     # Named, or napari looks for a name in this frame's variables and keeps them alive.
     layer = viewer.add_labels(squares(), name="labels")
-    _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixel correction")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Correct")
     dock.editor.run(merge, positions=[(8, 8), (8, 24)])
     gone = weakref.ref(dock)
     del _, dock, layer  # napari's dock widget holds ours
@@ -224,7 +224,7 @@ def test_the_dock_is_freed_with_its_viewer(plugin, make_napari_viewer, qtbot):
 
 
 def test_a_dock_closed_by_its_x_is_freed_and_the_layer_is_napari_s(viewer, layer, qtbot):
-    _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixel correction")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Correct")
     gone = weakref.ref(dock)
     viewer.window.remove_dock_widget(dock)
     assert not reacts(layer)

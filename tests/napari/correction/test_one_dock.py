@@ -22,7 +22,7 @@ def menu_entry(viewer):
         entry
         for part in [menu, *menu.findChildren(QMenu)]
         for entry in part.actions()
-        if "Superpixel correction" in entry.text()
+        if "Correct" in entry.text()
     ]
     return found[0]
 

@@ -1,4 +1,4 @@
-"""The dock "Superpixel correction": tools for any Labels layer."""
+"""The dock "Correct": tools for any Labels layer."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +31,7 @@ from napari_superpixels._napari.correction.tools import (
     Tool,
 )
 from napari_superpixels._napari.correction.view import PLANE, VOLUME, CorrectionView, resolve
+from napari_superpixels._napari.segment.appearance import Look, Show, apply_look
 from napari_superpixels._napari.segment.run import warm_up
 from napari_superpixels._napari.widgets.canvas_context import CanvasContext
 from napari_superpixels._napari.widgets.layout import file_name, when_clicked
@@ -42,7 +43,7 @@ _PLUGIN, _COMMAND = "napari-superpixels", "napari-superpixels.correct"
 
 
 class CorrectionWidget(CorrectionView):
-    """Dock widget "Superpixel correction".
+    """Dock widget "Correct".
 
     There is one a viewer: a second takes the place of the first, which is closed.
 
@@ -82,10 +83,12 @@ class CorrectionWidget(CorrectionView):
         self.outline_box.changed.connect(self._on_outline)
         self.classes.chosen.connect(self._on_class)
         self.network.running_changed.connect(self._on_running)
+        self.exporter.told.connect(self.say)
+        self.exporter.failed.connect(self._on_not_exported)
         canvas = CanvasContext(self._viewer, self)
         for callback in (
             *(self._give_back, self.network.abandon),
-            *(canvas.cleanup, self.reference.cleanup),
+            *(canvas.cleanup, self.reference.cleanup, self.exporter.cleanup),
         ):
             self._lifetime.at_end(callback)
         layers, dims = self._viewer.layers, self._viewer.dims.events
@@ -125,6 +128,7 @@ class CorrectionWidget(CorrectionView):
         self._detach()
         self._layer = layer
         if layer is not None:
+            self.exporter.remember(layer)
             layer.events.editable.connect(self._on_editable)
         self._begin()
 
@@ -230,7 +234,10 @@ class CorrectionWidget(CorrectionView):
 
     def _on_outline(self, on: bool) -> None:
         if self.editor is not None:
-            self.editor.layer.contour = 1 if on else 0
+            layer = self.editor.layer
+            # Outlines have one colour, in which all would be filled.
+            if on != (layer.contour > 0):
+                apply_look(layer, Look(Show.OUTLINES if on else Show.FILLED))
 
     def _on_ndisplay(self, event: Any = None) -> None:
         if self.editor is not None:
@@ -324,6 +331,10 @@ class CorrectionWidget(CorrectionView):
         self.show_state(resolve(self._layer, self.editor, self.work_box.value))
 
     # ---- files -------------------------------------------------------------------------------
+
+    def _on_not_exported(self, message: str) -> None:
+        self.say(message, problem=True)
+        show_error(message)
 
     def _save(self) -> None:
         name = "" if self._layer is None else file_name(f"{self._layer.name}.tif")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from napari.layers import Labels
 
 from napari_superpixels._napari.correction.editor import CLASSES, OWNER, SESSION
@@ -12,18 +13,27 @@ from napari_superpixels._napari.correction.file_schema import Known, Place
 from napari_superpixels._napari.correction.overlays import DERIVED_FROM, KIND, OUTLINES
 from napari_superpixels._napari.segment.appearance import neighbour_colormap
 from napari_superpixels.editing.corrected_file import read_corrected, refused, write_corrected
-from napari_superpixels.io.formats import METADATA_KEY
+from napari_superpixels.io.classes import (
+    CLASS,
+    COLUMNS,
+    LOCK,
+    LabelColumns,
+    columns_of,
+    label_columns,
+)
+from napari_superpixels.io.formats import METADATA_KEY, read_provenance
 from napari_superpixels.io.strict_values import check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from napari_superpixels.editing.session import Session
 
 _PLACE = "placement"
-# Above this a colour for each id costs more than it helps.
-_LARGEST_COLORED = 100_000
 # What is no plain value, is written anew, or is of overlays only.
+_IN_SESSION = [CLASS, LOCK]
 _NOT_PLAIN = (SESSION, OWNER, "edit_log", DERIVED_FROM, KIND, OUTLINES)
 
 
@@ -58,6 +68,8 @@ def save_corrected(path: Path, layer: Labels, session: Session, *, overwrite: bo
             "axis_labels": list(layer.axis_labels),
         },
     }
+    others = layer.features.drop(columns=_IN_SESSION, errors="ignore")
+    provenance |= label_columns(others, ()).as_plain()
     write_corrected(path, session, provenance, overwrite=overwrite)
 
 
@@ -84,9 +96,31 @@ def load_corrected(path: Path) -> Labels:
     with refused(path):
         check(Known, known)
         layer = _layer_of(session, known, path.stem)
-    if session.labels.ndim == 2 and 0 < session.labels.max() < _LARGEST_COLORED:
-        layer.colormap = neighbour_colormap(session.labels)
+    layer.features = features_of(session.labels, columns_of(read_provenance(path), path))
+    colormap = neighbour_colormap(session.labels) if session.labels.ndim == 2 else None
+    if colormap is not None:
+        layer.colormap = colormap
     return layer
+
+
+def features_of(labels: NDArray[np.integer], columns: LabelColumns) -> pd.DataFrame:
+    """Make the table of a layer from what its file says.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        Data of the layer.
+    columns : LabelColumns
+        Of the file.
+
+    Returns
+    -------
+    DataFrame
+        A row a superpixel, with its id in ``index`` and ``label``.
+    """
+    ids = np.unique(labels)
+    ids = ids[ids != 0].astype(np.int64)
+    return pd.DataFrame({"index": ids, "label": ids} | columns.of(ids))
 
 
 def _layer_of(session: Session, known: dict[str, Any], name: str) -> Labels:
@@ -96,7 +130,7 @@ def _layer_of(session: Session, known: dict[str, Any], name: str) -> Labels:
     for key in ("rotate", "affine"):
         if place[key] is not None:
             place[key] = np.array(place[key])
-    metadata = {k: v for k, v in known.items() if k not in ("name", _PLACE)}
+    metadata = {k: v for k, v in known.items() if k not in ("name", _PLACE, COLUMNS)}
     layer = Labels(
         session.labels.copy(),
         name=name,

@@ -148,6 +148,7 @@ class OverlayLayer:
         if values is not None:
             data[...] = values
         active = self._viewer.layers.selection.active
+        known = self._base.metadata.get(METADATA_KEY, {})
         layer = Labels(
             data,
             name=self._wanted_name(),
@@ -158,6 +159,8 @@ class OverlayLayer:
                     DERIVED_FROM: str(self._base.unique_id),
                     KIND: self._suffix,
                     OUTLINES: self._contour > 0,
+                    # For an export once the base is gone.
+                    **{k: v for k, v in known.items() if k in ("place", "classes")},
                 }
             },
             **placement_of(self._base),

@@ -24,6 +24,7 @@ from napari_superpixels._napari.correction.panels.network_panel import NetworkPa
 from napari_superpixels._napari.correction.reference_choice import ReferenceChoice
 from napari_superpixels._napari.correction.target import can_be_copied, problem_with
 from napari_superpixels._napari.correction.tools import TOOLS
+from napari_superpixels._napari.export.exporter import Exporter
 from napari_superpixels._napari.widgets.layout import VerticalScroll, button, row, rows, text_label
 from napari_superpixels._napari.widgets.lifetime import Dock
 from napari_superpixels.editing.attributes import Lock
@@ -108,6 +109,8 @@ class CorrectionView(Dock):
         Its images can be chosen; its status bar tells what the dock tells.
     """
 
+    tab_title = "Correct"
+
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._viewer = viewer
@@ -177,6 +180,7 @@ class CorrectionView(Dock):
         self.open_button = button(
             "Open…", "Read labels that were saved here, and go on correcting them."
         )
+        self.exporter = Exporter(viewer, self.image, self)
         self._work_rows = rows(self.work_box)
         content = QWidget()
         column = QVBoxLayout(content)
@@ -204,7 +208,7 @@ class CorrectionView(Dock):
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(VerticalScroll(content), stretch=1)
         layout.addWidget(self.message)
-        layout.addLayout(row(self.save_button, self.open_button))
+        layout.addLayout(row(self.save_button, self.open_button, self.exporter.button))
 
     def show_state(self, state: CorrectionState) -> None:
         """Show what can be corrected, and why not.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 
+from napari_superpixels._napari.export.known import Choice, Known
 from napari_superpixels._napari.input.axes import Role, named_role
 from napari_superpixels._napari.input.grid_alignment import aligned_images
 from napari_superpixels._napari.input.plane import (
@@ -34,6 +35,8 @@ from napari_superpixels.io.formats import METADATA_KEY, carried, export_labels, 
 
 if TYPE_CHECKING:
     from napari.layers import Labels
+
+    from napari_superpixels.io.classes import LabelColumns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +67,10 @@ class ExportJob:
         Whether the first axis holds frames, each described on its own.
     provenance : dict
         How the labels were made.
+    columns : LabelColumns
+        Classes, locks and columns of others.
+    choice : Choice
+        Which objects.
     note : str
         What the user may not expect: which plane, which values.
     """
@@ -81,6 +88,8 @@ class ExportJob:
     time_step: tuple[float, str] | None
     frames: bool
     provenance: dict[str, Any]
+    columns: LabelColumns
+    choice: Choice
     note: str
 
     def write(self, *, overwrite: bool) -> str:
@@ -119,12 +128,19 @@ class ExportJob:
             flipped=self.flipped,
             time_step=self.time_step,
             frames=self.frames,
-            provenance=carried(self.provenance, frames=self.frames),
+            # The name marks a file as labels, also where nothing else is known.
+            provenance={"layer": self.layer_name} | carried(self.provenance, frames=self.frames),
             overwrite=overwrite,
             sheared_content=self.content,
+            columns=self.columns,
+            of_class=self.choice.of_class,
+            dissolve_classes=self.choice.dissolve,
         )
         about = format_of(self.path).about
-        return f"Exported “{self.layer_name}” to {self.path.name} ({about}){self.note}."
+        if self.columns.is_class_map or self.choice.dissolve:
+            about = about.replace("picture with borders", "picture of the classes")
+        note = f"{self.choice.note}{self.note}"
+        return f"Exported “{self.layer_name}” to {self.path.name} ({about}){note}."
 
 
 def made_from(layer: Labels, layers: Sequence[Any]) -> list[tuple[Image, int | None]]:
@@ -157,20 +173,21 @@ def made_from(layer: Labels, layers: Sequence[Any]) -> list[tuple[Image, int | N
     return used if len(used) == len(known) else []
 
 
-def is_always_a_plane(layer: Labels) -> bool:
+def is_always_a_plane(layer: Labels, about: Known) -> bool:
     """Tell whether any format takes just the plane shown.
 
     Parameters
     ----------
     layer : napari.layers.Labels
+    about : Known
+        What is known of it.
 
     Returns
     -------
     bool
         True for labels on a map, and for stacks of more than three axes.
     """
-    known = layer.metadata.get(METADATA_KEY, {})
-    return known.get("place") is not None or sum(n > 1 for n in full_shape(layer)) > 3
+    return about.metadata.get("place") is not None or sum(n > 1 for n in full_shape(layer)) > 3
 
 
 def plane_note(layer: Labels, view: View) -> str:
@@ -194,7 +211,12 @@ def plane_note(layer: Labels, view: View) -> str:
 
 
 def export_job(
-    path: Path, layer: Labels, images: Sequence[tuple[Image, int | None]], view: View
+    path: Path,
+    layer: Labels,
+    images: Sequence[tuple[Image, int | None]],
+    view: View,
+    about: Known,
+    choice: Choice,
 ) -> ExportJob:
     """Find out what goes into a file.
 
@@ -207,6 +229,10 @@ def export_job(
         Layers whose values go along, and the channel axis of their data.
     view : View
         What the viewer shows; decides on the plane for formats that hold planes.
+    about : Known
+        What is known of the layer.
+    choice : Choice
+        Which objects.
 
     Returns
     -------
@@ -221,24 +247,24 @@ def export_job(
         If the viewer stands outside the layer.
     """
     wanted = format_of(path)
-    known = layer.metadata.get(METADATA_KEY, {})
-    place = known.get("place")
+    place = about.metadata.get("place")
     shape = full_shape(layer)
     frames, step = None, None
-    if wanted.planes_only or is_always_a_plane(layer):
+    if wanted.planes_only or is_always_a_plane(layer, about):
         index, note = _index_of_plane(layer, view), plane_note(layer, view)
         note = f", {note}" if note else ""
     else:
         rows_columns = plane_axes(layer, view)
         index = {a: 0 for a, n in enumerate(shape) if n == 1 and a not in rows_columns}
-        frames = _frame_axis(layer, [axis for axis in range(layer.ndim) if axis not in index])
+        frames = _frame_axis(layer, about, [a for a in range(layer.ndim) if a not in index])
         note = "" if frames is None else ", frame by frame"
     kept = [axis for axis in range(layer.ndim) if axis not in index]
     if kept[-2:] != [layer.ndim - 2, layer.ndim - 1]:
         place = None
     slices = tuple(index.get(axis, slice(None)) for axis in range(layer.ndim))
     image, missing = _image_under(layer, images, view, slices)
-    if image is None and wanted.needs_image:
+    is_class_map = about.columns.is_class_map or choice.dissolve
+    if image is None and wanted.needs_image and not is_class_map:
         raise ExportError(f"{path}: a picture shows the borders on the image, and {missing}")
     if image is None:
         note += f", without values of the image: {missing}"
@@ -278,14 +304,16 @@ def export_job(
         flipped,
         step,
         frames is not None,
-        dict(known),
+        about.metadata,
+        about.columns,
+        choice,
         note,
     )
 
 
-def _frame_axis(layer: Labels, kept: Sequence[int]) -> tuple[int, bool] | None:
+def _frame_axis(layer: Labels, about: Known, kept: Sequence[int]) -> tuple[int, bool] | None:
     """The axis, of three, whose planes were segmented one by one, and whether it is time."""
-    known = layer.metadata.get(METADATA_KEY, {})
+    known = about.metadata
     if "mode" in known:
         roles = {axis + layer.ndim: Role(role) for axis, role in known.get("stack", ())}
     else:  # from elsewhere: the layer says at most which axis is time

@@ -9,7 +9,7 @@ from typing import Any
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 from superqt.utils import FunctionWorker, create_worker
 
 from napari_superpixels._napari.export.export_job import (
@@ -19,15 +19,17 @@ from napari_superpixels._napari.export.export_job import (
     made_from,
     plane_note,
 )
+from napari_superpixels._napari.export.known import ALL, Choice, Known, known_of
+from napari_superpixels._napari.export.memory import ExportMemory
 from napari_superpixels._napari.input.plane import InputError, View
 from napari_superpixels._napari.messages import text_of
+from napari_superpixels._napari.readers.recognise import Recognition
 from napari_superpixels._napari.segment.controls.image_choice import ImageChoice
+from napari_superpixels._napari.settings import prefer_own_reader
 from napari_superpixels._napari.widgets.layout import button, file_name
 from napari_superpixels.errors import ExportError, SuperpixelError
-from napari_superpixels.io.formats import METADATA_KEY, format_of
+from napari_superpixels.io.formats import format_of
 from napari_superpixels.io.formats.registry import FORMATS, Format
-
-_PROPOSED = ".tif"
 
 
 class Exporter(QObject):
@@ -61,7 +63,9 @@ class Exporter(QObject):
         self.button = button(
             "Export…",
             "Write the selected Labels layer, or else the last result, for other software: "
-            "polygons, ImageJ ROIs, tables, graph, GeoTIFF, OME-TIFF, OME-Zarr, picture.",
+            "polygons, ImageJ ROIs, tables, graph, GeoTIFF, OME-TIFF, OME-Zarr, picture. Where "
+            "there are classes: all superpixels, those of one class, or one object a class. Of a "
+            "layer of classes, the map of classes.",
             self.ask,
         )
         layers = viewer.layers
@@ -71,6 +75,9 @@ class Exporter(QObject):
         ]
         for emitter, callback in self._connections:
             emitter.connect(callback)
+        # Both docks have an exporter: what it writes shall come back as what it was.
+        self._recognition = Recognition(viewer, self)
+        prefer_own_reader()
         self._refresh()
 
     @property
@@ -103,47 +110,106 @@ class Exporter(QObject):
 
     def cleanup(self) -> None:
         """Let go of the viewer."""
+        self._recognition.cleanup()
         for emitter, callback in self._connections:
             emitter.disconnect(callback)
         self._connections.clear()
 
+    def choices(self) -> dict[str, Choice]:
+        """Which objects of the layer can be exported, by what the menu says.
+
+        Returns
+        -------
+        dict of str to Choice
+            All superpixels; where superpixels have classes, also those of each class, and one
+            object a class.
+        """
+        layer, found = self.target, {"All superpixels…": ALL}
+        if layer is None:
+            return found
+        columns = known_of(layer, self._viewer.layers).columns
+        used = {} if columns.is_class_map else columns.by_name
+        named = set(columns.table["class"]) if "class" in columns.table else set()
+        used = {name: known for name, known in used.items() if name in named}
+        found |= {f"Only “{name}”…": Choice(of_class=name) for name in used}
+        return found | ({"One object a class…": Choice(dissolve=True)} if used else {})
+
     def ask(self) -> None:
-        """Ask for a file and write it."""
+        """Ask which objects, where there are classes, and for a file; write it."""
+        try:
+            choices = self.choices()
+        except SuperpixelError as error:
+            self.failed.emit(text_of(error))
+            return
+        if len(choices) == 1:
+            self.ask_for_file(ALL)
+            return
+        menu = QMenu(self.button)
+        for text, choice in choices.items():
+            # In a menu, “&” would underline the next letter.
+            action = menu.addAction(text.replace("&", "&&"))
+            assert action is not None
+            action.triggered.connect(lambda _, choice=choice: self.ask_for_file(choice))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.button.mapToGlobal(self.button.rect().topLeft()))
+
+    def ask_for_file(self, choice: Choice) -> None:
+        """Ask for a file and write it.
+
+        Parameters
+        ----------
+        choice : Choice
+            Which objects.
+        """
         layer = self.target
         if layer is None:
             return
+        memory = ExportMemory.read()
         filters = {_filter(known): known for known in FORMATS}
-        proposed = next(text for text, known in filters.items() if _PROPOSED in known.suffixes)
+        suffix = memory.suffix
+        proposed = next(text for text, known in filters.items() if suffix in known.suffixes)
         try:
             note = plane_note(layer, View.of(self._viewer))
         except InputError as error:
             note = f"one plane: {error}"
-        own = file_name(f"{layer.name}{_PROPOSED}")
-        if note and not is_always_a_plane(layer):
+        about = known_of(layer, self._viewer.layers)
+        made_of = "" if choice.of_class is None else f" {choice.of_class}"
+        made_of = " classes" if choice.dissolve else made_of
+        own = file_name(f"{layer.name}{made_of}{suffix}")
+        if note and not is_always_a_plane(layer, about):
             note = f"polygons, ROIs, picture: {note}"
         title = f"Export “{layer.name}”" + (f" ({note})" if note else "")
+        near = self._folder_of_image(layer, about)
+        folder = memory.folder_for(near)
         name, chosen = QFileDialog.getSaveFileName(
-            self._dock, title, own, ";;".join(filters), proposed
+            self._dock,
+            title,
+            own if folder is None else str(folder / own),
+            ";;".join(filters),
+            proposed,
         )
         if not name:
             return
         path = Path(name)
         if path.name == own and chosen not in ("", proposed):
-            path = path.with_name(own.removesuffix(_PROPOSED))  # another format, not another name
+            path = path.with_name(own.removesuffix(suffix))  # another format, not another name
         if not _has_format(path):
             path = path.with_name(path.name + filters.get(chosen, FORMATS[0]).suffixes[0])
             # The dialog asked about another name.
             if path.exists() and not self._may_replace(path):
                 return
-        self.export_to(path, overwrite=True)
+        memory.note(path, near)
+        self.export_to(path, choice, overwrite=True)
 
-    def export_to(self, path: Path, *, overwrite: bool = False) -> None:
+    def export_to(self, path: Path, choice: Choice = ALL, *, overwrite: bool = False) -> None:
         """Write the layer to a file, in a thread; say what went wrong if that fails.
 
         Parameters
         ----------
         path : Path
             File or folder; the format follows its suffix.
+        choice : Choice
+            Which objects; all superpixels by default.
         overwrite : bool, default False
             Replace what is there.
         """
@@ -151,8 +217,9 @@ class Exporter(QObject):
         if layer is None or self.running:
             return
         try:
-            images = made_from(layer, self._viewer.layers) or self._chosen_image(layer)
-            job = export_job(path, layer, images, View.of(self._viewer))
+            about = known_of(layer, self._viewer.layers)
+            images = self._images(layer, about)
+            job = export_job(path, layer, images, View.of(self._viewer), about, choice)
         except (SuperpixelError, InputError) as error:
             self.failed.emit(text_of(error))
             return
@@ -164,12 +231,20 @@ class Exporter(QObject):
         self._refresh()
         worker.start()
 
-    def _chosen_image(self, layer: Labels) -> list[tuple[Image, int | None]]:
-        """The image of the dock, for labels that were not made here."""
+    def _images(self, layer: Labels, about: Known) -> list[tuple[Image, int | None]]:
+        """The images that a layer was made from; of others, the image of the dock."""
+        made = made_from(about.made_for or layer, self._viewer.layers)
         image = self._image.layer
-        if image is None or "source_layers" in layer.metadata.get(METADATA_KEY, {}):
-            return []
+        if made or image is None or "source_layers" in about.metadata:
+            return made
         return [(image, self._image.channel_axis)]
+
+    def _folder_of_image(self, layer: Labels, about: Known) -> Path | None:
+        """Where the image lies, or else the labels; None where they have no file."""
+        for found in (*(image for image, _ in self._images(layer, about)), layer):
+            if found.source.path and Path(found.source.path).parent.is_dir():
+                return Path(found.source.path).resolve().parent
+        return None
 
     def _may_replace(self, path: Path) -> bool:
         answer = QMessageBox.question(

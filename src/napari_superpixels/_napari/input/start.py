@@ -86,9 +86,8 @@ class StartLabels:
     def as_python(self, source: SegmentationInput, name: str) -> str:
         """Code that leaves the labels in a variable; needs ``np`` and ``viewer``."""
         (rows, own_rows), (columns, own_columns) = self._boxes(source)
-        given = (
-            f"np.asarray(viewer.layers[{self.labels.layer_name!r}].data{self.labels.expression})"
-        )
+        layer = f"viewer.layers[{self.labels.layer_name!r}]"
+        given = f"np.asarray({layer}.data{self.labels.expression})"
         own = f"[..., {_text(own_rows)}, {_text(own_columns)}]"
         return (
             f"given = {given}\n"

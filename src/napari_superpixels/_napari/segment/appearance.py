@@ -97,6 +97,11 @@ def apply_look(
     layer.colormap = DirectLabelColormap(color_dict=colors, name="mean colours")
 
 
+def has_outlines(layer: Labels) -> bool:
+    """Whether a layer is shown as outlines of one colour."""
+    return layer.contour > 0 and isinstance(layer.colormap, DirectLabelColormap)
+
+
 def mean_colors(features: pd.DataFrame) -> NDArray[np.float64]:
     """Find the mean colour of each superpixel.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import napari.viewer
 import numpy as np
 from napari.layers import Labels, Layer
-from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QMessageBox
@@ -15,7 +15,7 @@ from napari_superpixels._napari.batch.panel import BatchChoices
 from napari_superpixels._napari.input.region import LabelMask
 from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 from napari_superpixels._napari.messages import text_of
-from napari_superpixels._napari.segment.appearance import Show, apply_look
+from napari_superpixels._napari.segment.appearance import Show, apply_look, has_outlines
 from napari_superpixels._napari.segment.controls.superpixel_size import extent_of
 from napari_superpixels._napari.segment.earlier_results import EarlierResults
 from napari_superpixels._napari.segment.live_levels import LiveLevels
@@ -41,7 +41,7 @@ from napari_superpixels.plan.run_plan import Tiles
 
 
 class SegmentWidget(SegmentView):
-    """Dock widget "Superpixel segmentation".
+    """Dock widget "Segment".
 
     Parameters
     ----------
@@ -59,6 +59,7 @@ class SegmentWidget(SegmentView):
         self._done: Delivery | None = None
         self._result_text = ""  # of the last result, while nothing else is said in its place
         self._colormap: CyclicLabelColormap | None = None  # of the last result, filled
+        self._filled: Labels | None = None  # in place of outlines, while the viewer shows 3D
         self._time = TimeEstimate(self)
         self._live = LiveLevels(napari_viewer, self)
         self._connect()
@@ -73,7 +74,7 @@ class SegmentWidget(SegmentView):
         ):
             changes.connect(self._refresh)
         self.show_choice.changed.connect(self._on_look)
-        self._lifetime.connect(self._viewer.dims.events.ndisplay, self._on_look)
+        self._lifetime.connect(self._viewer.dims.events.ndisplay, self._on_ndisplay)
         self._lifetime.connect(self._viewer.layers.selection.events.active, self._on_active)
         self.exporter.told.connect(self._on_told)
         self.exporter.failed.connect(self._on_not_exported)
@@ -347,10 +348,17 @@ class SegmentWidget(SegmentView):
         apply_look(layer, self.show_choice.look, filled, is_flat=is_flat)
         self._tell_outline(layer)
 
+    def _on_ndisplay(self, _event: object = None) -> None:
+        """Fill outlines while the viewer shows 3D, where napari has none."""
+        layer = self._shown_layer()
+        is_flat = self._viewer.dims.ndisplay == 2
+        if layer is not None and (layer == self._filled if is_flat else has_outlines(layer)):
+            self._filled = None if is_flat else layer
+            self._on_look()
+
     def _tell_outline(self, layer: Labels) -> None:
-        colors = layer.colormap
-        if isinstance(colors, DirectLabelColormap) and layer.contour:
-            self.show_choice.tell(colors.color_dict[None])
+        if has_outlines(layer):
+            self.show_choice.tell(layer.colormap.color_dict[None])
 
     def _on_active(self, _event: object = None) -> None:
         self._refresh()

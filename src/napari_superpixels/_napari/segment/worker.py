@@ -298,6 +298,10 @@ def _segment_frames(
     done: list[PartSums] = []
     problems: dict[str, str] = {}
     reported = 0.0
+    start: dict[str, Any] = {
+        name: value.reshape(-1, *value.shape[-2:]) if isinstance(value, np.ndarray) else value
+        for name, value in arguments_of(source.start, source).items()
+    }
     steps = iter_series(
         frames,
         request.params,
@@ -309,10 +313,7 @@ def _segment_frames(
         memory_limit_gb=request.preferences.memory_limit_gb,
         skip_failing=True,  # what is done is not lost
         out=labels,
-        **{
-            name: value.reshape(-1, *value.shape[-2:]) if isinstance(value, np.ndarray) else value
-            for name, value in arguments_of(source.start, source).items()
-        },
+        **start,
     )
     try:
         for step in steps:

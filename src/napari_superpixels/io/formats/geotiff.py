@@ -89,7 +89,8 @@ def class_names_xml(classes: Sequence[LabelClass]) -> bytes:
     bytes
         XML: a name for each value of the first band, from 0.
     """
-    names = {known.number: known.name for known in classes}
+    # XML has no way to write control characters.
+    names = {known.number: "".join(filter(str.isprintable, known.name)) for known in classes}
     dataset = ET.Element("PAMDataset")
     band = ET.SubElement(dataset, "PAMRasterBand", band="1")
     categories = ET.SubElement(band, "CategoryNames")

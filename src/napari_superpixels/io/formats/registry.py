@@ -284,7 +284,7 @@ def write(path: Path, label_image: LabelImage, *, overwrite: bool) -> None:
     writer = getattr(import_module(f"napari_superpixels.io.formats.{wanted.module}"), wanted.writer)
     with atomic_write(path, overwrite=overwrite) as partial:
         writer(partial, label_image)
-    if path.suffix.lower() in (".tif", ".tiff"):
+    if wanted.writer == write_tiff.__name__:
         _write_names(path, label_image)
 
 

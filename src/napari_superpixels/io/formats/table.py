@@ -64,6 +64,8 @@ def measure(label_image: LabelImage) -> pd.DataFrame:
     known = label_image.columns.of(label_image.ids)
     taken = {name.casefold() for name in (*columns, "neighbours", "geometry", "frame", "fid")}
     for name, values in known.items():
+        if name in columns and name.startswith("mean "):
+            continue  # a layer's table has means of its channels too
         own = name
         while own.casefold() in taken:  # as GeoPackage compares them
             own = f"{own} (own)"

@@ -10,99 +10,32 @@ import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
-import npe2
 import numpy as np
-import tifffile
 
-from napari_superpixels.errors import (
-    ExportError,
-    FileError,
-    MissingLibrary,
-    SuperpixelError,
-    reason_of,
-)
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.geotiff import TAG
 from napari_superpixels.io.georeference import (
     Georeference,
     gdal_name,
     georeference_of,
-    is_georeferenced,
-    read_georeference,
 )
 from napari_superpixels.io.problems import READ_ERRORS, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 
 LARGE = 100_000_000  # pixels, all bands together; more are read when they are shown
-_SUFFIXES = (".tif", ".tiff")
 _TILE = 2048  # pixels along an edge: what is read at once, and the size of the coarsest level
 _UNITS = {"m": "m", "foot": "foot", "US survey foot": "survey_foot", None: "degree"}
 _CONTRAST = (2, 98)  # percentiles
-
-
-def get_reader(path: str | Sequence[str]) -> Callable[..., list[Any]] | None:
-    """Take TIFFs; those that do not lie on a map go on to napari's own reader.
-
-    napari asks which reader shall open a ``.tif`` and offers to remember the answer for all of
-    them, so that this one is given plain TIFFs too.
-
-    Parameters
-    ----------
-    path : str or sequence of str
-        What the user opens; a sequence is to become one stack.
-
-    Returns
-    -------
-    callable or None
-        Reads them; None for files with another suffix.
-    """
-    paths = [path] if isinstance(path, str | os.PathLike) else path
-    if not all(Path(each).suffix.lower() in _SUFFIXES for each in paths):
-        return None
-    on_map = find_spec("rasterio") is not None and all(_lies_on_map(Path(p)) for p in paths)
-    return read_geotiffs if on_map else _read_with_napari
-
-
-def _lies_on_map(path: Path) -> bool:
-    try:
-        return is_georeferenced(path) and bool(read_georeference(path))
-    except (ExportError, MissingLibrary):  # ground control points only, say
-        return False
-
-
-def _read_with_napari(path: str | Sequence[str]) -> list[Any]:
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    is_stack = len(paths) > 1
-    try:
-        return list(npe2.read(paths, stack=is_stack, plugin_name="napari"))
-    except READ_ERRORS as error:
-        if not is_stack:
-            raise _unreadable_tiff(Path(paths[0]), error) from error
-        for each in paths:  # the one that cannot be read names itself
-            _read_with_napari(each)
-        raise FileError(
-            f"{paths[0]} and {len(paths) - 1} more cannot be opened as one stack "
-            f"({reason_of(error)}): if they differ in size or kind, open them one by one"
-        ) from error
-
-
-def _unreadable_tiff(path: Path, error: Exception) -> SuperpixelError:
-    try:
-        with tifffile.TiffFile(path):
-            return unreadable(path, error)
-    except READ_ERRORS as reason:  # napari tries another library then, which says less
-        return unreadable(path, reason)
 
 
 @contextmanager
@@ -278,7 +211,7 @@ def _layer(path: Path) -> LayerTuple:
     has_band_axis = n > 1 and not raster.is_rgb
     options: dict[str, Any] = {
         "name": path.stem,
-        **_spatial(raster.place, has_band_axis=has_band_axis),
+        **spatial_of(raster.place, has_band_axis=has_band_axis),
         "metadata": {
             METADATA_KEY: {
                 "place": asdict(raster.place),
@@ -321,8 +254,21 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
     return (low, high) if low < high else (low, low + max(1.0, abs(low) / 1000))
 
 
-def _spatial(place: Georeference, *, has_band_axis: bool) -> dict[str, Any]:
-    """scale, translate, units and axis labels; for a raster that is turned, an affine as well."""
+def spatial_of(place: Georeference, *, has_band_axis: bool) -> dict[str, Any]:
+    """Say where a layer lies.
+
+    Parameters
+    ----------
+    place : Georeference
+        Where the raster lies on the map.
+    has_band_axis : bool
+        Whether the layer's first axis is bands.
+
+    Returns
+    -------
+    dict
+        scale, translate, units and axis labels; for a raster that is turned, an affine as well.
+    """
     a, b, c, d, e, f = place.transform
     linear = np.array([[-e, -d], [b, a]])  # from (row, column) to (-northing, easting)
     # A layer's origin is the centre of its first pixel; a map's transform starts from its corner.

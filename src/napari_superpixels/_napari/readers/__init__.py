@@ -1,0 +1,1 @@
+"""Readers of GeoTIFFs and of labels of ours, for napari."""
