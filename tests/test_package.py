@@ -75,7 +75,7 @@ def test_editable_install_resolves_the_manifest():
         "seed",
         "preview",
     }
-    assert len(contributions.sample_data) == 5
+    assert len(contributions.sample_data) == 7
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from napari_superpixels.io import sample_images as samples
         (samples.photo, (400, 600, 3), np.uint8),
         (samples.histology, (512, 512, 3), np.uint8),
         (samples.nuclei, (3, 384, 384), np.uint16),
+        (samples.nuclei_3d, (24, 160, 160), np.uint16),
         (samples.raster, (6, 400, 480), np.float32),
         (samples.time_series, (6, 256, 256), np.uint8),
     ],

@@ -150,7 +150,7 @@ def test_a_mask_and_its_edge(viewer, dock, tiles_image, run_to_end, assert_super
     mask.data_setitem(tuple(np.mgrid[4:24, 10:30].reshape(2, -1)), 7)
     mask.data_setitem(tuple(np.mgrid[30:40, 40:60].reshape(2, -1)), 2)
     qtbot.waitUntil(lambda: dock.segment_button.isEnabled())
-    assert dock.source_label.text() == "inside “mask” in 36 × 50 pixels, of 48 × 64 pixels"
+    assert dock.source_label.text() == "RGB, inside “mask” in 36 × 50 pixels, of 48 × 64 pixels"
     run_to_end(dock)
     labels = result(viewer).data
     assert_superpixels(labels, 8, mask.data > 0)
@@ -180,16 +180,16 @@ def test_nodata_of_the_metadata_and_of_the_user(viewer, dock, tiles_image, run_t
     image[:10] = 0
     image[20:30, 20:30] = 255
     viewer.add_image(image, rgb=True, metadata={METADATA_KEY: {"nodata": 0}})
-    assert dock.source_label.text() == "48 × 64 pixels, nodata 0 of its metadata left out"
+    assert dock.source_label.text() == "RGB, 48 × 64 pixels, nodata 0 of its metadata left out"
     run_to_end(dock)
     np.testing.assert_array_equal(result(viewer).data > 0, image.any(-1))
     np.testing.assert_array_equal(copied(dock, viewer), result(viewer).data)
     dock.region.nodata_box.value = "255"
-    assert dock.source_label.text() == "48 × 64 pixels, nodata 255 left out"
+    assert dock.source_label.text() == "RGB, 48 × 64 pixels, nodata 255 left out"
     run_to_end(dock)
     np.testing.assert_array_equal(result(viewer).data > 0, (image != 255).any(-1))
     dock.region.nodata_box.value = "none"
-    assert dock.source_label.text() == "48 × 64 pixels"
+    assert dock.source_label.text() == "RGB, 48 × 64 pixels"
     dock.region.nodata_box.value = "zero"
     assert "must be a number, “none” or empty, got “zero”" in dock.status_label.text()
 

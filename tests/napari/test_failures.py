@@ -76,7 +76,7 @@ def test_layer_deleted_during_the_run(viewer, dock, tiles_image, qtbot):
     image = viewer.add_image(tiles_image, name="gone")
     start_long_run(dock, qtbot)
     viewer.layers.remove(image)
-    dock.cancel_button.click()
+    dock.stop_button.click()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     assert [layer.name for layer in results(viewer)] == ["gone superpixels"]
 
@@ -87,7 +87,7 @@ def test_layer_renamed_and_changed_during_the_run(viewer, dock, tiles_image, qtb
     image.name = "new"
     image.data = np.zeros((5, 5, 3), np.uint8)
     image.scale = (9, 9)
-    dock.cancel_button.click()
+    dock.stop_button.click()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     (layer,) = results(viewer)
     assert layer.data.shape == (48, 64)
@@ -102,7 +102,7 @@ def test_preview_deleted_during_the_run(viewer, dock, tiles_image, qtbot, monkey
     start_long_run(dock, qtbot)
     qtbot.waitUntil(lambda: len(results(viewer)) == 1, timeout=60_000)
     viewer.layers.remove(results(viewer)[0])
-    dock.cancel_button.click()
+    dock.stop_button.click()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     (layer,) = results(viewer)
     assert layer.editable

@@ -13,6 +13,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_superpixels import SuperpixelParams, iter_superpixels
 from napari_superpixels._napari.input.region import Where
+from napari_superpixels._napari.segment.appearance import Show
 from napari_superpixels.events import drain
 from napari_superpixels.io.formats import METADATA_KEY
 
@@ -174,6 +175,7 @@ def test_back_and_forth_ends_where_the_controls_are(dock, after_a_run, qtbot):
 
 def test_what_the_user_set_on_the_layer_stays(dock, after_a_run, wait_for_n):
     _, layer = after_a_run
+    dock.show_choice.show_box.value = Show.FILLED
     layer.mode, layer.selected_label, layer.contour, layer.opacity = "pick", 3, 2, 0.9
     colormap = layer.colormap
     turn(dock, "n_segments", 5)

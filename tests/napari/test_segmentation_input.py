@@ -69,7 +69,7 @@ def test_a_stack_is_not_read_as_channels_unasked(rng):
     data = rng.random((6, 8, 9))
     source = resolve(Image(data), step=(4, 0, 0))
     np.testing.assert_array_equal(source.data, data[4])
-    assert "this plane only (axis 0 = 4)" in source.description
+    assert "this plane only (axis 0: 5 of 6)" in source.description
 
 
 def test_time_and_channels(rng):

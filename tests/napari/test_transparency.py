@@ -37,7 +37,7 @@ def copied(dock, viewer):
 
 def test_transparent_pixels_are_outside(viewer, dock, rgba, run_to_end):
     viewer.add_image(rgba, rgb=True, name="photo")
-    assert dock.source_label.text() == "48 × 64 pixels, transparent pixels left out"
+    assert dock.source_label.text() == "RGB, 48 × 64 pixels, transparent pixels left out"
     run_to_end(dock)
     labels = labels_of(viewer)
     np.testing.assert_array_equal(labels > 0, rgba[..., 3] > 0)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from skimage.filters import threshold_otsu
+from skimage.measure import regionprops
+from skimage.segmentation import slic
+
 from napari_superpixels.io import sample_images as samples
 
+_CLASSES = (
+    {"number": 1, "name": "nucleus", "color": (0.2, 0.6, 1.0)},
+    {"number": 2, "name": "background", "color": (0.9, 0.6, 0.1)},
+)
 LayerTuple = tuple[Any, dict[str, Any], str]
 
 
@@ -34,6 +43,44 @@ def nuclei() -> list[LayerTuple]:
             "image",
         )
     ]
+
+
+def volume() -> list[LayerTuple]:
+    """Nuclei in a confocal stack, in micrometres."""
+    return [
+        (
+            samples.nuclei_3d(),
+            {
+                "name": "nuclei in 3D (synthetic)",
+                "scale": samples.NUCLEI_3D_UM,
+                "units": ("um", "um", "um"),
+                "axis_labels": ("z", "y", "x"),
+            },
+            "image",
+        )
+    ]
+
+
+def classified() -> list[LayerTuple]:
+    """The fluorescence image with superpixels in two classes, for the correction dock."""
+    # Here: the menu shows all samples, and few people open this one.
+    from napari_superpixels._napari.readers.own_labels import labels_options
+    from napari_superpixels.io.classes import label_columns
+
+    ((image, options, kind),) = nuclei()
+    labels = slic(image, 300, compactness=0.05, start_label=1, channel_axis=0)
+    regions = regionprops(labels, image[0])
+    brightness = np.array([region.mean_intensity for region in regions])
+    is_nucleus = brightness > threshold_otsu(brightness)
+    table = {
+        "index": [region.label for region in regions],
+        "class": ["nucleus" if yes else "background" for yes in is_nucleus],
+    }
+    columns = label_columns(table, _CLASSES)
+    about = {"classes": [dict(known) for known in _CLASSES]}
+    where = {name: options[name][1:] for name in ("scale", "units", "axis_labels")}
+    own = {"name": "superpixels (classified)", **labels_options(labels, columns, about), **where}
+    return [(image, options, kind), (labels, own, "labels")]
 
 
 def raster() -> list[LayerTuple]:

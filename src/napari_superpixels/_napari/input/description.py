@@ -87,7 +87,7 @@ def describe(
     sliced = {axis: i for axis, i in grid.index.items() if axis not in stack}
     if sliced:
         where = ", ".join(
-            f"{axis_name(grid.layer, axis)} {i + 1} of {grid.data.shape[axis]}"
+            f"{axis_name(grid.layer, axis)}: {i + 1} of {grid.data.shape[axis]}"
             for axis, i in sliced.items()
         )
         text += f", {'at' if stack else 'this plane only'} ({where})"

@@ -408,8 +408,7 @@ def resolve_input(
     n_channels = 1 if channel_axis is None else grid.data.shape[channel_axis]
     names = channel_names(layer, n_channels)
     description = describe(grid, shown_level, region, mode, stack)
-    if layer.rgb or n_channels > 1:
-        description = f"{'RGB' if layer.rgb else f'{n_channels} channels'}, {description}"
+    said = "RGB" if layer.rgb else f"{n_channels} channels" if n_channels > 1 else ""
     if channels is not None and channel_axis is not None:
         missing = [i for i in channels if i >= len(names)]
         if missing:
@@ -417,7 +416,8 @@ def resolve_input(
                 f"“{layer.name}” has the channels 0 to {len(names) - 1}: there is no {missing[0]}."
             )
         names = tuple(names[i] for i in channels)
-        description += f", {len(names)} of {grid.data.shape[channel_axis]} channels"
+        said = f"{len(names)} of {n_channels} channels"
+    description = f"{said}, {description}" if said else description
     nodata, nodata_text = _nodata(layer, pixels.nodata)
     alpha, alpha_expression = None, ""
     if layer.rgb and grid.data.shape[-1] > 3:

@@ -82,6 +82,31 @@ def read_own(path: Path) -> LayerTuple:
     data, options = _placed_labels(path, known)
     known.pop(COLUMNS, None)  # they are in the table
     metadata = known | options.pop("metadata", {}).get(METADATA_KEY, {})
+    return data, {"name": path.stem, **options, **labels_options(data, columns, metadata)}, "labels"
+
+
+def labels_options(
+    data: Any, columns: LabelColumns, metadata: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Give what a layer of superpixels with classes needs besides its place.
+
+    Parameters
+    ----------
+    data : array_like of int, or list of them
+        Labels, or the levels of labels that are not in memory.
+    columns : LabelColumns
+        Classes, locks and other columns.
+    metadata : dict, optional
+        What else is known of the labels, as plain values.
+
+    Returns
+    -------
+    dict
+        Opacity, colours, features and metadata for `napari.layers.Labels`; the correction dock goes
+        on with classes and locks.
+    """
+    metadata = dict(metadata or {})
+    options: dict[str, Any] = {"opacity": 0.5}
     if isinstance(data, np.ndarray):
         options["features"] = features_of(data, columns)
         session = None if columns.is_class_map else _session(data, columns)
@@ -95,8 +120,7 @@ def read_own(path: Path) -> LayerTuple:
         options["colormap"] = DirectLabelColormap(color_dict={None: none, 0: none} | colors)
     elif isinstance(data, np.ndarray) and data.ndim == 2:
         options["colormap"] = neighbour_colormap(data)
-    fixed = {"opacity": 0.5, "metadata": {METADATA_KEY: metadata}}
-    return data, {"name": path.stem, **options, **fixed}, "labels"
+    return options | {"metadata": {METADATA_KEY: metadata}}
 
 
 def _labels_in(folder: Path) -> Path | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
+MEAN_COLORS = "mean colours"  # name of such a colormap
 _PALETTE_SIZE = 64
 # To find colours for more superpixels takes seconds.
 _MOST_COLOURS = 20_000
@@ -94,7 +95,7 @@ def apply_look(
     means = mean_colors(layer.features)
     ids = layer.features["index"] if len(means) else ()
     colors |= {int(i): (*mean, 1.0) for i, mean in zip(ids, means, strict=True)}
-    layer.colormap = DirectLabelColormap(color_dict=colors, name="mean colours")
+    layer.colormap = DirectLabelColormap(color_dict=colors, name=MEAN_COLORS)
 
 
 def has_outlines(layer: Labels) -> bool:

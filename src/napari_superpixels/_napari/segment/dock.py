@@ -15,7 +15,7 @@ from napari_superpixels._napari.batch.panel import BatchChoices
 from napari_superpixels._napari.input.region import LabelMask
 from napari_superpixels._napari.input.segmentation_input import SegmentationInput
 from napari_superpixels._napari.messages import text_of
-from napari_superpixels._napari.segment.appearance import Show, apply_look, has_outlines
+from napari_superpixels._napari.segment.appearance import MEAN_COLORS, apply_look, has_outlines
 from napari_superpixels._napari.segment.controls.superpixel_size import extent_of
 from napari_superpixels._napari.segment.earlier_results import EarlierResults
 from napari_superpixels._napari.segment.live_levels import LiveLevels
@@ -38,6 +38,8 @@ from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.params.options import Resources
 from napari_superpixels.plan.run_plan import Tiles
+
+_MOMENT_S = 0.2
 
 
 class SegmentWidget(SegmentView):
@@ -74,7 +76,8 @@ class SegmentWidget(SegmentView):
         ):
             changes.connect(self._refresh)
         self.show_choice.changed.connect(self._on_look)
-        self._lifetime.connect(self._viewer.dims.events.ndisplay, self._on_ndisplay)
+        ndisplay = self._viewer.dims.events.ndisplay
+        self._lifetime.connect(ndisplay, self._on_ndisplay)
         self._lifetime.connect(self._viewer.layers.selection.events.active, self._on_active)
         self.exporter.told.connect(self._on_told)
         self.exporter.failed.connect(self._on_not_exported)
@@ -148,7 +151,9 @@ class SegmentWidget(SegmentView):
         if plan.in_tiles:
             time = "finding out how long…" if seconds is None else f"about {duration(seconds)}"
             return f"{plan.text[0].upper()}{plan.text[1:]}; {time}"
-        return "" if seconds is None else f"Takes about {duration(seconds)}."
+        if seconds is None:
+            return ""
+        return "Takes a moment." if seconds < _MOMENT_S else f"Takes about {duration(seconds)}."
 
     def _plan(self, choices: Choices) -> PlanText | None:
         """Plan a run; None where something to plan it with is missing."""
@@ -291,8 +296,8 @@ class SegmentWidget(SegmentView):
     def _on_shown(self, delivery: Delivery, layer: Labels) -> None:
         self._done = delivery.without_levels()
         self._colormap = delivery.colormap
-        if self.show_choice.look.show == Show.MEAN:
-            self._on_look()  # live: the means are those of other superpixels
+        if layer.colormap.name == MEAN_COLORS:
+            self._on_look()  # the means are those of other superpixels
         self._tell_outline(layer)
         self._result_text = of_result(delivery, layer.name)
         self._refresh()

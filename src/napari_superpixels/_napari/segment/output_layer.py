@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_superpixels._napari.input.segmentation_input import SegmentationInput
     from napari_superpixels._napari.segment.worker import Delivery
 
+_UNTOUCHED = {"class": "", "lock": "free", "fragments": 0}
 _NOT_IN_MEMORY = "not in memory"
 
 
@@ -255,5 +256,10 @@ def was_edited(layer: Labels) -> bool:
     """
     known = layer.metadata.get(METADATA_KEY, {})
     made = known.get("checksum")
-    has_more = bool(set(layer.features) - set(known.get("columns", layer.features)))
-    return made is None or has_more or checksum_of(layer) != made
+    if made is None or checksum_of(layer) != made:
+        return True
+    more = set(layer.features) - set(known.get("columns", layer.features))
+    # The correction dock adds its columns to whatever it shows, with these values to begin with.
+    return any(
+        name not in _UNTOUCHED or any(layer.features[name] != _UNTOUCHED[name]) for name in more
+    )

@@ -58,6 +58,7 @@ class MoreChannels:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._chosen: list[Image] = []
+        self._is_selection = False  # whether they were selected in the layer list
         self.offered = False
         self.native = QToolButton()
         self._menu = QMenu(self.native)
@@ -65,11 +66,15 @@ class MoreChannels:
         self.native.setMenu(self._menu)
         self.native.setText(_NONE)
         self.boxes: dict[str, QCheckBox] = {}
+        self._selected: list[Image] = []  # in the layer list, together
+        self._selection = viewer.layers.selection.events.changed
+        self._selection.connect(self._on_selection)
         self._watch = LayerWatch()
         self._watch.changed.connect(self.changed.emit)
 
     def cleanup(self) -> None:
-        """Let go of the layers."""
+        """Let go of the viewer."""
+        self._selection.disconnect(self._on_selection)
         self._watch.watch([])
 
     def offer(self, layer: Image | None, grid: PlaneGrid | None, view: View, axes: Axes) -> None:
@@ -94,6 +99,9 @@ class MoreChannels:
         if grid is not None:
             reasons = {x.name: _why_not(grid, x, view, axes) for x in others}
         self.offered = bool(self._chosen) or any(not reason for reason in reasons.values())
+        if self._selected:  # those that are selected together are meant together
+            self._chosen = [x for x in others if x in self._selected and not reasons.get(x.name)]
+            self._selected = []
         if list(self.boxes) != [x.name for x in others]:
             self._fill(others)
         for x in others:
@@ -178,9 +186,20 @@ class MoreChannels:
             self._menu.addAction(action)
             self.boxes[layer.name] = box
 
+    def _on_selection(self, _event: object = None) -> None:
+        """Take the channels of image layers that are selected together, and of no others then."""
+        selected = [x for x in self._viewer.layers.selection if isinstance(x, Image)]
+        if len(selected) > 1:
+            self._selected, self._is_selection = selected, True
+            self.changed.emit()
+        elif self._is_selection and selected:
+            self._chosen, self._is_selection = [], False
+            self.changed.emit()
+
     def _on_click(self, _checked: bool = False) -> None:
         names = [name for name, box in self.boxes.items() if box.isChecked()]
         self._chosen = [self._viewer.layers[name] for name in names]
+        self._is_selection = False
         self.changed.emit()
 
 
