@@ -146,7 +146,7 @@ def test_the_dock_asks_only_where_there_is_a_choice(viewer, dock, rng):
 def test_time_series_keeps_ids_with_objects(viewer, dock, movie, run_to_end):
     viewer.add_image(movie, name="movie", axis_labels=("t", "y", "x"), scale=(1, 0.5, 0.5))
     dock.image.mode_box.value = Mode.SERIES
-    assert dock.source_label.text() == "4 frames (along axis 0 “t”) of 40 × 50 pixels"
+    assert dock.source_label.text() == "4 frames (along t) of 40 × 50 pixels"
     run_to_end(dock)
     layer = result(viewer)
     assert layer.data.shape == movie.shape

@@ -79,7 +79,7 @@ def describe(
         text = f"{region.description}, of {text}"
     if stack:
         number = math.prod(grid.data.shape[axis] for axis in stack)
-        along = " and ".join(axis_name(grid.layer, axis) for axis in stack)
+        along = " and ".join(_short_name(grid, axis) for axis in stack)
         kind = {Mode.EACH: "slices", Mode.SERIES: "frames", Mode.VOLUME: "planes deep"}[mode]
         text = f"{number} {kind} (along {along}) of {text}"
         if mode == Mode.VOLUME:
@@ -87,10 +87,16 @@ def describe(
     sliced = {axis: i for axis, i in grid.index.items() if axis not in stack}
     if sliced:
         where = ", ".join(
-            f"{axis_name(grid.layer, axis)}: {i + 1} of {grid.data.shape[axis]}"
+            f"{_short_name(grid, axis)}: {i + 1} of {grid.data.shape[axis]}"
             for axis, i in sliced.items()
         )
         text += f", {'at' if stack else 'this plane only'} ({where})"
     if level is not None:
         text += f", level {level} of {len(grid.layer.data)}"
     return text
+
+
+def _short_name(grid: PlaneGrid, axis: int) -> str:
+    """The label of an axis, such as “time”, or else its number."""
+    label = str(grid.layer.axis_labels[axis])
+    return axis_name(grid.layer, axis) if label == str(axis - grid.layer.ndim) else label

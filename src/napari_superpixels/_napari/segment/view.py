@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox, ComboBox
 from qtpy.QtGui import QAction  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QMenu, QProgressBar, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMenu, QProgressBar, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_superpixels._napari.batch.panel import Batch, BatchChoices
 from napari_superpixels._napari.export.exporter import Exporter
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_superpixels._napari.segment.state import DockState
+
+_ARROW_PX = 28
 
 
 class SegmentView(Dock):
@@ -103,6 +105,10 @@ class SegmentView(Dock):
         self.cancel_button = button("Cancel", "Stop within one iteration, and leave no trace.")
         self.copy_button = QToolButton()
         self.copy_button.setText("Copy as Python")
+        self.copy_button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+        # napari's style leaves the arrow no place beside the text.
+        width = self.copy_button.fontMetrics().horizontalAdvance("Copy as Python")
+        self.copy_button.setMinimumWidth(width + _ARROW_PX)
         self.copy_button.setToolTip("Copy the Python that repeats the last run, for the console.")
         self.copy_button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         menu = QMenu(self.copy_button)

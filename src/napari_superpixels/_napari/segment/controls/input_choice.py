@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from napari_superpixels._napari.input.plane import InputError, View
 from napari_superpixels._napari.input.segmentation_input import SegmentationInput, combine
+from napari_superpixels._napari.segment.controls.composite_choice import CompositeChoice
 from napari_superpixels._napari.segment.controls.image_choice import ImageChoice
 from napari_superpixels._napari.segment.controls.more_channels import MoreChannels
 from napari_superpixels._napari.segment.controls.region_choice import RegionChoice
@@ -31,6 +32,8 @@ class InputChoice:
         Further layers.
     region : RegionChoice
         Where in the plane.
+    composite : CompositeChoice
+        Three channels to see by.
     start : StartChoice
         Labels that a run starts from.
     widget : QWidget
@@ -49,6 +52,7 @@ class InputChoice:
         self.more = MoreChannels(viewer)
         self.region = RegionChoice(viewer)
         self.start = StartChoice(viewer)
+        self.composite = CompositeChoice(viewer)
         image, region, start = self.image, self.region, self.start
         self._shows_all = False
         self.widget = rows(image.layer_box, image.axes_box, image.mode_box)
@@ -56,6 +60,7 @@ class InputChoice:
             region.where_box,
             region.layer_box,
             image.channels_box,
+            self.composite,
             self.more,
             image.level_box,
             start.kind_box,
@@ -125,6 +130,7 @@ class InputChoice:
         )
         more: tuple[tuple[Control, bool], ...] = (
             (image.channels_box, image.has_choice_of_channels),
+            (self.composite, self.composite.offer(image.layer, image.channel_axis)),
             (self.more, self.more.offered),
             (image.level_box, len(image.level_box.choices) > 1),
             (region.layer_box, region.needs_layer),
