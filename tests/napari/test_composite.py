@@ -66,7 +66,7 @@ def test_it_is_offered_only_where_there_are_three_channels(viewer, dock, rng):
     viewer.add_image(rng.random((3, 30, 40)), axis_labels=("c", "y", "x"))
     assert layout.isRowVisible(native)
     assert [box.currentText() for box in dock.choice.composite.boxes] == [
-        "channel 0",
-        "channel 1",
-        "channel 2",
+        "0",
+        "1",
+        "2",
     ]

@@ -68,9 +68,10 @@ def classified() -> list[LayerTuple]:
     from napari_superpixels.io.classes import label_columns
 
     ((image, options, kind),) = nuclei()
-    labels = slic(image, 300, compactness=0.05, start_label=1, channel_axis=0)
+    bright = np.log(image.astype(np.float32))
+    labels = slic(bright, 400, compactness=0.3, start_label=1, channel_axis=0)
     regions = regionprops(labels, image[0])
-    brightness = np.array([region.mean_intensity for region in regions])
+    brightness = np.array([region.intensity_mean for region in regions])
     is_nucleus = brightness > threshold_otsu(brightness)
     table = {
         "index": [region.label for region in regions],

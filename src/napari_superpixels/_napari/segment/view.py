@@ -67,10 +67,10 @@ class SegmentView(Dock):
         self.keep_earlier = CheckBox(
             name="keep_earlier",
             label="Keep earlier results",
-            text="",
             tooltip="Otherwise the next result of the same image takes the place of the last one. "
             "A result that you edited always stays, hidden.",
         )
+        self.keep_earlier.native.setText("")  # the label of its row says it
         self.tiles = ComboBox(
             name="tiles",
             label="Tiles",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QWidget
 
 from napari_superpixels._napari.input.composite import rgb_layer
 from napari_superpixels._napari.input.plane import channel_names, full_shape
@@ -37,7 +37,7 @@ class CompositeChoice:
         Adds a layer.
     """
 
-    label = "View in colours"
+    label = ""  # it takes the whole width, and holds its own
     tooltip = (
         "Three channels as red, green and blue, in a layer of their own, to see by. All channels "
         "go on to decide on the superpixels."
@@ -55,7 +55,7 @@ class CompositeChoice:
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.add_button = button("Add", self.tooltip, self._add)
         self.native = QWidget()
-        line = row(*self.boxes, self.add_button)
+        line = row(QLabel("View in RGB"), *self.boxes, self.add_button)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(2)
         self.native.setLayout(line)
@@ -84,7 +84,8 @@ class CompositeChoice:
             self._names = names
             for i, box in enumerate(self.boxes):
                 box.clear()
-                box.addItems(list(names))
+                # Where channels have no names of their own, their numbers do.
+                box.addItems([name.removeprefix("channel ") for name in names])
                 # Satellites' bands begin with blue; fluorescence has no such order.
                 box.setCurrentIndex(len(_COLORS) - 1 - i if len(names) > len(_COLORS) else i)
         return True
