@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 import tifffile
+import zarr
 from npe2 import PluginManifest
 
 from napari_superpixels._napari.input.axes import Mode, Role
@@ -50,6 +51,29 @@ def test_axes_and_pixel_size(viewer, dock, tmp_path, stack, write, name, axes, r
     assert list(dock.image.mode_box.choices) == modes
     np.testing.assert_allclose(layer.scale, (1, 0.25, 0.25))
     assert [str(unit) for unit in layer.units[1:]] == ["micrometer", "micrometer"]
+    assert dock.form.size.native.suffix().endswith("µm")
+
+
+def test_levels_of_an_ome_zarr(viewer, dock, tmp_path, stack):
+    path = tmp_path / "a.ome.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    for i, level in enumerate((stack, stack[:, ::2, ::2])):
+        made = group.create_array(str(i), shape=level.shape, dtype=level.dtype, chunks=level.shape)
+        made[...] = level
+    names = (("c", "channel", None), ("y", "space", "micrometer"), ("x", "space", "micrometer"))
+    axes = [{"name": name, "type": kind, "unit": unit} for name, kind, unit in names]
+    levels = [
+        {
+            "path": str(i),
+            "coordinateTransformations": [{"type": "scale", "scale": [1, size, size]}],
+        }
+        for i, size in enumerate((0.25, 0.5))
+    ]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    (layer,) = viewer.open(path, plugin="napari")
+    assert layer.multiscale
+    np.testing.assert_allclose(layer.scale, (1, 0.25, 0.25))
+    assert dock.image.axes.roles == (Role.CHANNEL, Role.Y, Role.X)
     assert dock.form.size.native.suffix().endswith("µm")
 
 

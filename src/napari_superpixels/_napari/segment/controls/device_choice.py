@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from magicgui.widgets import ComboBox
 from psygnal import Signal
+from qtpy.compat import isalive
 from superqt.utils import create_worker
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class DeviceChoice:
         self.changed.emit()
 
     def _on_found(self, found: tuple[list[DeviceInfo], str]) -> None:
+        if not isalive(self.box.native):  # the viewer was closed meanwhile
+            return
         self._devices, self._why_not_cuda = found
         names = [info.device for info in self._devices]
         self.box.reset_choices()
