@@ -294,6 +294,16 @@ def test_names_are_shown_as_they_are(viewer, dock, tiles_image, run_to_end):
     dock.cancel_button.click()
 
 
+def test_the_result_is_named_as_it_is_called_now(viewer, dock, tiles_image, run_to_end):
+    viewer.add_image(tiles_image, name="a")
+    run_to_end(dock)
+    viewer.layers["a superpixels"].name = "mine"
+    assert "“mine”" in dock.result_label.text()
+    assert "a superpixels" not in dock.result_label.text()
+    viewer.layers.remove("mine")
+    assert dock.result_label.text() == ""
+
+
 def test_parameters_are_saved_and_loaded(dock, tmp_path, viewer):
     params = SuperpixelParams(n_segments=77, lam=1.234, seed=9, hidden_channels=(4, 5))
     dock.form.set_params(params)

@@ -79,6 +79,8 @@ class SegmentWidget(SegmentView):
         ndisplay = self._viewer.dims.events.ndisplay
         self._lifetime.connect(ndisplay, self._on_ndisplay)
         self._lifetime.connect(self._viewer.layers.selection.events.active, self._on_active)
+        for event in (self._viewer.layers.events.removed, self._viewer.layers.events.renamed):
+            self._lifetime.connect(event, self._on_layers)
         self.exporter.told.connect(self._on_told)
         self.exporter.failed.connect(self._on_not_exported)
         self._live.shown.connect(self._on_shown)
@@ -300,6 +302,14 @@ class SegmentWidget(SegmentView):
             self._on_look()  # the means are those of other superpixels
         self._tell_outline(layer)
         self._result_text = of_result(delivery, layer.name)
+        self._refresh()
+
+    def _on_layers(self, _event: object = None) -> None:
+        """Name the last result as it is called now; say no more of it once it is gone."""
+        if self._result_text and self._done is not None:
+            layer = self.exporter.last
+            self._result_text = "" if layer is None else of_result(self._done, layer.name)
+            self.result_label.setText("")
         self._refresh()
 
     def _say(self, text: str) -> None:
