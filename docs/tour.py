@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 from qtpy.QtCore import QEvent, QEventLoop, QPointF, Qt, QTimer
-from qtpy.QtGui import QKeyEvent, QMouseEvent
+from qtpy.QtGui import QImage, QKeyEvent, QMouseEvent
 from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
@@ -162,9 +162,7 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
     wait_until(lambda: not segment.running)
     layer = viewer.layers.selection.active
     start = layer.data.copy()
-    _, dock = viewer.window.add_plugin_dock_widget(
-        "napari-superpixels", "Correct", tabify=True
-    )
+    _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Correct", tabify=True)
     assert isinstance(dock, CorrectionWidget)
     pause(300)
     viewer.reset_view()
@@ -319,6 +317,27 @@ def _known(session: Any, labels: np.ndarray) -> dict[int, Any]:
     return {i: session.attributes[i] for i in np.unique(labels).tolist()}
 
 
+def picture_of(viewer: napari.Viewer) -> Image.Image:
+    """The window, with the menu that is open."""
+    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+    menu = QApplication.activePopupWidget()
+    if menu is not None:
+        grabbed = menu.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+        size, row = (grabbed.width(), grabbed.height()), grabbed.bytesPerLine()
+        pixels = np.frombuffer(grabbed.constBits(), np.uint8).reshape(-1, row)
+        corner = viewer.window._qt_window.mapFromGlobal(menu.pos())
+        shown = pixels[:, : 3 * size[0]].reshape(size[1], size[0], 3)
+        picture.paste(Image.fromarray(shown), (corner.x(), corner.y()))
+    return picture
+
+
+def save_picture(viewer: napari.Viewer, path: Path) -> Image.Image:
+    """Save the window as a small PNG."""
+    picture = picture_of(viewer)
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    return picture
+
+
 def main(show: Callable[[str], None] = print) -> None:
     """Make the pictures of the guide and the animation of the README."""
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -328,10 +347,7 @@ def main(show: Callable[[str], None] = print) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for stop in tour(viewer, Hand(viewer), Path(folder)):
             pause(300)
-            picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
-            picture.quantize(256, dither=Image.Dither.NONE).save(
-                IMAGES / f"{stop.name}.png", optimize=True
-            )
+            picture = save_picture(viewer, IMAGES / f"{stop.name}.png")
             height = round(picture.height * _GIF_WIDTH / picture.width)
             frames.append(picture.resize((_GIF_WIDTH, height), Image.Resampling.LANCZOS))
             show(f"{stop.name}: {stop.caption}")
