@@ -454,7 +454,8 @@ def main(show: Callable[[str], None] = print) -> None:
         height = round(picture.height * _GIF_WIDTH / picture.width)
         frames.append(picture.resize((_GIF_WIDTH, height), Image.Resampling.LANCZOS))
     # One palette for all frames keeps the animation small and free of flicker.
-    palette = frames[len(frames) // 2].quantize(96, kmeans=3)
+    everything = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames]))
+    palette = everything.quantize(96, Image.Quantize.MAXCOVERAGE, kmeans=3)
     small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     small[0].save(
         IMAGES[tour] / "tour.gif",
