@@ -1,4 +1,4 @@
-"""Make the pictures of the README and the guide, on a 1366x768 laptop screen.
+"""Make the pictures of the README and the guides, on a 1366x768 laptop screen.
 
 Run it on a display of that size, for instance
 ``xvfb-run -a -s "-screen 0 1366x768x24" python docs/make_screenshots.py``.
@@ -14,14 +14,15 @@ import numpy as np
 import rasterio
 from matplotlib.cbook import get_sample_data
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QEventLoop, QTimer
 from rasterio.transform import from_origin
-from skimage import data
+from skimage import data, filters, measure, morphology
+from tour import pause, save_picture
 
 import napari
 from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
 from napari_superpixels._napari.input.axes import Mode
-from napari_superpixels._napari.segment.view import DISCARD, KEEP
+from napari_superpixels._napari.input.start import StartKind
+from napari_superpixels._napari.segment.appearance import Show
 from napari_superpixels.plan.run_plan import Tiles
 
 if TYPE_CHECKING:
@@ -30,76 +31,99 @@ if TYPE_CHECKING:
 IMAGES = Path(__file__).parent / "images"
 
 
-def pause(milliseconds: int) -> None:
-    loop = QEventLoop()
-    QTimer.singleShot(milliseconds, loop.quit)
-    loop.exec()
-
-
 def shoot(viewer: napari.Viewer, name: str) -> None:
     pause(300)
-    viewer.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
+    save_picture(viewer, IMAGES / name)
     print(IMAGES / name)  # noqa: T201
 
 
-def open_with_dock(n_segments: int) -> tuple[napari.Viewer, SegmentWidget]:
+def open_with_dock(*, theme: str = "dark") -> tuple[napari.Viewer, SegmentWidget]:
     viewer = napari.Viewer()
+    viewer.theme = theme
     viewer.window.resize(*WINDOW)
     dock = open_dock(viewer)
-    wait_until(lambda: not dock.device.problem)
-    dock.form.control("n_segments").value = n_segments
+    wait_until(lambda: not dock.device.is_looking)
     return viewer, dock
 
 
-def segment(viewer: napari.Viewer, dock: SegmentWidget, *, outlines: bool = False) -> None:
+def segment(dock: SegmentWidget) -> None:
     pause(500)
     dock.segment_button.click()
     wait_until(lambda: not dock.running)
-    if outlines:
-        viewer.layers[-1].contour = 1
-        viewer.layers[-1].opacity = 0.9
+    pause(500)
 
 
 def histology() -> None:
-    viewer, dock = open_with_dock(150)
+    """From the first screen to a result that was changed by the slider."""
+    viewer, dock = open_with_dock()
     viewer.open_sample("napari-superpixels", "histology")
-    pause(1500)
-    shoot(viewer, "idle.png")
+    wait_until(lambda: "about" in dock.status_label.text())
+    shoot(viewer, "first_screen.png")
     dock.form.control("iterations").value = 400  # 25 are over before there is a preview
     dock.segment_button.click()
     wait_until(lambda: len(viewer.layers) == 2 and dock.progress.value() > 150)
     shoot(viewer, "running.png")
-    dock.on_cancel.value = DISCARD
     dock.cancel_button.click()
     wait_until(lambda: not dock.running)
-    dock.on_cancel.value = KEEP
     dock.form.control("iterations").value = 25
-    segment(viewer, dock)
-    shoot(viewer, "finished.png")
-    dock.advanced.expand(animate=False)
-    viewer.layers[-1].contour = 1
-    viewer.layers[-1].opacity = 1
-    viewer.theme = "light"
-    shoot(viewer, "light.png")
+    segment(dock)
+    shoot(viewer, "result.png")
+    dock.form.number.value = 200
+    wait_until(lambda: "without another run" in dock.result_label.text())
+    shoot(viewer, "fewer.png")
+    dock.form.number.value = 1500
+    wait_until(lambda: viewer.layers[-1].data.max() > 1000)
+    dock.show_choice.show_box.value = Show.MEAN
+    shoot(viewer, "mean_colour.png")
+    viewer.close()
+
+
+def more() -> None:
+    """The rest of the controls, in the light theme."""
+    viewer, dock = open_with_dock(theme="light")
+    viewer.open_sample("napari-superpixels", "photo")
+    segment(dock)
+    dock.more_section.expand(animate=False)
+    shoot(viewer, "more.png")
     viewer.theme = "dark"
+    viewer.close()
+
+
+def objects() -> None:
+    """Nuclei that a threshold has found, and superpixels that do not cross their borders."""
+    viewer, dock = open_with_dock()
+    (image,) = viewer.open_sample("napari-superpixels", "nuclei")
+    dna = filters.gaussian(image.data[0], 1)
+    found = morphology.remove_small_objects(dna > filters.threshold_otsu(dna), max_size=64)
+    place = {"scale": image.scale[1:], "units": image.units[1:]}
+    viewer.add_labels(measure.label(found), name="nuclei masks", visible=False, **place)
+    viewer.dims.set_current_step(0, 0)
+    viewer.layers.selection.active = image
+    dock.more_section.expand(animate=False)
+    dock.choice.start.kind_box.value = StartKind.OBJECTS
+    segment(dock)
+    viewer.reset_view()
+    shoot(viewer, "objects.png")
     viewer.close()
 
 
 def cell() -> None:
     """A living cell, phase contrast by a digital hologram; its pixel size is not known exactly."""
-    viewer, dock = open_with_dock(120)
+    viewer, dock = open_with_dock()
     viewer.add_image(data.cell(), name="cell", scale=(0.1, 0.1), units=("um", "um"))
     viewer.canvas.overlays.scale_bar.visible = True
-    segment(viewer, dock, outlines=True)
+    dock.form.number.value = 120
+    segment(dock)
     shoot(viewer, "microscopy.png")
     viewer.close()
 
 
 def time_series() -> None:
-    viewer, dock = open_with_dock(100)
+    viewer, dock = open_with_dock()
     viewer.open_sample("napari-superpixels", "time-series")
     dock.image.mode_box.value = Mode.SERIES
-    segment(viewer, dock)
+    dock.form.number.value = 100
+    segment(dock)
     viewer.dims.set_current_step(0, 3)
     shoot(viewer, "time_series.png")
     viewer.close()
@@ -115,11 +139,12 @@ def volume() -> None:
         apart = np.sqrt((3 * (z - at[0])) ** 2 + (y - at[1]) ** 2 + (x - at[2]) ** 2)
         voxels = np.maximum(voxels, np.clip(1.2 - apart / radius, 0, 1) * rng.uniform(0.4, 1))
     voxels += rng.normal(size=shape) * 0.03
-    viewer, dock = open_with_dock(200)
+    viewer, dock = open_with_dock()
     sizes = {"scale": (3, 1, 1), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
     viewer.add_image(voxels, name="nuclei (synthetic)", **sizes)
     dock.image.mode_box.value = Mode.VOLUME
-    segment(viewer, dock)
+    dock.form.number.value = 200
+    segment(dock)
     viewer.dims.set_current_step(0, 12)
     shoot(viewer, "volume.png")
     viewer.close()
@@ -147,10 +172,11 @@ def elevation(folder: Path) -> Path:
 
 
 def terrain(folder: Path) -> None:
-    viewer, dock = open_with_dock(150)
-    viewer.open(str(elevation(folder)), plugin="napari-superpixels")
+    viewer, dock = open_with_dock()
+    viewer.open(str(elevation(folder)))
     viewer.layers[0].colormap = "gist_earth"
-    segment(viewer, dock, outlines=True)
+    dock.form.number.value = 150
+    segment(dock)
     dock.exporter.export_to(folder / "jacksboro.geojson")
     wait_until(lambda: not dock.exporter.running)
     pause(500)
@@ -163,11 +189,12 @@ def tiles(folder: Path) -> None:
     with rasterio.open(elevation(folder)) as raster:
         height = raster.read(1)
     mirrored = np.block([[height, height[:, ::-1]], [height[::-1], height[::-1, ::-1]]])
-    viewer, dock = open_with_dock(20_000)
+    viewer, dock = open_with_dock()
     # A limit in the preferences would propose it, too.
     dock.tiles.value = Tiles.ALWAYS
     viewer.add_image(np.tile(mirrored, (8, 8)), name="terrain", colormap="gist_earth")
-    wait_until(lambda: "finding" not in dock.device_label.text())
+    dock.form.number.value = 20_000
+    wait_until(lambda: "pixels; " in (text := dock.status_label.text()) and "finding" not in text)
     shoot(viewer, "tiles.png")
     viewer.close()
 
@@ -175,6 +202,8 @@ def tiles(folder: Path) -> None:
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     histology()
+    more()
+    objects()
     cell()
     time_series()
     volume()

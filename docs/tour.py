@@ -1,4 +1,4 @@
-"""A tour of the correction dock in a real viewer: a test, and the maker of the guide's pictures.
+"""Tours of the docks in a real viewer: tests, and the makers of the guide's pictures.
 
 Run it on a display of a laptop's size, for instance
 ``xvfb-run -a -s "-screen 0 1366x768x24" python docs/tour.py``.
@@ -10,28 +10,32 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import numpy as np
 from PIL import Image
+from PIL.ImageQt import fromqpixmap
 from qtpy.QtCore import QEvent, QEventLoop, QPointF, Qt, QTimer
 from qtpy.QtGui import QKeyEvent, QMouseEvent
 from qtpy.QtWidgets import QApplication
 from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 import napari
 from napari_superpixels._napari.correction.dock import CorrectionWidget
+from napari_superpixels._napari.correction.panels.class_list import TEMPLATE
 from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-IMAGES = Path(__file__).parent / "images" / "correction"
 PLAIN = Qt.KeyboardModifier.NoModifier
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 # napari leaves out moves that follow each other faster.
 _BETWEEN_MOVES_MS = 20
 _SECONDS_A_FRAME = 1.6
 _GIF_WIDTH = 900
+_SMALL_PX = 64  # smaller ones are cut by the image's edge
 
 
 def pause(milliseconds: int) -> None:
@@ -162,9 +166,7 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
     wait_until(lambda: not segment.running)
     layer = viewer.layers.selection.active
     start = layer.data.copy()
-    _, dock = viewer.window.add_plugin_dock_widget(
-        "napari-superpixels", "Correct", tabify=True
-    )
+    _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Correct", tabify=True)
     assert isinstance(dock, CorrectionWidget)
     pause(300)
     viewer.reset_view()
@@ -252,17 +254,16 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
     yield Stop("recompute", "Recompute unlocked: the network segments the rest again.")
 
     dock.outline_box.value = True
-    dock.classes.add("stained")
-    dock.classes.add("background")
-    image = np.asarray(viewer.layers["histology"].data, float).mean(-1)
+    dock.classes.add("gland")
+    dock.classes.add("stroma")
+    image = np.asarray(viewer.layers["histology"].data, float)
     ids = session.statistics.ids
-    brightness = ndimage.mean(image, layer.data, ids)
+    brown = ndimage.mean(image[..., 0] - image[..., 2], layer.data, ids)
     free = [
-        int(ids[k])
-        for k in np.argsort(brightness)
-        if session.attributes[int(ids[k])].lock != "held"
+        int(ids[k]) for k in np.argsort(-brown) if session.attributes[int(ids[k])].lock != "held"
     ]
-    positions = [inner(layer.data, i) for i in (*free[:3], *free[-3:])]
+    examples = np.array([0.05, 0.25, 0.45, 0.8, 0.9, 0.95]) * len(free)
+    positions = [inner(layer.data, free[int(k)]) for k in examples]
     for key, chosen in (("1", positions[:3]), ("2", positions[3:])):
         hand.key(key)
         for position in chosen:
@@ -311,36 +312,153 @@ def tour(viewer: napari.Viewer, hand: Hand, folder: Path, n_segments: int = 150)
         assert reopened.attributes[i].category == session.attributes[i].category
         assert reopened.attributes[i].lock == session.attributes[i].lock
         assert len(reopened.attributes[i].fragments) == len(session.attributes[i].fragments)
-    assert [c.name for c in dock.classes.classes] == ["stained", "background"]
+    assert [c.name for c in dock.classes.classes] == ["gland", "stroma"]
     yield Stop("reopened", "Saved and opened again: everything is still there.")
+
+
+def nuclei_tour(viewer: napari.Viewer, hand: Hand, folder: Path) -> Iterator[Stop]:
+    """From a fluorescence image to a table and ROIs of its nuclei; what comes out is checked.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        A shown viewer without layers.
+    hand : Hand
+        On it.
+    folder : Path
+        For the table and the ROIs.
+
+    Yields
+    ------
+    Stop
+        After each step.
+    """
+    (image,) = viewer.open_sample("napari-superpixels", "nuclei")
+    viewer.dims.set_current_step(0, 0)  # the DNA
+    segment = open_dock(viewer)
+    wait_until(lambda: not segment.device.is_looking)
+    segment.segment_button.click()
+    wait_until(lambda: not segment.running)
+    layer = viewer.layers.selection.active
+    yield Stop("result", "Segment: superpixels of the size proposed, about 25 pixels wide.")
+
+    segment.correct_button.click()
+    (dock,) = viewer.window._qt_window.findChildren(CorrectionWidget)
+    pause(300)
+    viewer.reset_view()
+    for name in ("nucleus", "cytoplasm", "background"):
+        dock.classes.name_field.setText(name)
+        dock.classes.name_field.returnPressed.emit()
+    session, dna = dock.editor.session, np.asarray(image.data[0], float)
+    ids = session.statistics.ids
+    # What a user sees well: not tiny, nuclei bright in the first channel, cytoplasm in the second.
+    means = [ndimage.mean(image.data[k], layer.data, ids) for k in (0, 1)]
+    has_dna, has_cytoplasm = (m > threshold_otsu(image.data[k]) for k, m in enumerate(means))
+    seen = session.statistics.area > _SMALL_PX
+    nothing = ~has_dna & ~has_cytoplasm
+    for key, those in (("1", has_dna), ("2", has_cytoplasm & ~has_dna), ("3", nothing)):
+        found = ids[those & seen]
+        hand.key(key)
+        for i in found[:: max(1, len(found) // 5)][:5]:
+            hand.click(layer, inner(layer.data, i))
+    dock.editor.sync()
+    yield Stop("examples", "Correct: three classes, a few examples of each.")
+
+    dock.classes.suggest_button.click()
+    yield Stop("suggested", "Suggest: classes for the rest, hatched.")
+    dock.classes.accept_button.click()
+    dock.classes.choose(1)
+    dock.classes.merge_button.click()
+    dock.editor.sync()
+    yield Stop("merged", "Accept; Merge touching of this class: each nucleus is one object.")
+
+    nuclei = [i for i in session.statistics.ids.tolist() if session.attributes[i].category == 1]
+    dock.exporter.button.click()
+    pause(300)
+    yield Stop("export", "Export…: of the nuclei only.")
+    menu = QApplication.activePopupWidget()
+    assert "Only “nucleus”…" in [action.text() for action in menu.actions()]
+    menu.close()
+    for name in ("nuclei.csv", "nuclei.zip"):
+        dock.exporter.export_to(folder / name, dock.exporter.choices()["Only “nucleus”…"])
+        wait_until(lambda: not dock.exporter.running)
+    table = (folder / "nuclei.csv").read_text().splitlines()
+    with ZipFile(folder / "nuclei.zip") as rois:
+        names = rois.namelist()
+    assert len(table) - 1 == len(nuclei)
+    assert all("nucleus" in name for name in names)
+    assert len(names) == len(nuclei)
+    # The sample's nuclei are bright in its first channel, and lie apart.
+    truth, n_true = ndimage.label(ndimage.gaussian_filter(dna, 1) > threshold_otsu(dna))
+    found = np.isin(layer.data, nuclei)
+    sizes = ndimage.sum_labels(np.ones_like(truth), truth, range(1, n_true + 1))
+    shares = ndimage.mean(found, truth, range(1, n_true + 1))[sizes > _SMALL_PX]
+    assert (shares > 0.5).mean() > 0.9, shares
 
 
 def _known(session: Any, labels: np.ndarray) -> dict[int, Any]:
     return {i: session.attributes[i] for i in np.unique(labels).tolist()}
 
 
-def main(show: Callable[[str], None] = print) -> None:
-    """Make the pictures of the guide and the animation of the README."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
+def picture_of(viewer: napari.Viewer) -> Image.Image:
+    """The window, with the menu that is open."""
+    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+    menu = QApplication.activePopupWidget()
+    if menu is not None:
+        corner = viewer.window._qt_window.mapFromGlobal(menu.pos())
+        grabbed = fromqpixmap(menu.grab())
+        # The screen may go on below the window.
+        top = min(corner.y(), picture.height - grabbed.height)
+        picture.paste(grabbed, (corner.x(), top))
+    return picture
+
+
+def save_picture(viewer: napari.Viewer, path: Path) -> Image.Image:
+    """Save the window as a small PNG, in which buttons and outlines keep their colours."""
+    picture = picture_of(viewer)
+    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
+    return picture
+
+
+def take(
+    steps: Callable[[napari.Viewer, Hand, Path], Iterator[Stop]], show: Callable[[str], None]
+) -> list[Image.Image]:
+    """Work through a tour; save the pictures of its stops, and return them."""
+    images = IMAGES[steps]
+    images.mkdir(parents=True, exist_ok=True)
+    TEMPLATE.clear()  # a tour begins without the classes of the one before
     viewer = napari.Viewer()
     viewer.window.resize(*WINDOW)
-    frames = []
+    pictures = []
     with tempfile.TemporaryDirectory() as folder:
-        for stop in tour(viewer, Hand(viewer), Path(folder)):
+        for stop in steps(viewer, Hand(viewer), Path(folder)):
             pause(300)
-            picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
-            picture.quantize(256, dither=Image.Dither.NONE).save(
-                IMAGES / f"{stop.name}.png", optimize=True
-            )
-            height = round(picture.height * _GIF_WIDTH / picture.width)
-            frames.append(picture.resize((_GIF_WIDTH, height), Image.Resampling.LANCZOS))
+            pictures.append(save_picture(viewer, images / f"{stop.name}.png"))
             show(f"{stop.name}: {stop.caption}")
     viewer.close()
+    return pictures
+
+
+IMAGES = {
+    steps: Path(__file__).parent / "images" / folder
+    for steps, folder in ((tour, "correction"), (nuclei_tour, "nuclei"))
+}
+
+
+def main(show: Callable[[str], None] = print) -> None:
+    """Make the pictures of the guide and the animation of the README."""
+    take(nuclei_tour, show)
+    frames = []
+    for picture in take(tour, show):
+        height = round(picture.height * _GIF_WIDTH / picture.width)
+        frames.append(picture.resize((_GIF_WIDTH, height), Image.Resampling.LANCZOS))
     # One palette for all frames keeps the animation small and free of flicker.
-    palette = frames[len(frames) // 2].quantize(96)
+    everything = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames]))
+    palette = everything.quantize(96, Image.Quantize.MAXCOVERAGE, kmeans=3)
     small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     small[0].save(
-        IMAGES / "tour.gif",
+        IMAGES[tour] / "tour.gif",
         save_all=True,
         append_images=small[1:],
         duration=int(1000 * _SECONDS_A_FRAME),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import weakref
 from copy import deepcopy
-from pathlib import Path
 
 import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from docs.tour import CTRL, Hand, tour
+from docs.tour import CTRL, IMAGES, Hand, nuclei_tour, tour
 from qtpy.QtCore import Qt
 from scipy import ndimage
 
@@ -241,8 +240,17 @@ def test_the_tour(viewer, tmp_path):
     stops = [stop.name for stop in tour(viewer, Hand(viewer), tmp_path, n_segments=80)]
     assert stops[0] == "start"
     assert stops[-1] == "reopened"
-    pictures = Path(tour.__code__.co_filename).parent / "images" / "correction"
-    assert {f"{name}.png" for name in stops} <= {path.name for path in pictures.iterdir()}
+    assert {f"{name}.png" for name in stops} <= {path.name for path in IMAGES[tour].iterdir()}
+
+
+@pytest.mark.slow
+def test_the_tour_from_a_fluorescence_image_to_a_table_and_rois_of_its_nuclei(viewer, tmp_path):
+    stops = [stop.name for stop in nuclei_tour(viewer, Hand(viewer), tmp_path)]
+    pictures = {path.name for path in IMAGES[nuclei_tour].iterdir()}
+    assert {f"{name}.png" for name in stops} == pictures
+    table = (tmp_path / "nuclei.csv").read_text().splitlines()
+    assert 50 < len(table) < 80
+    assert all("nucleus" in row for row in table[1:])
 
 
 def test_the_segmentation_dock_opens_the_correction(
