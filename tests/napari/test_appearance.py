@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from napari.layers import Labels
+from napari.layers import Image, Labels
 
 from napari_superpixels._napari.segment.appearance import (
     Look,
@@ -39,12 +39,20 @@ def test_mean_colours_of_other_channels_are_stretched():
     assert mean_colors(pd.DataFrame({"index": [1, 2]})).shape == (0, 3)
 
 
-@pytest.mark.parametrize("image", [[255, 255, 0], [0, 255, 255], [255, 0, 255], [128, 128, 128]])
+@pytest.mark.parametrize(
+    "image", [[255, 255, 0], [0, 255, 255], [255, 0, 255], [255, 255, 255], [0, 0, 0], [90, 60, 40]]
+)
 def test_the_outline_stands_out(image):
-    color = contrasting_outline(np.array([image]) / 255)
+    picture = np.empty((40, 50, 3), np.uint8)
+    picture[:] = image
+    color = contrasting_outline(Image(picture, rgb=True))
     rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
     assert np.abs(rgb - image).max() > 120
-    assert contrasting_outline(np.zeros((0, 3))) == "#ffff00"
+
+
+def test_the_outline_is_yellow_on_what_is_dark():
+    assert contrasting_outline(Image(np.zeros((40, 50)), contrast_limits=(0, 1))) == "#ffff00"
+    assert contrasting_outline(None) == "#ffff00"
 
 
 def test_looks_of_a_layer():

@@ -189,7 +189,7 @@ def test_cancelled_runs_go_on(viewer, dock, picture, output, qtbot, run_to_end):
     dock.segment()
     partial = output.with_name("labels.zarr.partial")
     qtbot.waitUntil(lambda: len(list(partial.glob("tiles/*.npz"))) > 1, timeout=60_000)
-    dock.cancel()
+    dock.stop_and_keep()
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     assert "segment to the same name again, and the run goes on" in dock.result_label.text()
     kept = {file: file.stat().st_mtime_ns for file in partial.glob("tiles/*.npz")}

@@ -14,6 +14,7 @@ import torch
 import torch.utils.deterministic as torch_deterministic
 
 from napari_superpixels.errors import DeviceUnavailableError
+from napari_superpixels.errors.quantities import counted
 from napari_superpixels.plan.memory import DeviceInfo
 from napari_superpixels.plan.run_plan import Machine
 
@@ -114,7 +115,7 @@ def describe_device(device: torch.device) -> DeviceInfo:
         limit = torch.mps.recommended_max_memory()
         free = min(memory.available, limit - torch.mps.driver_allocated_memory())
         return DeviceInfo("mps", "Apple GPU", int(free), int(limit))
-    name = f"{torch.get_num_threads()} CPU threads"
+    name = counted(torch.get_num_threads(), "CPU thread")
     return DeviceInfo("cpu", name, memory.available, memory.total)
 
 

@@ -389,6 +389,7 @@ class CorrectionWidget(CorrectionView):
         except SuperpixelError as error:
             show_error(str(error))
             return
+        apply_look(layer, Look().for_image(self.image.layer))
         with not_described(self._viewer):
             self._viewer.layers.selection.active = self._viewer.add_layer(layer)
 

@@ -28,8 +28,8 @@ class StartKind(StrEnum):
     IMAGE = "the image alone"
     REFINE = "labels, to refine"
     INITIAL = "labels or scribbles"
-    OBJECTS = "objects, never crossed"
-    SOFT_OBJECTS = "objects, seldom crossed"
+    OBJECTS = "objects as walls"
+    SOFT_OBJECTS = "objects as hints"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

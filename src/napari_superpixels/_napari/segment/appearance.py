@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from napari_superpixels.core.regions.graph import contrasting_colors
 
 if TYPE_CHECKING:
     import pandas as pd
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
 MEAN_COLORS = "mean colours"  # name of such a colormap
@@ -22,10 +22,10 @@ _PALETTE_SIZE = 64
 # To find colours for more superpixels takes seconds.
 _MOST_COLOURS = 20_000
 _FILLED_OPACITY = 0.5
-# Bright colours that hardly any image has, the first of equals is taken.
+# Bright colours that hardly any image has; an earlier one is taken where it stands out enough.
 OUTLINE_COLORS = ("#ffff00", "#00ffff", "#ff00ff", "#00ff00", "#ff0000", "#000000", "#ffffff")
-_EQUALS = 0.9  # of the best contrast
-_DARK_SHARE = 10  # per cent of the superpixels whose contrast does not count
+_ENOUGH = 0.75  # of the best contrast
+_LEAST_SHARE = 10  # per cent of the image whose contrast does not count
 _PIXELS_PER_LINE = 1500  # a line of one pixel would fall between the screen's
 _VALUE_RANGES = (1.0, 255.0, 65535.0)
 
@@ -46,11 +46,16 @@ class Look:
     ----------
     show : Show
     outline : str or None
-        Colour of outlines, such as ``"#ffff00"``; None for the one with most contrast to the image.
+        Colour of outlines, such as ``"#ffff00"``; None for yellow, or for one that stands out from
+        an image, see `for_image`.
     """
 
     show: Show = Show.OUTLINES
     outline: str | None = None
+
+    def for_image(self, image: Image | None) -> Look:
+        """The same with a colour for the outlines, where none was chosen."""
+        return replace(self, outline=self.outline or contrasting_outline(image))
 
 
 def apply_look(
@@ -78,7 +83,7 @@ def apply_look(
     if show == Show.OUTLINES and not is_flat:
         show = Show.FILLED
     if show == Show.OUTLINES:
-        color = look.outline or contrasting_outline(mean_colors(layer.features))
+        color = look.outline or OUTLINE_COLORS[0]
         layer.colormap = DirectLabelColormap(
             color_dict={None: color, 0: "transparent"}, name=f"outlines {color}"
         )
@@ -137,30 +142,34 @@ def mean_colors(features: pd.DataFrame) -> NDArray[np.float64]:
     return np.concatenate([stretched, missing], axis=1)
 
 
-def contrasting_outline(colors: NDArray[np.float64]) -> str:
+def contrasting_outline(image: Image | None) -> str:
     """Choose the colour of outlines that stands out from an image.
 
     Parameters
     ----------
-    colors : ndarray, shape (K, 3)
-        Its colours, RGB in 0...1, such as the means of superpixels.
+    image : napari.layers.Image or None
+        As it is shown: with its colours and contrast.
 
     Returns
     -------
     str
-        Of `OUTLINE_COLORS`, the first whose distance in CIELAB to nine tenths of the colours is
-        within a tenth of the largest such distance; yellow without colours.
+        Of `OUTLINE_COLORS` the first that differs from nine tenths of the image by at least three
+        quarters of the largest such difference (in CIELAB, lightness twice); yellow without image.
     """
+    colors = np.zeros((0, 3)) if image is None else image.thumbnail.reshape(-1, 4)
+    if image is not None:
+        colors = colors[colors[:, 3] > 0][:, :3] / 255
     if not len(colors):
         return OUTLINE_COLORS[0]
-    lab = rgb2lab(colors)
+    weights = np.array([2, 1, 1])
+    lab = rgb2lab(colors) * weights
     contrast = []
     for text in OUTLINE_COLORS:
         rgb = [int(text[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        distance = np.linalg.norm(lab - rgb2lab(np.array(rgb)), axis=1)
-        contrast.append(float(np.percentile(distance, _DARK_SHARE)))
+        distance = np.linalg.norm(lab - rgb2lab(np.array(rgb)) * weights, axis=1)
+        contrast.append(float(np.percentile(distance, _LEAST_SHARE)))
     return next(
-        c for c, n in zip(OUTLINE_COLORS, contrast, strict=True) if n >= _EQUALS * max(contrast)
+        c for c, n in zip(OUTLINE_COLORS, contrast, strict=True) if n >= _ENOUGH * max(contrast)
     )
 
 

@@ -128,6 +128,7 @@ class SegmentWidget(SegmentView):
         follows = False
         if run is None and choices.source is not None and choices.params is not None:
             follows = self._live.show(choices.params, choices.source)
+        self.show_slider(follows)
         if self._result_text:
             hint = " Number, size and border smoothness change it at once." if follows else ""
             self.result_label.setText(self._result_text + hint)
@@ -213,7 +214,8 @@ class SegmentWidget(SegmentView):
             output,
         )
         self._time.stop()
-        run = Run(self._viewer, request, self.show_choice.look, earlier, self)
+        look = self.show_choice.look.for_image(self.image.layer)
+        run = Run(self._viewer, request, look, earlier, self)
         run.progressed.connect(self._on_progress)
         run.delivered.connect(self._on_delivered)
         run.failed.connect(self._on_failed)
@@ -360,7 +362,8 @@ class SegmentWidget(SegmentView):
             return
         filled = self._colormap if layer == self.exporter.last else None
         is_flat = self._viewer.dims.ndisplay == 2
-        apply_look(layer, self.show_choice.look, filled, is_flat=is_flat)
+        look = self.show_choice.look.for_image(self.image.layer)
+        apply_look(layer, look, filled, is_flat=is_flat)
         self._tell_outline(layer)
 
     def _on_ndisplay(self, _event: object = None) -> None:

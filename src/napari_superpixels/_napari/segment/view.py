@@ -22,6 +22,7 @@ from napari_superpixels._napari.widgets.layout import (
     row,
     rows,
     section,
+    set_row_visible,
     stacked,
     text_label,
 )
@@ -164,6 +165,16 @@ class SegmentView(Dock):
         outer.setContentsMargins(6, 6, 6, 6)
         outer.addWidget(VerticalScroll(form), stretch=1)
         outer.addLayout(row(self.copy_button, self.exporter.button, self.correct_button))
+
+    def show_slider(self, shows: bool) -> None:
+        """Show the slider for the number, or hide it where no result follows it.
+
+        Parameters
+        ----------
+        shows : bool
+            Whether one does.
+        """
+        set_row_visible(self._show_rows, self.form.slider, shows)
 
     def show_state(self, state: DockState) -> None:
         """Show what can be done, and why not.

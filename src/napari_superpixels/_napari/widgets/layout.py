@@ -230,7 +230,7 @@ def section(title: str, content: QWidget) -> QCollapsible:
     QCollapsible
         Closed.
     """
-    made = QCollapsible(title)
+    made = QCollapsible(title, collapsedIcon="▶")
     # Animations make the dock's height jump while tests and users click on.
     made.setDuration(0)
     made.addWidget(content)
