@@ -254,7 +254,7 @@ class LayerEditor:
             self._after(edit)
             if self.session.attributes.painted != known:
                 self.redraw_marks()
-            self.followed.emit("Painted." if painted else "Undone, or done again.")
+            self.followed.emit("Painted." if painted else "Undone or redone.")
 
     def _on_paint(self, event: Any = None) -> None:
         # Without a stroke around it, napari tells of an edit before it makes it: look later.
