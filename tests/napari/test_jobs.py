@@ -285,11 +285,16 @@ CONTROLS = (QAbstractButton, QAbstractSpinBox, QComboBox, QAbstractSlider, QLine
 
 
 def rows_above(button, dock):
-    """Rows of controls in sight between the top of a dock and a button."""
+    """Rows of controls in sight between the top of a dock and a button.
+
+    The roles of the axes, which answer one question, are one row however they are laid out.
+    """
     edge = button.mapTo(dock, QPoint(0, 0)).y()
     shown = [w for w in dock.findChildren(QWidget) if isinstance(w, CONTROLS) and w.isVisible()]
     shown = [w for w in shown if not isinstance(w, QScrollBar)]
     shown = [w for w in shown if not any(o is not w and o.isAncestorOf(w) for o in shown)]
+    axes = dock.image.axes_box.native
+    shown = [axes if axes.isAncestorOf(w) else w for w in shown]
     tops = {w.mapTo(dock, QPoint(0, 0)).y() for w in shown}
     return [y for y in tops if y < edge]
 

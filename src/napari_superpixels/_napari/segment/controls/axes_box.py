@@ -13,7 +13,7 @@ from napari_superpixels._napari.widgets.layout import text_label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PER_ROW = 3
+_PER_ROW = 2
 _QUESTION = "Nothing says what the axes are. Is this right?"
 
 
