@@ -14,7 +14,7 @@ import rasterio
 from npe2 import PluginManifest
 from PIL import Image as Picture
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QMenu
+from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 
 from napari_superpixels._napari.correction.dock import CorrectionWidget
 from napari_superpixels._napari.export.known import Choice
@@ -171,3 +171,42 @@ def test_folder_and_format_come_back_in_the_other_dock(
     assert asked[-1][0] == tmp_path / "images" / "drawn.gpkg"
     ask(dock.exporter, tmp_path / "results" / "d.gpkg")
     assert asked[-1][0] == tmp_path / "results" / "drawn.gpkg"
+
+
+def test_the_same_again_for_the_next_layer(viewer, widget, layer, qtbot, export, monkeypatch):
+    def entry():
+        qtbot.mouseClick(widget.exporter.button, Qt.MouseButton.LeftButton)
+        menu = widget.exporter.button.findChildren(QMenu)[-1]
+        return next((a for a in menu.actions() if a.text().startswith("Again")), None)
+
+    asked, answers = [], []
+
+    def answer(_parent, _title, text):
+        asked.append(text)
+        return answers.pop(0)
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    folder = export("first.csv").parent
+    export("first crop.zip", Choice(of_class="crop & hay"))
+    export("first.gpkg", Choice(dissolve=True))
+    assert entry() is None  # of this layer there is nothing to repeat
+    viewer.add_labels(GRID.copy(), name="next")
+    widget.editor.run(assign, positions=[(0, 0)], category=1)
+    again = entry()
+    assert again.text() == (
+        "Again: all as .csv, “crop && hay” as .zip, one object a class as .gpkg"
+    )
+    table, rois, areas = (
+        folder / f"next{end}" for end in (".csv", " crop & hay.zip", " classes.gpkg")
+    )
+    table.write_text("somebody's")
+    answers.append(QMessageBox.StandardButton.No)
+    again.trigger()
+    qtbot.waitUntil(lambda: not widget.exporter.running, timeout=30_000)
+    assert asked == ["next.csv exists already. Replace it?"]
+    assert table.read_text() == "somebody's"
+    assert rois.exists()
+    assert geopandas.read_file(areas)["class"].tolist() == ["crop & hay"]
+    assert rois.name in widget.message.text()
+    assert areas.name in widget.message.text()
+    assert entry() is None

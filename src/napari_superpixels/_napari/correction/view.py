@@ -27,6 +27,7 @@ from napari_superpixels._napari.correction.tools import TOOLS
 from napari_superpixels._napari.export.exporter import Exporter
 from napari_superpixels._napari.widgets.layout import VerticalScroll, button, row, rows, text_label
 from napari_superpixels._napari.widgets.lifetime import Dock
+from napari_superpixels._napari.widgets.wheel_guard import WheelGuard
 from napari_superpixels.editing.attributes import Lock
 from napari_superpixels.errors.quantities import counted
 
@@ -209,6 +210,7 @@ class CorrectionView(Dock):
         layout.addWidget(VerticalScroll(content), stretch=1)
         layout.addWidget(self.message)
         layout.addLayout(row(self.save_button, self.open_button, self.exporter.button))
+        self._wheel_guard = WheelGuard(self)
 
     def show_state(self, state: CorrectionState) -> None:
         """Show what can be corrected, and why not.

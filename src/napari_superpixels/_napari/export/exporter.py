@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
@@ -20,7 +21,7 @@ from napari_superpixels._napari.export.export_job import (
     plane_note,
 )
 from napari_superpixels._napari.export.known import ALL, Choice, Known, known_of
-from napari_superpixels._napari.export.memory import ExportMemory
+from napari_superpixels._napari.export.memory import ExportMemory, suffix_of
 from napari_superpixels._napari.input.plane import InputError, View
 from napari_superpixels._napari.messages import text_of
 from napari_superpixels._napari.readers.recognise import Recognition
@@ -30,6 +31,37 @@ from napari_superpixels._napari.widgets.layout import button, file_name
 from napari_superpixels.errors import ExportError, SuperpixelError
 from napari_superpixels.io.formats import format_of
 from napari_superpixels.io.formats.registry import FORMATS, Format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An export that was made, to make it again of another layer.
+
+    Attributes
+    ----------
+    layer_id : str
+        Of the layer.
+    choice : Choice
+        Which objects.
+    folder : Path
+        Where the file lies.
+    suffix : str
+        Its format.
+    """
+
+    layer_id: str
+    choice: Choice
+    folder: Path
+    suffix: str
+
+    @property
+    def text(self) -> str:
+        """What was written, in a few words."""
+        objects = "all" if self.choice.of_class is None else f"“{self.choice.of_class}”"
+        return f"{'one object a class' if self.choice.dissolve else objects} as {self.suffix}"
 
 
 class Exporter(QObject):
@@ -60,6 +92,8 @@ class Exporter(QObject):
         self._dock = parent
         self._last: Labels | None = None
         self._worker: FunctionWorker[str] | None = None
+        self._writing: list[Done] = []
+        self._before: list[Done] = []  # of the layer that was exported last
         self.button = button(
             "Export…",
             "Write the selected Labels layer, or else the last result, for other software: "
@@ -134,6 +168,38 @@ class Exporter(QObject):
         found |= {f"Only “{name}”…": Choice(of_class=name) for name in used}
         return found | ({"One object a class…": Choice(dissolve=True)} if used else {})
 
+    def again(self, choices: Iterable[Choice]) -> list[Done]:
+        """What was written of the layer before, as far as this one has the same objects.
+
+        Parameters
+        ----------
+        choices : iterable of Choice
+            What this layer has.
+
+        Returns
+        -------
+        list of Done
+            Empty for the layer that was exported last.
+        """
+        layer, known = self.target, list(choices)
+        if layer is None or any(done.layer_id == str(layer.unique_id) for done in self._before):
+            return []
+        return [done for done in self._before if done.choice in known]
+
+    def export_again(self, before: Sequence[Done]) -> None:
+        """Write the same of this layer as of the one before, in its folder, named after the layer.
+
+        Parameters
+        ----------
+        before : sequence of Done
+            From `again`; where a file of that name exists, the user is asked.
+        """
+        layer = self.target
+        if layer is None:
+            return
+        wanted = [(x.folder / _own_name(layer, x.choice, x.suffix), x.choice) for x in before]
+        self._export([x for x in wanted if not x[0].exists() or self._may_replace(x[0])], True)
+
     def ask(self) -> None:
         """Ask which objects, where there are classes, and for a file; write it."""
         try:
@@ -150,6 +216,12 @@ class Exporter(QObject):
             action = menu.addAction(text.replace("&", "&&"))
             assert action is not None
             action.triggered.connect(lambda _, choice=choice: self.ask_for_file(choice))
+        again = self.again(choices.values())
+        if again:
+            text = f"Again: {', '.join(done.text for done in again)}"
+            action = menu.addAction(text.replace("&", "&&"))
+            assert action is not None
+            action.triggered.connect(lambda _: self.export_again(again))
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(self.button.mapToGlobal(self.button.rect().topLeft()))
 
@@ -173,9 +245,7 @@ class Exporter(QObject):
         except InputError as error:
             note = f"one plane: {error}"
         about = known_of(layer, self._viewer.layers)
-        made_of = "" if choice.of_class is None else f" {choice.of_class}"
-        made_of = " classes" if choice.dissolve else made_of
-        own = file_name(f"{layer.name}{made_of}{suffix}")
+        own = _own_name(layer, choice, suffix)
         if note and not is_always_a_plane(layer, about):
             note = f"polygons, ROIs, picture: {note}"
         title = f"Export “{layer.name}”" + (f" ({note})" if note else "")
@@ -213,18 +283,25 @@ class Exporter(QObject):
         overwrite : bool, default False
             Replace what is there.
         """
+        self._export([(path, choice)], overwrite)
+
+    def _export(self, files: Sequence[tuple[Path, Choice]], overwrite: bool) -> None:
         layer = self.target
-        if layer is None or self.running:
+        if layer is None or self.running or not files:
             return
         try:
             about = known_of(layer, self._viewer.layers)
-            images = self._images(layer, about)
-            job = export_job(path, layer, images, View.of(self._viewer), about, choice)
+            images, view = self._images(layer, about), View.of(self._viewer)
+            jobs = [export_job(path, layer, images, view, about, choice) for path, choice in files]
         except (SuperpixelError, InputError) as error:
             self.failed.emit(text_of(error))
             return
+        self._writing = [
+            Done(str(layer.unique_id), choice, path.parent, suffix_of(path))
+            for path, choice in files
+        ]
         self.told.emit(f"Exporting “{layer.name}”…")
-        worker = create_worker(_write, job, overwrite, _ignore_errors=True)
+        worker = create_worker(_write, jobs, overwrite, _ignore_errors=True)
         worker.returned.connect(self._on_written)
         worker.errored.connect(self._on_error)
         self._worker = worker
@@ -253,6 +330,8 @@ class Exporter(QObject):
         return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _on_written(self, message: str) -> None:
+        same = [done for done in self._before if done.layer_id == self._writing[0].layer_id]
+        self._before = [done for done in same if done not in self._writing] + self._writing
         self._end()
         self.told.emit(message)
 
@@ -270,14 +349,21 @@ class Exporter(QObject):
         self.button.setEnabled(self.target is not None and not self.running)
 
 
-def _write(job: ExportJob, overwrite: bool) -> str:
+def _write(jobs: Sequence[ExportJob], overwrite: bool) -> str:
     """Write in a thread that Python made: pyproj crashes in those that Qt made.
 
     See https://github.com/pyproj4/pyproj/issues/1509: with pyproj 3.7, the second export of
     polygons that lie on a map would take napari down.
     """
     with ThreadPoolExecutor(max_workers=1) as threads:
-        return threads.submit(job.write, overwrite=overwrite).result()
+        return " ".join(threads.submit(job.write, overwrite=overwrite).result() for job in jobs)
+
+
+def _own_name(layer: Labels, choice: Choice, suffix: str) -> str:
+    """File name after the layer and what of it is exported."""
+    made_of = "" if choice.of_class is None else f" {choice.of_class}"
+    made_of = " classes" if choice.dissolve else made_of
+    return file_name(f"{layer.name}{made_of}{suffix}")
 
 
 def _filter(known: Format) -> str:

@@ -72,7 +72,23 @@ class ExportMemory:
         settings = plugin_settings()
         if settings is None:
             return
-        name = path.name.lower()
-        ends = (suffix for form in FORMATS for suffix in form.suffixes if name.endswith(suffix))
-        settings.export.format = next(ends, self.suffix)
+        settings.export.format = suffix_of(path) or self.suffix
         settings.export.folder = str(path.parent)
+
+
+def suffix_of(path: Path) -> str:
+    """Suffix that says in which format a file is written.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+
+    Returns
+    -------
+    str
+        Such as ``".edges.csv"``; empty if there is no such format.
+    """
+    name = path.name.lower()
+    ends = (suffix for form in FORMATS for suffix in form.suffixes if name.endswith(suffix))
+    return next(ends, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import (
     QAbstractButton,
     QFormLayout,
@@ -153,12 +153,18 @@ class VerticalScroll(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def minimumSizeHint(self) -> QSize:
-        """Width of the content and the scroll bar."""
+        """Width of the content, the scroll bar, and the border that napari's style draws."""
         content, bar = self.widget(), self.verticalScrollBar()
         assert content is not None
         assert bar is not None
-        width = content.minimumSizeHint().width() + bar.sizeHint().width()
+        width = content.minimumSizeHint().width() + bar.sizeHint().width() + 2 * self.frameWidth()
         return QSize(width, 120)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Tell the dock when the content needs another width, as opened sections do."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 def rows(*controls: Control) -> QWidget:
