@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.utils.colormaps import label_colormap
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from vispy.scene.visuals import Line
 
@@ -222,7 +223,9 @@ class Run(QObject):
             # Whatever else is missing: the labels are there, and can be edited.
             self._change_layers(setattr, layer, "data", as_layer_data(source, delivery.labels))
             self._change_layers(setattr, layer, "editable", True)
-        self.delivered.emit(delivery, layer)
+        # Whoever listens to new layers may let Qt run on, and the dock may be gone by now.
+        if isalive(self):
+            self.delivered.emit(delivery, layer)
 
     def _show(self, layer: Labels, delivery: Delivery, replaced: Labels | None) -> None:
         """Show a result as chosen; or as the user has changed the one that it replaces."""
