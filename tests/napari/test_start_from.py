@@ -91,7 +91,10 @@ def test_copy_as_python_and_a_region(viewer, dock, scene, run_to_end, kind):
     dock.region.where_box.value = Where.SHAPES
     choose(dock, kind)
     run_to_end(dock)
-    made = viewer.layers["cells superpixels"].data
+    result = viewer.layers["cells superpixels"]
+    made = result.data
+    assert result.metadata[METADATA_KEY]["start"] == {"kind": str(kind), "layer": "given"}
+    viewer.layers["given"].name = "renamed"
     dock.copy_button.click()
     exec(QGuiApplication.clipboard().text(), {"viewer": viewer})
     np.testing.assert_array_equal(viewer.layers[-1].data, made)

@@ -429,6 +429,8 @@ class SegmentWidget(SegmentView):
         region = source.region
         if region is not None and isinstance(region.mask, LabelMask):
             known.append(region.mask.layer_id)
+        if source.start is not None:
+            known.append(source.start.labels.layer_id)
         return [layer for layer in self._viewer.layers if str(layer.unique_id) in known]
 
     def _save(self) -> None:

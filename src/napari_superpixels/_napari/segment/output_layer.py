@@ -161,6 +161,9 @@ def provenance(delivery: Delivery) -> dict[str, Any]:
         known["stack"] = [[axis, str(role)] for axis, role in source.stack]
     if source.channels is not None:
         known["channels"] = list(source.channels)
+    if source.start is not None:
+        layer = source.start.labels.layer_name
+        known["start"] = {"kind": str(source.start.kind), "layer": layer}
     if source.region is not None:
         known["region"] = source.region.as_plain()
     if np.isfinite(source.nodata):

@@ -263,8 +263,13 @@ def renamed(source: SegmentationInput, names: Mapping[str, str]) -> Segmentation
         mask = region.mask
         name = names.get(mask.layer_id, mask.layer_name)
         region = replace(region, mask=replace(mask, layer_name=name))
+    start = source.start
+    if start is not None:
+        name = names.get(start.labels.layer_id, start.labels.layer_name)
+        start = replace(start, labels=replace(start.labels, layer_name=name))
     return replace(
         source,
+        start=start,
         layer_name=names.get(source.layer_id, source.layer_name),
         further=tuple(renamed(other, names) for other in source.further),
         region=region,
