@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_superpixels._napari.input.axes import Mode
 from napari_superpixels._napari.input.region import Where
 from napari_superpixels._napari.segment import tiled_run
+from napari_superpixels._napari.segment.time_estimate import TimeEstimate
 from napari_superpixels._napari.settings import Preferences
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.plan import tiles as plan
@@ -282,3 +283,16 @@ def test_the_estimate_is_that_of_the_image_shown(viewer, dock, picture, output, 
         viewer.add_image(picture, name="map")
         assert "finding out how long" in dock.status_label.text()
         qtbot.waitUntil(lambda: "finding" not in dock.status_label.text(), timeout=60_000)
+
+
+def test_tiles_are_proposed_where_a_run_takes_long(viewer, dock, picture, rng, monkeypatch):
+    monkeypatch.setattr(TimeEstimate, "seconds", lambda *_, **__: 1000.0)
+    viewer.add_image(picture, name="map")
+    assert dock.status_label.text().startswith("Takes about 17 min. In tiles (Advanced")
+    monkeypatch.setattr(TimeEstimate, "seconds", lambda *_, **__: 100.0)
+    dock.form.number.value += 1
+    assert dock.status_label.text() == "Takes about 100 s."
+    monkeypatch.setattr(TimeEstimate, "seconds", lambda *_, **__: 1000.0)
+    viewer.add_image(rng.random((4, 30, 40)), axis_labels=("t", "y", "x"))
+    dock.image.mode_box.value = Mode.SERIES
+    assert dock.status_label.text() == "Takes about 17 min."

@@ -21,7 +21,7 @@ from napari_superpixels._napari.segment.earlier_results import EarlierResults
 from napari_superpixels._napari.segment.live_levels import LiveLevels
 from napari_superpixels._napari.segment.progress_text import Progress, of_result
 from napari_superpixels._napari.segment.run import Run, warm_up
-from napari_superpixels._napari.segment.run_plan import PlanText, plan_for
+from napari_superpixels._napari.segment.run_plan import PlanText, facts_of, plan_for
 from napari_superpixels._napari.segment.snippet import as_python, as_script, renamed
 from napari_superpixels._napari.segment.state import Choices, RunState, resolve
 from napari_superpixels._napari.segment.time_estimate import TimeEstimate
@@ -39,7 +39,7 @@ from napari_superpixels.params import SuperpixelParams
 from napari_superpixels.params.options import Resources
 from napari_superpixels.plan.run_plan import Tiles
 
-_MOMENT_S = 0.2
+_MOMENT_S, _LONG_S = 0.2, 300
 
 
 class SegmentWidget(SegmentView):
@@ -156,7 +156,15 @@ class SegmentWidget(SegmentView):
             return f"{plan.text[0].upper()}{plan.text[1:]}; {time}"
         if seconds is None:
             return ""
-        return "Takes a moment." if seconds < _MOMENT_S else f"Takes about {duration(seconds)}."
+        if seconds < _MOMENT_S:
+            return "Takes a moment."
+        text = f"Takes about {duration(seconds)}."
+        if seconds > _LONG_S and facts_of(choices.source).can_be_tiled and not choices.source.start:
+            text += (
+                " In tiles (Advanced: Tiles, “always”) all cores are used, and what is done is "
+                "kept if you stop."
+            )
+        return text
 
     def _plan(self, choices: Choices) -> PlanText | None:
         """Plan a run; None where something to plan it with is missing."""
