@@ -70,9 +70,7 @@ class Bench:
         self.viewer.window.resize(*WINDOW)
         self.viewer.add_image(image, name="image")
         self.layer = self.viewer.add_labels(labels.copy(), name="labels")
-        _, dock = self.viewer.window.add_plugin_dock_widget(
-            "napari-superpixels", "Correct"
-        )
+        _, dock = self.viewer.window.add_plugin_dock_widget("napari-superpixels", "Correct")
         assert isinstance(dock, CorrectionWidget)
         self.dock = dock
         dock.classes.add()
