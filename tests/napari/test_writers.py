@@ -93,7 +93,7 @@ def test_the_values_of_the_image_go_along(tmp_path, viewer, rng):
 def test_by_the_menu_with_a_name_without_end(tmp_path, viewer, layer, monkeypatch):
     offered = []
 
-    def answer(dialog, *args, filter, **options):  # noqa: A002  (Qt's name)
+    def answer(dialog, *args, filter, **options):
         offered.extend(filter.split(";;"))
         chosen = next(text for text in offered if text.startswith("Superpixels tables"))
         return str(tmp_path / "fields"), chosen
