@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
+import geopandas
 import numpy as np
+import rasterio
 from PIL import Image
 from PIL.ImageQt import fromqpixmap
 from qtpy.QtCore import QEvent, QEventLoop, QPointF, Qt, QTimer
@@ -25,6 +27,7 @@ import napari
 from napari_superpixels._napari.correction.dock import CorrectionWidget
 from napari_superpixels._napari.correction.panels.class_list import TEMPLATE
 from napari_superpixels._napari.demo import WINDOW, open_dock, wait_until
+from napari_superpixels.io import sample_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -396,6 +399,97 @@ def nuclei_tour(viewer: napari.Viewer, hand: Hand, folder: Path) -> Iterator[Sto
     assert (shares > 0.5).mean() > 0.9, shares
 
 
+def land_cover_tour(viewer: napari.Viewer, hand: Hand, folder: Path) -> Iterator[Stop]:
+    """From a raster of six bands to a map of three classes; what comes out is checked.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        A shown viewer without layers.
+    hand : Hand
+        On it.
+    folder : Path
+        For the raster and the map.
+
+    Yields
+    ------
+    Stop
+        After each step.
+    """
+    bands = sample_images.raster()
+    transform = rasterio.Affine(10, 0, 412_000, 0, -10, 5_800_000)
+    size = {"count": len(bands), "height": bands.shape[1], "width": bands.shape[2]}
+    with rasterio.open(
+        folder / "bands.geotiff",
+        "w",
+        driver="GTiff",
+        dtype="float32",
+        crs="EPSG:32633",
+        transform=transform,
+        nodata=np.nan,
+        **size,
+    ) as raster:
+        raster.write(bands)
+    segment = open_dock(viewer)
+    wait_until(lambda: not segment.device.is_looking)
+    viewer.open(folder / "bands.geotiff", plugin="napari-superpixels")
+    segment.more_section.expand(animate=False)
+    segment.choice.composite.add_button.click()
+    yield Stop("bands", "Six bands, of which three are seen as red, green and blue.")
+
+    segment.more_section.collapse(animate=False)
+    segment.segment_button.click()
+    wait_until(lambda: not segment.running)
+    layer = viewer.layers.selection.active
+    yield Stop("result", "Segment: all six bands decide.")
+
+    segment.correct_button.click()
+    (dock,) = viewer.window._qt_window.findChildren(CorrectionWidget)
+    pause(300)
+    viewer.reset_view()
+    for name in _COVER:
+        dock.classes.name_field.setText(name)
+        dock.classes.name_field.returnPressed.emit()
+    session = dock.editor.session
+    ids = session.statistics.ids
+    truth = _cover(bands)
+    shares = np.array([ndimage.mean(truth == k, layer.data, ids) for k in range(len(_COVER))])
+    for k in range(len(_COVER)):
+        clear = ids[(shares[k] > 0.8) & (session.statistics.area > _SMALL_PX)]
+        hand.key(str(k + 1))
+        for i in clear[:: max(1, len(clear) // 4)][:4]:
+            hand.click(layer, inner(layer.data, i))
+    dock.editor.sync()
+    dock.classes.suggest_button.click()
+    yield Stop("suggested", "Correct: four examples of each class; Suggest, hatched.")
+
+    dock.classes.accept_button.click()
+    dock.editor.sync()
+    yield Stop("classes", "Accept: area and objects of each class.")
+
+    path = folder / "cover.gpkg"
+    dock.exporter.export_to(path)
+    wait_until(lambda: not dock.exporter.running)
+    frame = geopandas.read_file(path).set_index("label")
+    assert frame.crs == "EPSG:32633"
+    assert set(frame["class"]) == set(_COVER)
+    shares = np.array([ndimage.mean(truth == k, layer.data, frame.index) for k in range(3)])
+    clear = shares.max(axis=0) > 0.9
+    right = frame["class"].to_numpy() == np.array(_COVER)[shares.argmax(axis=0)]
+    assert right[clear].mean() > 0.9
+
+
+_COVER = ("water", "vegetation", "bare soil")
+
+
+def _cover(bands: np.ndarray) -> np.ndarray:
+    """What the sample shows, by its own spectra: near infrared is dark over water."""
+    red, infrared = (ndimage.gaussian_filter(np.nan_to_num(bands[k]), 1) for k in (2, 3))
+    is_green = (infrared - red) / np.maximum(infrared + red, 1e-6) > 0.5
+    cover = np.where(infrared < 0.1, 0, np.where(is_green, 1, 2))
+    return np.where(np.isnan(bands[0]), -1, cover)
+
+
 def _known(session: Any, labels: np.ndarray) -> dict[int, Any]:
     return {i: session.attributes[i] for i in np.unique(labels).tolist()}
 
@@ -442,13 +536,18 @@ def take(
 
 IMAGES = {
     steps: Path(__file__).parent / "images" / folder
-    for steps, folder in ((tour, "correction"), (nuclei_tour, "nuclei"))
+    for steps, folder in (
+        (tour, "correction"),
+        (nuclei_tour, "nuclei"),
+        (land_cover_tour, "land_cover"),
+    )
 }
 
 
 def main(show: Callable[[str], None] = print) -> None:
     """Make the pictures of the guide and the animation of the README."""
     take(nuclei_tour, show)
+    take(land_cover_tour, show)
     frames = []
     for picture in take(tour, show):
         height = round(picture.height * _GIF_WIDTH / picture.width)

@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from docs.tour import CTRL, IMAGES, Hand, nuclei_tour, tour
+from docs.tour import CTRL, IMAGES, Hand, land_cover_tour, nuclei_tour, tour
 from qtpy.QtCore import Qt
 from scipy import ndimage
 
@@ -251,6 +251,13 @@ def test_the_tour_from_a_fluorescence_image_to_a_table_and_rois_of_its_nuclei(vi
     table = (tmp_path / "nuclei.csv").read_text().splitlines()
     assert 50 < len(table) < 80
     assert all("nucleus" in row for row in table[1:])
+
+
+@pytest.mark.slow
+def test_the_tour_from_a_raster_to_land_cover(viewer, tmp_path):
+    stops = [stop.name for stop in land_cover_tour(viewer, Hand(viewer), tmp_path)]
+    pictures = {path.name for path in IMAGES[land_cover_tour].iterdir()}
+    assert {f"{name}.png" for name in stops} == pictures
 
 
 def test_the_segmentation_dock_opens_the_correction(
