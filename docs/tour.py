@@ -523,6 +523,7 @@ def take(
     images.mkdir(parents=True, exist_ok=True)
     TEMPLATE.clear()  # a tour begins without the classes of the one before
     viewer = napari.Viewer()
+    viewer.theme = "dark"  # whatever the settings say
     viewer.window.resize(*WINDOW)
     pictures = []
     with tempfile.TemporaryDirectory() as folder:
