@@ -61,6 +61,16 @@ def viewer(plugin, make_napari_viewer):
 
 
 @pytest.fixture
+def shown_viewer(plugin, make_napari_viewer, qtbot):
+    """A viewer on a laptop's screen, with the focus."""
+    made = make_napari_viewer(show=True)
+    made.window.resize(1366, 740)
+    made.window._qt_window.activateWindow()
+    qtbot.waitUntil(made.window._qt_window.isActiveWindow)
+    return made
+
+
+@pytest.fixture
 def open_quick_dock(qtbot):
     """Open the dock in a viewer, with parameters that run in a blink, and wait for the devices."""
 

@@ -30,12 +30,8 @@ LONG_NAME = "2024-03-17 slide 12 of the second series, overview, stitched, backg
 
 
 @pytest.fixture
-def viewer(plugin, make_napari_viewer, qtbot):
-    made = make_napari_viewer(show=True)
-    made.window.resize(1366, 740)
-    made.window._qt_window.activateWindow()
-    qtbot.waitUntil(made.window._qt_window.isActiveWindow)
-    return made
+def viewer(shown_viewer):
+    return shown_viewer
 
 
 @pytest.fixture

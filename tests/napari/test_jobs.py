@@ -41,12 +41,8 @@ BLINK = {"iterations": 8, "downscale": 2, "hidden_channels": (8, 8), "refine_ite
 
 
 @pytest.fixture
-def viewer(plugin, make_napari_viewer, qtbot):
-    made = make_napari_viewer(show=True)
-    made.window.resize(1366, 740)
-    made.window._qt_window.activateWindow()
-    qtbot.waitUntil(made.window._qt_window.isActiveWindow)
-    return made
+def viewer(shown_viewer):
+    return shown_viewer
 
 
 @pytest.fixture

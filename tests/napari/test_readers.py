@@ -266,7 +266,7 @@ def test_a_broken_map_names_itself(tmp_path, rng, monkeypatch):
         get_reader(path)(path)
     # The contrast needs the pixels at once; without it, the dock or the canvas meets them later.
     monkeypatch.setattr(geotiff_reader, "LARGE", 1000)
-    monkeypatch.setattr(geotiff_reader, "_contrast", lambda values: (0.0, 1.0))
+    monkeypatch.setattr(geotiff_reader, "contrast_of", lambda values: (0.0, 1.0))
     monkeypatch.setattr(geotiff_reader._Raster, "sample", lambda self: None)
     ((data, _, _),) = get_reader(path)(path)
     with pytest.raises(FileError, match=told):

@@ -33,7 +33,7 @@ def write_tiff(path: str, layers: list[LayerTuple]) -> list[str]:
     Returns
     -------
     list of str
-        The file.
+        What was written: `path` alone, as npe2 expects of a writer.
 
     Raises
     ------

@@ -31,6 +31,7 @@ from napari_superpixels.tiling.reader import open_reader
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_superpixels.events import Command, Step
     from napari_superpixels.plan.tile_grid import TileGrid
     from napari_superpixels.tiling.reader import ImageReader
 
@@ -203,20 +204,47 @@ def _seconds_a_pixel(
     threads = torch.get_num_threads()
     if resolve_device(device).type == "cpu":
         torch.set_num_threads(1)  # as tiles do
-    begin = time.perf_counter()
-    done = 1.0
     try:
-        for step in steps:
-            yield
-            if time.perf_counter() - begin > _PROBE_S:
-                done = step.iteration / step.n_iterations
-                break
+        seconds = yield from iter_seconds(steps, _PROBE_S)
     except ValueError:  # nothing but nodata there
         return None
     finally:
-        steps.close()
         torch.set_num_threads(threads)
-    return _OVERHEAD_OF_TILES * (time.perf_counter() - begin) / done / size
+    return _OVERHEAD_OF_TILES * seconds / size
+
+
+def iter_seconds(
+    steps: Generator[Step, Command | None, Any], at_most_s: float
+) -> Generator[None, None, float]:
+    """Find how long a run takes, by running it; whoever stops iterating ends it.
+
+    Parameters
+    ----------
+    steps : generator of Step
+        The run.
+    at_most_s : float
+        It is stopped after so many seconds, and the rest follows from its iterations.
+
+    Yields
+    ------
+    None
+        After each iteration.
+
+    Returns
+    -------
+    float
+        Seconds of the whole run.
+    """
+    begin, done = time.perf_counter(), 1.0
+    try:
+        for step in steps:
+            yield
+            if time.perf_counter() - begin > at_most_s:
+                done = step.iteration / step.n_iterations
+                break
+    finally:
+        steps.close()
+    return (time.perf_counter() - begin) / done
 
 
 def _warm_up(device: str) -> None:

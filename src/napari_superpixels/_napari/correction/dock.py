@@ -10,7 +10,7 @@ from napari.layers import Labels
 from napari.plugins import menu_item_template
 from napari.utils.notifications import show_error
 from npe2 import PluginManager
-from qtpy.QtCore import QObject, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QDockWidget, QFileDialog
 
@@ -34,6 +34,7 @@ from napari_superpixels._napari.correction.view import PLANE, VOLUME, Correction
 from napari_superpixels._napari.segment.appearance import Look, Show, apply_look
 from napari_superpixels._napari.segment.run import warm_up
 from napari_superpixels._napari.widgets.canvas_context import CanvasContext
+from napari_superpixels._napari.widgets.docking import dock_of
 from napari_superpixels._napari.widgets.layout import file_name, when_clicked
 from napari_superpixels._napari.widgets.lifetime import Lifetime
 from napari_superpixels._napari.widgets.status_bar import not_described
@@ -275,9 +276,7 @@ class CorrectionWidget(CorrectionView):
     def showEvent(self, event: QShowEvent | None) -> None:
         """Learn from the dock around this widget when another tab hides it: no event tells."""
         super().showEvent(event)
-        outer: QObject | None = self
-        while outer is not None and not isinstance(outer, QDockWidget):
-            outer = outer.parent()
+        outer = dock_of(self)
         if outer is not None and outer is not self._frame:
             self._frame = outer
             outer.visibilityChanged.connect(self._on_seen)
@@ -411,8 +410,8 @@ def open_correction(viewer: napari.viewer.Viewer) -> CorrectionWidget:
     if dock is None:
         dock = CorrectionWidget(viewer)
         window.add_dock_widget(dock, name=_name_in_menus(), tabify=True)
-    frame = dock.parent()
-    assert isinstance(frame, QDockWidget)
+    frame = dock_of(dock)
+    assert frame is not None
     frame.show()
     frame.raise_()
     return dock

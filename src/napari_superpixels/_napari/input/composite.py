@@ -54,10 +54,28 @@ def rgb_layer(layer: Image, channel_axis: int, channels: Sequence[int]) -> Image
 
 def _limits(values: Any) -> tuple[float, float]:
     steps = tuple(slice(None, None, max(1, n // _SAMPLED)) for n in values.shape)
-    sample = np.asarray(values[steps], np.float64)
-    sample = sample[np.isfinite(sample)]
-    low, high = np.percentile(sample, _CONTRAST) if sample.size else (0.0, 1.0)
-    return float(low), float(high if high > low else low + 1)
+    return contrast_of(np.asarray(values[steps]))
+
+
+def contrast_of(values: NDArray[Any]) -> tuple[float, float]:
+    """Find the range that shows values well.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers; those that are not finite do not count.
+
+    Returns
+    -------
+    low, high : float
+        2nd and 98th percentile; 0 and 1 where there is no value. Of one value, a range that float32
+        can part, as the canvas needs it.
+    """
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = map(float, np.percentile(known.astype(np.float64), _CONTRAST))
+    return (low, high) if low < high else (low, low + max(1.0, abs(low) / 1000))
 
 
 def _stretched(

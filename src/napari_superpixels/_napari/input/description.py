@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels._napari.input.axes import Mode
-from napari_superpixels._napari.input.plane import axis_name
+from napari_superpixels._napari.input.plane import axis_name, is_labelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,5 +98,5 @@ def describe(
 
 def _short_name(grid: PlaneGrid, axis: int) -> str:
     """The label of an axis, such as “time”, or else its number."""
-    label = str(grid.layer.axis_labels[axis])
-    return axis_name(grid.layer, axis) if label == str(axis - grid.layer.ndim) else label
+    layer = grid.layer
+    return str(layer.axis_labels[axis]) if is_labelled(layer, axis) else axis_name(layer, axis)

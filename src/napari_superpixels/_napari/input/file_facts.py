@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_superpixels._napari.input.plane import full_shape
+from napari_superpixels._napari.input.plane import full_shape, is_labelled
 from napari_superpixels.errors import SuperpixelError
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.images import open_image
@@ -91,7 +91,7 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 def _name_axes(layer: Image, axes: Sequence[str]) -> None:
     labels = list(layer.axis_labels)
     for axis, letter in enumerate(axes):
-        if labels[axis] == str(axis - layer.ndim) and letter in _LABELS:  # napari's default
+        if letter in _LABELS and not is_labelled(layer, axis):
             labels[axis] = _LABELS[letter]
     if len(set(labels)) == len(labels):
         layer.axis_labels = labels

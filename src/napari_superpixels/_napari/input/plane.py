@@ -321,8 +321,13 @@ def axis_name(layer: Layer, axis: int) -> str:
     str
         For messages.
     """
-    label = layer.axis_labels[axis]  # napari's default is -3, -2, -1
-    return f"axis {axis}" if label == str(axis - layer.ndim) else f"axis {axis} “{label}”"
+    label = f" “{layer.axis_labels[axis]}”" if is_labelled(layer, axis) else ""
+    return f"axis {axis}{label}"
+
+
+def is_labelled(layer: Layer, axis: int) -> bool:
+    """Whether an axis has a label of its own; napari's defaults are -3, -2, -1."""
+    return bool(layer.axis_labels[axis] != str(axis - layer.ndim))
 
 
 def channel_names(layer: Image, n: int) -> tuple[str, ...]:

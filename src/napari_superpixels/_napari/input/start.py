@@ -51,6 +51,11 @@ class StartLabels:
     rows: slice
     columns: slice
 
+    @property
+    def walls(self) -> str | None:
+        """How strictly superpixels respect objects: “hard” or “soft”; None for other kinds."""
+        return {StartKind.OBJECTS: "hard", StartKind.SOFT_OBJECTS: "soft"}.get(self.kind)
+
     def is_same(self, other: StartLabels | None) -> bool:
         """Whether the same labels are used in the same way, as far as can be told."""
         return (
@@ -172,7 +177,6 @@ def arguments_of(start: StartLabels | None, source: SegmentationInput) -> dict[s
     """
     if start is None:
         return {}
-    if start.kind == StartKind.INITIAL:
+    if start.walls is None:
         return {"initial": start.of(source)}
-    walls = "hard" if start.kind == StartKind.OBJECTS else "soft"
-    return {"objects": start.of(source), "object_walls": walls}
+    return {"objects": start.of(source), "object_walls": start.walls}

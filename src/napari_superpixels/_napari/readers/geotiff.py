@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 
+from napari_superpixels._napari.input.composite import contrast_of
 from napari_superpixels.io.formats import METADATA_KEY
 from napari_superpixels.io.formats.geotiff import TAG
 from napari_superpixels.io.georeference import (
@@ -35,7 +36,6 @@ LayerTuple = tuple[Any, dict[str, Any], str]
 LARGE = 100_000_000  # pixels, all bands together; more are read when they are shown
 _TILE = 2048  # pixels along an edge: what is read at once, and the size of the coarsest level
 _UNITS = {"m": "m", "foot": "foot", "US survey foot": "survey_foot", None: "degree"}
-_CONTRAST = (2, 98)  # percentiles
 
 
 @contextmanager
@@ -225,7 +225,7 @@ def _layer(path: Path) -> LayerTuple:
     if raster.is_rgb:
         options["rgb"] = True
     else:
-        options["contrast_limits"] = _contrast(raster.sample())
+        options["contrast_limits"] = contrast_of(raster.sample())
     return data, options, "image"
 
 
@@ -243,15 +243,6 @@ def _steps(raster: _Raster) -> list[int]:
     while max(raster.place.shape) / steps[-1] > _TILE:
         steps.append(steps[-1] * 2)
     return steps
-
-
-def _contrast(values: NDArray[Any]) -> tuple[float, float]:
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return 0.0, 1.0
-    low, high = map(float, np.percentile(known.astype(np.float64), _CONTRAST))
-    # Of one value, a range that float32 can part, as the canvas needs it.
-    return (low, high) if low < high else (low, low + max(1.0, abs(low) / 1000))
 
 
 def spatial_of(place: Georeference, *, has_band_axis: bool) -> dict[str, Any]:

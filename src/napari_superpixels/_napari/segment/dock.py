@@ -1,5 +1,6 @@
 """The dock: choose an image and parameters, Segment, watch, correct."""
 
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -89,14 +90,14 @@ class SegmentWidget(SegmentView):
             (self.segment_button, self.segment),
             (self.stop_button, self.stop_and_keep),
             (self.cancel_button, self.cancel),
-            (self.copy_button, self._copy),
+            (self.copy_button, partial(self._copy, is_script=False)),
             (self.correct_button, self._correct),
             (self.save_button, self._save),
             (self.load_button, self._load),
         ):
             when_clicked(made, slot)
-        self.script_action.triggered.connect(lambda _checked=False: self._copy_script())
-        self.console_action.triggered.connect(lambda _checked=False: self._copy())
+        self.script_action.triggered.connect(lambda _checked=False: self._copy(is_script=True))
+        self.console_action.triggered.connect(lambda _checked=False: self._copy(is_script=False))
         for part in (self._time, self.batch, self.exporter, preferences, canvas, self.choice):
             self._lifetime.at_end(part.cleanup)
         self._lifetime.at_end(self._live.release)
@@ -403,13 +404,7 @@ class SegmentWidget(SegmentView):
 
     # ---- parameters in and out ---------------------------------------------------------------
 
-    def _copy(self) -> None:
-        self._copy_code(is_script=False)
-
-    def _copy_script(self) -> None:
-        self._copy_code(is_script=True)
-
-    def _copy_code(self, *, is_script: bool) -> None:
+    def _copy(self, *, is_script: bool) -> None:
         if self._done is not None:
             request = self._done.request
             names = {str(layer.unique_id): layer.name for layer in self._viewer.layers}

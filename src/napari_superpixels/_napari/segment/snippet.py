@@ -128,10 +128,9 @@ def _start(source: SegmentationInput) -> str:
 def _start_arguments(source: SegmentationInput) -> list[str]:
     if source.start is None:
         return []
-    if source.start.kind == StartKind.INITIAL:
+    if source.start.walls is None:
         return ["initial=given_labels"]
-    walls = "hard" if source.start.kind == StartKind.OBJECTS else "soft"
-    return ["objects=given_labels", f"object_walls={walls!r}"]
+    return ["objects=given_labels", f"object_walls={source.start.walls!r}"]
 
 
 def as_script(code: str, layers: Sequence[Layer]) -> str:

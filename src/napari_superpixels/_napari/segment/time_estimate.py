@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -209,6 +208,7 @@ class _Trial(Thread):
 
     def _steps(self) -> Generator[None, None, float | None]:
         from napari_superpixels.api.image import iter_superpixels
+        from napari_superpixels.tiling.estimate import iter_seconds
 
         source, params, resources = self._choices
         part, n_pixels = _middle(source)
@@ -220,16 +220,8 @@ class _Trial(Thread):
             nodata=source.nodata,
             device=resources.device,
         )
-        begin, done = time.perf_counter(), 1.0
-        try:
-            for step in steps:
-                yield
-                if time.perf_counter() - begin > _TRIAL_S:
-                    done = step.iteration / step.n_iterations
-                    break
-        finally:
-            steps.close()
-        return (time.perf_counter() - begin) / done / n_pixels
+        seconds = yield from iter_seconds(steps, _TRIAL_S)
+        return seconds / n_pixels
 
 
 class _TrialOfTiles(_Trial):

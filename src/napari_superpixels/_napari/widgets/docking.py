@@ -22,11 +22,11 @@ def dock_together(widget: QWidget, kind: type[QWidget], title: str) -> None:
     title : str
         For the tab: napari's own name, which holds the plugin's, is cut off there.
     """
-    own, window = _dock_of(widget), widget.window()
+    own, window = dock_of(widget), widget.window()
     if own is None or not isinstance(window, QMainWindow):
         return
     own.setWindowTitle(title)
-    docks = {_dock_of(other) for other in window.findChildren(kind)} - {own, None}
+    docks = {dock_of(other) for other in window.findChildren(kind)} - {own, None}
     for other in docks:
         assert other is not None
         same_area = window.dockWidgetArea(other) == window.dockWidgetArea(own)
@@ -37,7 +37,8 @@ def dock_together(widget: QWidget, kind: type[QWidget], title: str) -> None:
             return
 
 
-def _dock_of(widget: QWidget) -> QDockWidget | None:
+def dock_of(widget: QWidget) -> QDockWidget | None:
+    """Find the dock that a widget is in; None where it is in none."""
     parent = widget.parentWidget()
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parentWidget()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_SIDE = 25  # pixels: small enough for the borders of most cells, fields and faces
 _FEWEST, _MOST = 20, 2000
 _LARGEST_SIDE = 99_999
-_SLIDER_NUMBERS, _SLIDER_STEPS = (5, 10_000), 200
+_SLIDER_LOGS, _SLIDER_STEPS = (math.log(5), math.log(10_000)), 200
 _LENGTHS = (("km", 1e3), ("m", 1.0), ("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9))
 
 
@@ -239,7 +239,7 @@ class NumberSlider:
     def _on_slide(self, position: int) -> None:
         if self._updating:
             return
-        low, high = (math.log(n) for n in _SLIDER_NUMBERS)
+        low, high = _SLIDER_LOGS
         number = math.exp(low + (high - low) * position / _SLIDER_STEPS)
         self._updating = True
         self._number_box.value = int(float(f"{number:.2g}"))
@@ -248,7 +248,7 @@ class NumberSlider:
     def _on_number(self) -> None:
         if self._updating:
             return
-        low, high = (math.log(n) for n in _SLIDER_NUMBERS)
+        low, high = _SLIDER_LOGS
         share = (math.log(self._number_box.value) - low) / (high - low)
         self._updating = True
         self.native.setValue(round(_SLIDER_STEPS * share))
